@@ -36,7 +36,7 @@ def install() -> None:
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
     if all(name in sys.builtin_module_names or PathFinder.find_spec(name) for name in OWN_DIGESTS):
-        sys.modules.setdefault(OPENSSL_DIGESTS, None)  # type: ignore[arg-type] # None stands for a missing module (importlib)
+        sys.modules.setdefault(OPENSSL_DIGESTS, None)  # type: ignore[arg-type] # None marks a missing module (importlib)
     absent = [name for name in ABSENT if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # as above
     try:

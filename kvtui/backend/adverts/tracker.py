@@ -70,17 +70,17 @@ class AdvertTracker:
         self._transitions: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
-        return tuple(replace(h.advertiser, since=h.since) for _, h in sorted(self.peers.items()))
+        return tuple(replace(peer.advertiser, since=peer.since) for _, peer in sorted(self.peers.items()))
 
     def transitions(self) -> tuple[Transition, ...]:
         return tuple(self._transitions)
 
     def _of(self, router: RouterKey) -> list[Peer]:
-        return [h for key, h in self.peers.items() if key[:3] == router]
+        return [peer for key, peer in self.peers.items() if key[:3] == router]
 
     def _rivals(self, key: RouterKey, now: float) -> list[Peer]:
-        live = [h for h in self._of(key) if _is_live(h, now) and not _is_late(h, now)]
-        return [h for h in live if any(_overlap(h, other) for other in live if other is not h)]
+        live = [peer for peer in self._of(key) if _is_live(peer, now) and not _is_late(peer, now)]
+        return [peer for peer in live if any(_overlap(peer, other) for other in live if other is not peer)]
 
     def record(self, advert: Advert) -> bool:
         """Adds an advert (in the order of time); returns whether it is a change.
@@ -196,7 +196,8 @@ class AdvertTracker:
         router.disputed = bool(rivals)
         if rivals:
             number = {2: "two", 3: "three"}.get(len(rivals), str(len(rivals)))
-            each = " and ".join(f"{h.advertiser.last.source} (priority {h.advertiser.last.priority})" for h in rivals)
+            adverts = [rival.advertiser.last for rival in rivals]
+            each = " and ".join(f"{advert.source} (priority {advert.priority})" for advert in adverts)
             self._report(key, now, f"{number} masters: {each}")
         else:
             self._report(key, now, f"{router.holder} is the only master again")

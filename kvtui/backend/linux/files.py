@@ -28,7 +28,7 @@ class NotRegularFileError(OSError):
 
 
 def open_regular(path: str, *, root: str = "", follow: bool = True) -> int:
-    """Opens a regular file for reading. Anything else is looked at (O_PATH) but never opened, as a FIFO would wait.
+    """Opens a regular file for reading; anything else is inspected (O_PATH) but never opened, as a FIFO would wait.
 
     The caller closes the descriptor. ``root`` as in ``rooted.open_path``. Raises OSError, ELOOP for a link that is not
     followed, and NotRegularFileError also for a file of /proc, /sys and the like, which may never end.

@@ -107,7 +107,7 @@ class Place:
         fd = os.open(temp, flags, 0o600, dir_fd=self._folder)
         try:
             with closing_fd(fd):
-                self._dress(fd, old)
+                self._copy_metadata(fd, old)
                 rest = data
                 while rest:
                     rest = rest[os.write(fd, rest) :]
@@ -125,7 +125,7 @@ class Place:
         if self.read() != data:
             raise OSError(errno.EAGAIN, "it was changed by something else: check it and try again")
 
-    def _dress(self, fd: int, old: os.stat_result | None) -> None:
+    def _copy_metadata(self, fd: int, old: os.stat_result | None) -> None:
         if old is None:
             os.fchmod(fd, 0o644)
             return

@@ -124,7 +124,7 @@ def _resolve(top: int, path: str, flags: int) -> int:
 
 @cache
 def _libc() -> CDLL:
-    """Loaded once: a config's files and folders are looked at once a second."""
+    """Loaded once: the files and folders of a config are checked each second."""
     import ctypes  # noqa: PLC0415 - as below
 
     return ctypes.CDLL(None, use_errno=True)

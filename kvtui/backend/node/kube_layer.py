@@ -120,7 +120,7 @@ class KubeLayer:
     async def _use(self, place: Place) -> None:
         if place == self._found:
             return
-        # In a thread: none of it is paid for where there is no API, nor by the first frame.
+        # in a thread, and only where there is an API: the first frame does not wait for it
         await asyncio.to_thread(importlib.import_module, "kvtui.backend.kube.process")
         from kvtui.backend.kube.process import ApiProcess  # noqa: PLC0415
         from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
@@ -141,7 +141,7 @@ class KubeLayer:
             self._throttle.cancel()
 
     def notice(self, found: Iterable[Keepalived], chosen: Keepalived | None) -> None:
-        """Learns from the controllers that run here which ConfigMap is looked at, and which DaemonSet they are of."""
+        """Takes the ConfigMap, and the pod whose DaemonSet is read, from the controllers that run here."""
         order = sorted(found, key=lambda k: k is not chosen)
         controllers = [k.controller for k in order if k.controller is not None]
         named = next((p for c in controllers if (p := _pair(c.configmap))), None)
@@ -155,7 +155,7 @@ class KubeLayer:
             self._process.set_targets(self._configmap, self._pod)
 
     async def settle(self, timeout: float) -> None:
-        """Waits for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for.
+        """Waits for the first lists, at most ``timeout`` seconds; returns at once where there is no API.
 
         The time until the process that speaks to the API has started does not count: on a busy machine it is long.
         """
@@ -189,7 +189,7 @@ class KubeLayer:
 
 def _summary(kube: Kube) -> tuple[SourceState, str]:
     bad = [r for r in kube.resources if r.state is not SourceState.OK]
-    nodes = kube.resource(Resource.NODES)  # they are read whatever the ConfigMap's name is
+    nodes = kube.resource(Resource.NODES)  # they are read under any name of the ConfigMap
     if kube.configmap_name is None and nodes and nodes.state is SourceState.OK:
         return SourceState.DEGRADED, NO_CONFIGMAP
     if not bad:

@@ -40,7 +40,7 @@ _LOG = logging.getLogger(__name__)
 
 API_TIMEOUT = 4.0  # seconds that a single reading waits for the Kubernetes API
 PRINT_DEADLINE = 5.0
-"""Seconds for each source where no screen waits for it: a printed document had better be whole."""
+"""Seconds for each source where no screen waits for it: a printed document should be complete."""
 VIEW_TIMEOUT = 5.0  # seconds for what a view asks for: connections, the log
 CLOCK_STEP = 1.0
 """Seconds by which the clock must have been set for everything to be read anew: it dates all events."""

@@ -148,9 +148,9 @@ class RouteMonitor:
     def _publish(self, published: Published) -> None:
         self._published = published
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-                self._loop.call_soon_threadsafe(self._tell)
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._notify)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._first.set()
         self._changed()

@@ -19,7 +19,7 @@ from kvtui.backend import bare_packages
 from kvtui.backend.route.table import Address, Link, read_address, read_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 UNUSED: dict[str, dict[str, object]] = {
     "unittest": {"mock": SimpleNamespace(Mock=type("Mock", (), {}))},
@@ -37,7 +37,7 @@ NEWLINK, DELLINK, NEWADDR, DELADDR = 16, 17, 20, 21
 READERS = {NEWLINK: read_link, DELLINK: read_link, NEWADDR: read_address, DELADDR: read_address}
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: a third of the dump's size, for nothing that is read
 INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the table changed during the dump; pyroute2 0.9 passes it on unheeded
-MAX_DUMPS = 5  # dumps that the kernel says were interrupted, before the last one counts: events put it right
+MAX_DUMPS = 5  # dumps that the kernel says were interrupted, before the last one counts: events correct it
 MAX_RECEIVES = 64  # receives before what they changed is shown
 RECEIVE_BUFFER = 1 << 20  # bytes of events that the kernel keeps for us
 
@@ -72,17 +72,15 @@ class RouteSockets(AbstractContextManager["RouteSockets"]):
 
     def read_all(self) -> tuple[list[Link], list[Address]]:
         with _as_os_error():
-            links = self._dump("get_links", ext_mask=SKIP_STATISTICS)
-            addresses = self._dump("get_addr")
-            return (
-                [link for m in links if (link := read_link(m)) is not None],
-                [address for m in addresses if (address := read_address(m)) is not None],
-            )
+            links = self._dump(self._questions.get_links, ext_mask=SKIP_STATISTICS)
+            addresses = self._dump(self._questions.get_addr)
+            return list(filter(None, map(read_link, links))), list(filter(None, map(read_address, addresses)))
 
-    def _dump(self, name: str, **query: int) -> list[Any]:
+    @staticmethod
+    def _dump(ask: Callable[..., Iterable[Any]], **query: int) -> list[Any]:
         messages: list[Any] = []
         for _ in range(MAX_DUMPS):
-            messages = list(getattr(self._questions, name)(**query))
+            messages = list(ask(**query))
             if not any(m["header"]["flags"] & INTERRUPTED for m in messages):
                 break
         return messages
