@@ -128,7 +128,7 @@ class Adverts:
             return True
 
     def _receive(self) -> bool:
-        changed, self._is_behind = False, False
+        changed = False
         if self._capture is not None:
             before = self._capture.packets
             for advert in self._capture.read(MAX_PACKETS_PER_TURN):

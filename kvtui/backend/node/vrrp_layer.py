@@ -198,8 +198,8 @@ def fails(instance: VrrpInstance) -> bool:
 
 def tracks_moved(before: tuple[VrrpInstance, ...], now: tuple[VrrpInstance, ...]) -> bool:
     """Whether a result of something tracked has changed: only a full dump says of what."""
-    known, new = ({i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in some} for some in (before, now))
-    return any(known.get(name) != result for name, result in new.items())
+    known = {i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in before}
+    return any(known.get(i.name) != (i.state is VrrpState.FAULT, i.effective_priority) for i in now)
 
 
 def same_states(before: Dump | None, now: Dump | None) -> bool:
