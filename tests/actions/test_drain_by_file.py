@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import NoteSeverity
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step import StepError, StepState, object_of
 from kvtui.actions.core.step_kinds import make
-from kvtui.actions.core.step_status import object_of
 from kvtui.actions.drain.active_drains import active_drains
 from kvtui.actions.drain.check_files import Checked, CheckFileControl, check_file_controls
 from kvtui.actions.drain.plan import plan_drain

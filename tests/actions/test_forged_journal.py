@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import to_builtins
 
 from kvtui.actions.core import journal as journal_module
 from kvtui.actions.core.daemon import Daemon
@@ -148,7 +149,7 @@ FORGED: dict[str, dict[str, Any]] = {
 
 
 def forged(journal: Journal, daemon: Daemon, kind: str, path: Path, **more: Any) -> Entry:
-    step = {"kind": kind, "daemon": daemon.to_json(), "path": str(path), **FORGED[kind], **more}
+    step = {"kind": kind, "daemon": to_builtins(daemon), "path": str(path), **FORGED[kind], **more}
     journal.file.write_text(begin(steps=[step]) + "\n")
     return journal.entries()[0]
 
@@ -180,7 +181,7 @@ async def test_its_own_track_file_is_put_back(journal: Journal, daemon: Daemon, 
 
 
 async def test_a_forged_address_stays(journal: Journal, daemon: Daemon) -> None:
-    step = {"kind": "address", "daemon": daemon.to_json(), "instance": "vips", "priority": 1}
+    step = {"kind": "address", "daemon": to_builtins(daemon), "instance": "vips", "priority": 1}
     step |= {"address": "192.0.2.1", "prefixlen": 24, "interface": "eth0"}
     journal.file.write_text(begin(steps=[step]) + "\n")
     outcome = await carried_out(journal, finish(journal.entries()[0], LIVE))
@@ -189,7 +190,13 @@ async def test_a_forged_address_stays(journal: Journal, daemon: Daemon) -> None:
 
 
 async def test_a_kept_config_is_found_by_its_digests_alone(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
-    step = {"kind": "config", "daemon": daemon.to_json(), "kept": str(tmp_path / "evil"), "ran": "../x", "newer": "y"}
+    step = {
+        "kind": "config",
+        "daemon": to_builtins(daemon),
+        "kept": str(tmp_path / "evil"),
+        "ran": "../x",
+        "newer": "y",
+    }
     journal.file.write_text(begin(steps=[step]) + "\n")
     outcome = await carried_out(journal, undo(journal.entries()[0], LIVE))
     assert outcome.code is ExitCode.REFUSED
@@ -197,7 +204,7 @@ async def test_a_kept_config_is_found_by_its_digests_alone(journal: Journal, dae
 
 
 async def test_a_step_in_a_step_in_a_step_ends(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
-    step: dict[str, Any] = {"kind": "track value", "daemon": daemon.to_json(), "path": str(tmp_path / "victim")}
+    step: dict[str, Any] = {"kind": "track value", "daemon": to_builtins(daemon), "path": str(tmp_path / "victim")}
     step |= FORGED["track value"]
     for depth in range(40):
         journal.file.write_text(begin(steps=[step]) + "\n")

@@ -38,7 +38,7 @@ class Stage:
         patch.setattr(Daemon, "found", lambda _self: self.keepalived)
         patch.setattr(Daemon, "root", lambda _self: "")
         patch.setattr(kept_config, "read_copy", lambda _pid: self.copy)
-        patch.setattr(kept_config, "read_running", lambda _pid, **_options: self.running)
+        patch.setattr(kept_config, "running_conf", lambda _keepalived: self.running)
         ran = self.running.digest
         self.file.write_text(NEWER)
         self.file.chmod(0o640)

@@ -12,9 +12,9 @@ import pytest
 from kvtui.actions.core import recovery
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.journal import Entry, Journal
-from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import ExitCode, Runner
 from kvtui.actions.core.step import StepState
+from kvtui.actions.core.step_kinds import Reversed
 from kvtui.actions.live import LIVE
 from kvtui.actions.steps import reload as reload_step
 from kvtui.actions.steps.file import ReplaceFile
@@ -46,7 +46,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Daemon, "why_not_its_file", lambda _self, _path: "")  # test_forged_journal.py
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
     monkeypatch.setattr(ReloadStep, "reload_once", reload)
-    monkeypatch.setattr(reload_step, "read_running", lambda _pid, **_k: None)
+    monkeypatch.setattr(reload_step, "running_conf", lambda _keepalived: None)
     return words
 
 

@@ -35,7 +35,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], list[str]]:
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
     monkeypatch.setattr(ReloadStep, "reload_once", reload)
     monkeypatch.setattr(
-        reload_step, "read_running", lambda _pid, **_k: None if runs[0] is None else replace(conf(), digest=runs[0])
+        reload_step, "running_conf", lambda _keepalived: None if runs[0] is None else replace(conf(), digest=runs[0])
     )
 
     def set_(digest: str | None) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from kvtui.actions.core.step import StepError
 from kvtui.backend.conf import reader
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from kvtui.backend.linux.place import Place
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
+
+
+def running_conf(keepalived: Keepalived) -> Conf | None:
+    """Returns the config that it runs; None as with ``read_running``."""
+    return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+
+
+def saved_conf(keepalived: Keepalived) -> Conf:
+    """Reads its config from the disk; raises OSError."""
+    return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=0.0)
 
 
 class Daemon(Struct, frozen=True):
@@ -41,35 +52,26 @@ class Daemon(Struct, frozen=True):
         return cls(keepalived.pid, start_ticks(keepalived.pid), keepalived.conf, keepalived.mntns, keepalived.netns)
 
     def is_same_process(self) -> bool:
-        """Whether the very process still runs."""
+        """Whether the process still runs."""
         return self.start != 0 and start_ticks(self.pid) == self.start
 
     def found(self) -> Keepalived:
-        """It as it is now: the same process, or one that took its place with the same config in the same namespaces.
+        """Returns the same process, or one that took its place with the same config in the same namespaces.
 
-        Raises:
-            StepError: there is none.
+        Raises StepError when there is none.
         """
         if self.is_same_process() and (same := processes.find(only=self.pid)):
             return same[0]
-        for keepalived in processes.find():
-            if self.mntns is not None and self._place(keepalived) == (self.conf, self.mntns, self.netns):
-                return keepalived
+        for other in processes.find() if self.mntns is not None else ():
+            if (other.conf, other.mntns, other.netns) == (self.conf, self.mntns, self.netns):
+                return other
         raise StepError(
             f"keepalived {self.pid} with {self.conf} does not run any more, and none took its place in the same "
             "namespaces: look at what runs with `kvtui status`"
         )
 
-    @staticmethod
-    def _place(keepalived: Keepalived) -> tuple[str, int | None, int | None]:
-        return (keepalived.conf, keepalived.mntns, keepalived.netns)
-
     def root(self) -> str:
-        """Returns the prefix of its files.
-
-        Raises:
-            StepError: keepalived is gone, and its files with it.
-        """
+        """Returns the prefix of its files; raises StepError when keepalived is gone, and its files with it."""
         root = processes.root_of(self.pid) if self.is_same_process() else None
         return self.found().root if root is None else root
 
@@ -102,16 +104,31 @@ class Daemon(Struct, frozen=True):
             found = self.found()
         except StepError:
             return None
-        running = read_running(found.pid, now=0.0, config_id=found.instance_name)
-        try:
-            saved = reader.read(found.conf, root=found.root, config_id=found.instance_name, now=0.0)
-        except OSError:
-            saved = None
+        running, saved = running_conf(found), None
+        with suppress(OSError):
+            saved = saved_conf(found)
         return tuple(conf for conf in (running, saved) if conf is not None)
 
+
+class DaemonStep(Struct):
+    """The base of the steps that change something of one keepalived; ``journaled_fields`` are those in the journal."""
+
+    journaled_fields: ClassVar[tuple[str, ...]]
+
+    daemon: Daemon
+
     def to_json(self) -> Json:
-        return {"pid": self.pid, "start": self.start, "conf": self.conf, "mntns": self.mntns, "netns": self.netns}
+        return {name: to_builtins(getattr(self, name)) for name in self.journaled_fields}
 
     @classmethod
-    def from_json(cls, data: Json) -> Daemon:
-        return cls(int(data["pid"]), int(data["start"]), str(data["conf"]), data["mntns"], data["netns"])
+    def from_json(cls, data: Json) -> Self:
+        return convert({name: data[name] for name in cls.journaled_fields}, cls)
+
+
+class FileStep(DaemonStep):
+    """The base of the steps that change one file of keepalived, or what is beside it."""
+
+    path: str
+
+    def why_not_ours(self) -> str:
+        return self.daemon.why_not_its_file(self.path)

@@ -9,13 +9,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.step import Json
@@ -84,25 +84,18 @@ class HeldVips(Struct, frozen=True):
 
     def _difference(self) -> str:
         now = self.backend.addresses(self.daemon)
-        missing = [f"{a} is not back on {i}" for i, a, _ in sorted(self.held - now)]
-        extra = [f"{a} is still on {i}" for i, a, _ in sorted(now) if a in self.others]
-        return _some([*missing, *extra])
+        texts = [f"{a} is not back on {i}" for i, a, _ in sorted(self.held - now)]
+        texts += [f"{a} is still on {i}" for i, a, _ in sorted(now) if a in self.others]
+        if len(texts) > MAX_NAMED:
+            texts[MAX_NAMED:] = [f"and {len(texts) - MAX_NAMED} more"]
+        return ", ".join(texts)
 
     def to_json(self) -> Json:
-        return {
-            "daemon": self.daemon.to_json(),
-            "held": [list(a) for a in sorted(self.held)],
-            "others": sorted(self.others),
-            "interval": self.interval,
-        }
+        held = {"daemon": self.daemon, "held": self.held, "others": self.others, "interval": self.interval}
+        return dict(to_builtins(held, order="sorted"))
 
     @classmethod
     def from_json(cls, data: Json, backend: ActionBackend) -> HeldVips:
         held = frozenset((str(i), str(a), int(p)) for i, a, p in data["held"])
         others = frozenset(str(a) for a in data["others"])
-        return cls(backend, Daemon.from_json(data["daemon"]), held, others, float(data["interval"]))
-
-
-def _some(texts: Collection[str]) -> str:
-    rest = len(texts) - MAX_NAMED
-    return ", ".join([*list(texts)[:MAX_NAMED], *([f"and {rest} more"] if rest > 0 else [])])
+        return cls(backend, convert(data["daemon"], Daemon), held, others, float(data["interval"]))

@@ -10,11 +10,9 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
-from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import Action, Verification
-from kvtui.actions.core.step import StepError, StepState
-from kvtui.actions.core.step_kinds import VALUE_KINDS, UnknownStepError, make
-from kvtui.actions.core.step_status import StepStatus, object_of, settled
+from kvtui.actions.core.step import StepState, StepStatus, object_of, settled, step_json
+from kvtui.actions.core.step_kinds import VALUE_KINDS, Reversed, UnknownStepError, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,11 +80,7 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
     except UnknownStepError as why:
         return StepStatus(str(data.get("kind")), None, None, str(why))
     one_way = "a reload cannot be undone: restore the old file and reload again"
-    error = one_way if getattr(step, "alone", False) else ""  # a ReloadStep without a file to restore
-    try:
-        return StepStatus(step.describe(), step.state(), step, error)
-    except StepError as why:
-        return StepStatus(step.describe(), None, step, str(why))
+    return StepStatus.of(step, one_way if getattr(step, "alone", False) else "")  # a ReloadStep without a file
 
 
 def why_not_ours(step: Step) -> str:
@@ -201,9 +195,8 @@ def _action(recovery: Recovery, summary: str, steps: tuple[Step, ...], notes: li
 
 def _verifier(steps: Sequence[Step]) -> Verify:
     async def verify(_say: Callable[[str], None]) -> Verification:
-        data = [{"kind": s.kind, **s.to_json()} for s in steps]
         found = [StepStatus(s.describe(), await asyncio.to_thread(s.state), s) for s in steps]
-        wrong = [s.text for s in settled(data, found) if s.state is not StepState.APPLIED]
+        wrong = [s.text for s in settled(list(map(step_json, steps)), found) if s.state is not StepState.APPLIED]
         if wrong:
             return Verification(ok=False, detail=f"not as planned: {'; '.join(wrong)}")
         if not steps:

@@ -10,14 +10,13 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
-from kvtui.actions.core.step import Step, StepError, StepState
-from kvtui.actions.core.step_status import StepStatus, settled
+from kvtui.actions.core.step import Step, StepError, StepState, StepStatus, settled, step_json
 from kvtui.backend.diagnostics import crash_report
 from kvtui.backend.linux.procfs import start_ticks
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.held_vips import HeldVips
     from kvtui.actions.core.plan import Plan
+    from kvtui.backend.remote.hold import Hold
     from kvtui.model.prediction import Prediction
 
 T = TypeVar("T")
@@ -97,22 +97,6 @@ class Outcome(Struct, frozen=True):
     facts: Mapping[str, Any] = field(default_factory=dict)
     as_predicted: bool | None = None
     observed: tuple[Prediction, ...] = ()
-
-
-class Hold(Protocol):
-    """What an action waits for before its end: the commit of a kvtui that coordinates several nodes.
-
-    Attributes:
-        lost: why the commit will not come; empty while it may.
-    """
-
-    lost: str
-
-    def begin(self, cancel: Callable[[], object]) -> None:
-        """Cancels the action from now on as soon as ``lost`` is set."""
-
-    async def committed(self) -> None:
-        """Returns when it has come."""
 
 
 class Runner:
@@ -269,14 +253,8 @@ class Runner:
 
     async def _not_undone(self, undone: Sequence[Step]) -> list[str]:
         """Looks again at what was undone."""
-        found: list[StepStatus] = []
-        for step in undone:
-            try:
-                found.append(StepStatus(step.describe(), await asyncio.to_thread(step.state), step))
-            except StepError as why:
-                found.append(StepStatus(step.describe(), None, step, str(why)))
-        judged = settled([{"kind": s.kind, **s.to_json()} for s in undone], found)
-        wrong = [s for s in judged if s.state is not StepState.PENDING]
+        found = [await asyncio.to_thread(StepStatus.of, step) for step in undone]
+        wrong = [s for s in settled(list(map(step_json, undone)), found) if s.state is not StepState.PENDING]
         return [s.error or f"{s.text or 'what keepalived runs'}: it is not as before" for s in wrong]
 
     def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
@@ -353,7 +331,7 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
         who=operator(),
         reason=reason,
         summary=action.plan.summary,
-        steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
+        steps=tuple(map(step_json, action.steps)),
         process=(pid, start_ticks(pid)),
         undoes=action.undoes,
         finishes=action.finishes,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
 
 from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.step import StepState, step_json
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json, Step, StepFactory
+    from collections.abc import Callable
+
+    from kvtui.actions.core.step import Json, Step
 
 KINDS = {
     "weight": "kvtui.actions.steps.weight:SetWeight",
@@ -20,12 +25,14 @@ KINDS = {
     "hangup": "kvtui.actions.steps.reload:ReloadStep",
     "address": "kvtui.actions.steps.address:RemoveAddress",
     "draft": "kvtui.actions.steps.temp_file:RemoveTempFile",
-    "reversed": "kvtui.actions.core.reversed:Reversed",
+    "reversed": "kvtui.actions.core.step_kinds:Reversed",
 }
 """``kind`` of a step → ``module:class``; the class has a ``from_json``."""
 
 VALUE_KINDS = frozenset({"weight", "track value", "check value"})
 """Kinds of steps that set one value, and need no digest of everything around it."""
+
+OPPOSITE = {StepState.PENDING: StepState.APPLIED, StepState.APPLIED: StepState.PENDING}
 
 
 class UnknownStepError(CannotPlanError):
@@ -33,17 +40,48 @@ class UnknownStepError(CannotPlanError):
 
 
 def make(data: Json) -> Step:
-    """Rebuilds the step that the journal describes.
-
-    Raises:
-        UnknownStepError: its kind is unknown here, or something is missing in it.
-    """
+    """Rebuilds the step that the journal describes; raises UnknownStepError."""
     kind = str(data.get("kind"))
     if kind not in KINDS:
         raise UnknownStepError(f"this kvtui does not know steps of kind {kind!r}; use the version that wrote them")
     module, _, name = KINDS[kind].partition(":")
-    factory: StepFactory = getattr(import_module(module), name).from_json
+    from_json: Callable[[Json], Step] = getattr(import_module(module), name).from_json
     try:
-        return factory(data)
+        return from_json(data)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise UnknownStepError(f"a step of kind {kind!r} in the journal cannot be read: {error!r}") from error
+
+
+class Reversed(Struct, frozen=True):
+    """Does what ``step`` undoes, and undoes what it does."""
+
+    kind: ClassVar[str] = "reversed"
+
+    step: Step
+
+    def describe(self) -> str:
+        return self.step.describe_undo()
+
+    def describe_undo(self) -> str:
+        return self.step.describe()
+
+    def state(self) -> StepState:
+        state = self.step.state()
+        return OPPOSITE.get(state, state)
+
+    def recall(self, *, done: bool) -> None:
+        if recall := getattr(self.step, "recall", None):
+            recall(done=not done)
+
+    def do(self) -> None:
+        self.step.undo()
+
+    def undo(self) -> None:
+        self.step.do()
+
+    def to_json(self) -> Json:
+        return {"step": step_json(self.step)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Reversed:
+        return cls(make(data["step"]))

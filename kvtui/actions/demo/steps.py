@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.step import StepError
+from kvtui.actions.core.step_kinds import Reversed
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.reload import ReloadStep
 from kvtui.actions.steps.sysctl import SetSysctl

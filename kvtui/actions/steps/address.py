@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from msgspec import Struct
-
-from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.daemon import DaemonStep
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 5.0
@@ -22,7 +19,7 @@ TIMEOUT = 5.0
 PAUSE = 0.1
 
 
-class RemoveAddress(Struct):
+class RemoveAddress(DaemonStep):
     """A step: ``ip addr del``, once keepalived says that the instance's new priority counts.
 
     Before that, the node would step down and win again (0.61 s, measured). There is nothing to undo: a keepalived that
@@ -34,8 +31,8 @@ class RemoveAddress(Struct):
     """
 
     kind: ClassVar[str] = "address"
+    journaled_fields = ("daemon", "instance", "priority", "address", "prefixlen", "interface")
 
-    daemon: Daemon
     instance: str
     priority: int
     address: str
@@ -54,9 +51,8 @@ class RemoveAddress(Struct):
         return self.daemon.why_not_its_address(self.address)
 
     def state(self) -> StepState:
-        return (
-            StepState.PENDING if self.undone or self._inside(self.daemon.found(), remove=False) else StepState.APPLIED
-        )
+        is_there = self.undone or self._inside(self.daemon.found(), remove=False)
+        return StepState.PENDING if is_there else StepState.APPLIED
 
     def do(self) -> None:
         keepalived = self.daemon.found()
@@ -96,24 +92,3 @@ class RemoveAddress(Struct):
             raise StepError(f"{self.address} cannot be removed from {self.interface}: {error.strerror}") from error
         except OSError as error:
             raise StepError(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
-
-    def to_json(self) -> Json:
-        return {
-            "daemon": self.daemon.to_json(),
-            "instance": self.instance,
-            "priority": self.priority,
-            "address": self.address,
-            "prefixlen": self.prefixlen,
-            "interface": self.interface,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> RemoveAddress:
-        return cls(
-            Daemon.from_json(data["daemon"]),
-            str(data["instance"]),
-            int(data["priority"]),
-            str(data["address"]),
-            int(data["prefixlen"]),
-            str(data["interface"]),
-        )

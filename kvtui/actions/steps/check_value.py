@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.actions.core.network import Network
+from kvtui.actions.core.network import Network, read_table
 from kvtui.actions.core.step import StepError
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import Server, target_from_json, target_to_json
@@ -19,22 +19,13 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, StepState
     from kvtui.actions.steps.weight import Target
 
-    Read = Callable[[Network], dict[Target, int]]
-
 TIMEOUT = 10.0
 """Seconds for keepalived to follow: it watches the file (inotify) and is done within milliseconds (measured)."""
 
 
 def read_weights(network: Network) -> dict[Target, int]:
-    """Reads the weights in the kernel.
-
-    Raises:
-        StepError: the table cannot be read.
-    """
-    from kvtui.actions.core.network import read_table  # noqa: PLC0415 - only when it is carried out
-
-    table = read_table(network)
-    return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}
+    """Raises StepError where the table cannot be read."""
+    return {(v.key, r.key): r.weight for v in read_table(network).virtual_servers for r in v.real_servers}
 
 
 class Effect(Server, frozen=True):
@@ -58,18 +49,12 @@ class SetCheckValue(Struct, frozen=True):
     effects: tuple[Effect, ...]
 
     def describe(self) -> str:
-        changed = ", ".join(
-            f"{e.name} from weight {e.before} to {e.after}" for e in self.effects if e.before != e.after
-        )
-        return f"{self.file.describe()}, so that keepalived takes {changed}" if changed else self.file.describe()
+        changed = [f"{e.name} from weight {e.before} to {e.after}" for e in self.effects if e.before != e.after]
+        return self.file.describe() + (f", so that keepalived takes {', '.join(changed)}" if changed else "")
 
     def describe_undo(self) -> str:
-        restored = ", ".join(f"weight {e.before} of {e.name}" for e in self.effects if e.before != e.after)
-        return (
-            f"{self.file.describe_undo()}, so that keepalived restores {restored}"
-            if restored
-            else self.file.describe_undo()
-        )
+        restored = [f"weight {e.before} of {e.name}" for e in self.effects if e.before != e.after]
+        return self.file.describe_undo() + (f", so that keepalived restores {', '.join(restored)}" if restored else "")
 
     def why_not_ours(self) -> str:
         return self.file.why_not_ours()
@@ -79,7 +64,6 @@ class SetCheckValue(Struct, frozen=True):
         return self.file.state()
 
     def do(self) -> None:
-        """Write the new number, and wait for the weights; where they do not follow, the old number is put back."""
         self.file.do()
         if error := self._awaited(lambda e, weight: weight == e.after):
             self.file.undo()
@@ -119,7 +103,7 @@ class SetCheckValue(Struct, frozen=True):
         return replace(self, file=replace(self.file, after=later.file.after), effects=effects)
 
     def to_json(self) -> Json:
-        """For the journal; the weights apart from the targets, so that steps of one file are seen to be of one."""
+        """Has the weights apart from the targets, so that steps of one file are seen to be of one."""
         return {
             **self.network.to_json(),
             "file": self.file.to_json(),

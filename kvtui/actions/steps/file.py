@@ -8,41 +8,35 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from typing import TYPE_CHECKING, ClassVar
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from kvtui.actions.checks.obstacle import obstacle
-from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.daemon import FileStep
+from kvtui.actions.core.step import StepError, os_errors_as, value_state
 from kvtui.backend.conf.editor import EditError, set_priority
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json
+    from kvtui.actions.core.daemon import Daemon
+    from kvtui.actions.core.step import StepState
 
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class ReplaceFile(Struct, frozen=True):
+class ReplaceFile(FileStep, frozen=True):
     """A step: give one instance another priority in its file, every other byte as it was."""
 
     kind: ClassVar[str] = "file"
+    journaled_fields = ("daemon", "path", "instance", "priority", "digests")
 
-    daemon: Daemon
-    path: str
     instance: str
     priority: tuple[int, int]
     digests: tuple[str, str]
 
     @classmethod
-    def plan(cls, daemon: Daemon, path: str, text: str, instance: str, priority: tuple[int, int]) -> ReplaceFile:
-        """The step for a file that has ``text`` now.
-
-        Raises:
-            EditError: the priority cannot be changed in this text; says what to do.
-        """
+    def plan(cls, daemon: Daemon, path: str, text: str, instance: str, priority: tuple[int, int]) -> Self:
+        """Returns the step for a file that has ``text`` now; raises EditError, which says what to do."""
         edited = set_priority(text, instance, priority[1])
         return cls(daemon, path, instance, priority, (digest(_bytes(text)), digest(_bytes(edited))))
 
@@ -53,16 +47,9 @@ class ReplaceFile(Struct, frozen=True):
     def describe_undo(self) -> str:
         return f"restore priority {self.priority[0]} of {self.instance} in {self.path}"
 
-    def why_not_ours(self) -> str:
-        return self.daemon.why_not_its_file(self.path)
-
     def state(self) -> StepState:
-        try:
-            found = digest(self._read())
-        except OSError as error:
-            raise StepError(f"{self.path} cannot be read: {error.strerror or error}") from error
-        before, after = self.digests
-        return StepState.PENDING if found == before else StepState.APPLIED if found == after else StepState.CONFLICT
+        with os_errors_as(f"{self.path} cannot be read"):
+            return value_state(digest(self._read()), *self.digests)
 
     def do(self) -> None:
         self._edit(self.priority[1], self.digests)
@@ -97,22 +84,6 @@ class ReplaceFile(Struct, frozen=True):
         if error.errno in (errno.EBUSY, errno.EROFS):
             return obstacle(self.daemon.pid, self.path) or str(error)
         return error.strerror or str(error)
-
-    def to_json(self) -> Json:
-        return {
-            "daemon": self.daemon.to_json(),
-            "path": self.path,
-            "instance": self.instance,
-            "priority": list(self.priority),
-            "digests": list(self.digests),
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> ReplaceFile:
-        before, after = data["priority"]
-        digests = (str(data["digests"][0]), str(data["digests"][1]))
-        daemon = Daemon.from_json(data["daemon"])
-        return cls(daemon, str(data["path"]), str(data["instance"]), (int(before), int(after)), digests)
 
 
 def _bytes(text: str) -> bytes:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections.abc import Callable  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
-from msgspec import Struct
-
-from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.daemon import DaemonStep, running_conf, saved_conf
 from kvtui.actions.core.state_folder import folder
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step import StepError, StepState, os_errors_as
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.running import read_copy, read_running
+from kvtui.backend.conf.running import read_copy
 from kvtui.backend.linux.files import read_open
 from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from kvtui.actions.core.step import Json
@@ -33,7 +31,7 @@ DIGITS = 8
 """Of a digest, in the name of a file."""
 
 
-class KeepConfig(Struct, frozen=True):
+class KeepConfig(DaemonStep, frozen=True):
     """A step: keeps keepalived's own copy of the config that runs (2.2.0+). Its way back writes that over the file.
 
     The copy has no comments and its includes are in it. The newer file is kept beside it, under another name.
@@ -47,8 +45,8 @@ class KeepConfig(Struct, frozen=True):
     """
 
     kind: ClassVar[str] = "config"
+    journaled_fields = ("daemon", "ran", "newer")
 
-    daemon: Daemon
     ran: str
     newer: str
     is_sent: Callable[[], bool] | None = None
@@ -59,8 +57,8 @@ class KeepConfig(Struct, frozen=True):
 
     @property
     def kept(self) -> Path:
-        """Where the copy is."""
-        return kept_path(self.ran, self.newer)
+        """Where the copy is: named by digests alone, so that a journal cannot name another file."""
+        return folder() / FOLDER / f"{self.ran[:DIGITS]}-{self.newer[:DIGITS]}.conf"
 
     @property
     def newer_name(self) -> str:
@@ -76,41 +74,31 @@ class KeepConfig(Struct, frozen=True):
     def state(self) -> StepState:
         if not self.kept.exists() or (self.is_sent is not None and not self.is_sent()):
             return StepState.PENDING
-        return StepState.PENDING if self._on_disk() == self.ran else StepState.APPLIED
-
-    def _on_disk(self) -> str:
         keepalived = self.daemon.found()
-        try:
-            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=0.0)
-        except OSError as error:
-            raise StepError(f"{keepalived.conf} cannot be read: {error.strerror or error}") from error
-        return conf.digest
+        with os_errors_as(f"{keepalived.conf} cannot be read"):
+            return StepState.PENDING if saved_conf(keepalived).digest == self.ran else StepState.APPLIED
 
     def do(self) -> None:
         keepalived = self.daemon.found()
-        running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
-        text = read_copy(keepalived.pid)
+        running, text = running_conf(keepalived), read_copy(keepalived.pid)
         if running is None or text is None or running.digest != self.ran:
             raise StepError(f"keepalived {keepalived.pid} was reloaded since the plan was made: check it and try again")
         lines = [line for line in text.split("\n") if line and line[0] not in "#!"]
         data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-        try:
-            with open_private_folder(str(self.kept.parent), make=True) as kept:
-                fd = open_own_file(kept, self.kept.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-                with os.fdopen(fd, "wb") as file:
-                    file.write(data)
-                _remove_oldest(kept)
-        except OSError as error:
-            why = f"{self.kept} cannot be written, so an undo would not be possible: {error.strerror}"
-            raise StepError(why) from error
+        failure = f"{self.kept} cannot be written, so an undo would not be possible"
+        with os_errors_as(failure), open_private_folder(str(self.kept.parent), make=True) as kept:
+            fd = open_own_file(kept, self.kept.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+            _remove_oldest(kept)
 
     def undo(self) -> None:
         keepalived = self.daemon.found()
-        running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+        running = running_conf(keepalived)
         if running is not None and running.digest == self.ran and not (self.is_sent is not None and self.is_sent()):
             self.kept.unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
             return
-        try:
+        with os_errors_as(f"{self.daemon.conf} was not written"):
             with open_private_folder(str(self.kept.parent)) as kept:
                 text = read_open(open_own_file(kept, self.kept.name, os.O_RDONLY), self.kept.name)
             if _digest(text, keepalived) != self.ran:
@@ -119,20 +107,9 @@ class KeepConfig(Struct, frozen=True):
                 present = place.read()
                 place.keep_as(posixpath.basename(self.newer_name))
                 place.write(text, instead_of=present)
-        except OSError as error:
-            raise StepError(f"{self.daemon.conf} was not written: {error.strerror or error}") from error
 
     def to_json(self) -> Json:
-        return {"daemon": self.daemon.to_json(), "ran": self.ran, "newer": self.newer, "kept": str(self.kept)}
-
-    @classmethod
-    def from_json(cls, data: Json) -> KeepConfig:
-        return cls(Daemon.from_json(data["daemon"]), str(data["ran"]), str(data["newer"]))
-
-
-def kept_path(ran: str, newer: str) -> Path:
-    """Returns where the config that ran is kept; of digests alone, so that a journal cannot name another file."""
-    return folder() / FOLDER / f"{ran[:DIGITS]}-{newer[:DIGITS]}.conf"
+        return {**super().to_json(), "kept": str(self.kept)}
 
 
 def _remove_oldest(kept: int) -> None:

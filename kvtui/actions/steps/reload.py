@@ -5,15 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.daemon import DaemonStep, running_conf, saved_conf
 from kvtui.actions.core.preflight import Scope
-from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.conf import reader
-from kvtui.backend.conf.running import mark, read_running
+from kvtui.actions.core.step import StepError, StepState, os_errors_as
+from kvtui.backend.conf.running import mark
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
 
@@ -52,7 +51,7 @@ class TestBefore(StrEnum):
         return cls.FORCED if preflight.test.forced else cls.CONFINED
 
 
-class ReloadStep(Struct):
+class ReloadStep(DaemonStep):
     """A step: keepalived reads its config again.
 
     A reload has no way back of its own: what ran is gone. So an action that writes the file has two of these, one
@@ -71,8 +70,8 @@ class ReloadStep(Struct):
     """
 
     kind: ClassVar[str] = "hangup"
+    journaled_fields = ("daemon", "when", "alone", "before", "shown", "test")
 
-    daemon: Daemon
     when: When
     before: tuple[str, ...] = ()
     shown: str | None = None
@@ -106,11 +105,10 @@ class ReloadStep(Struct):
         return StepState.PENDING if running.digest in self.before else StepState.APPLIED
 
     def _running(self) -> Conf | None:
-        keepalived = self.daemon.found()
-        return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+        return running_conf(self.daemon.found())
 
     def recall(self, *, done: bool) -> None:
-        """What the journal says of it: that counts where what runs cannot be read."""
+        """Takes the journal's word, which counts where what runs cannot be read."""
         self.passed = done
 
     def do(self) -> None:
@@ -146,25 +144,14 @@ class ReloadStep(Struct):
         if has_copy:
             _wait_until_it_runs(keepalived)
 
-    def to_json(self) -> Json:
-        data = {"daemon": self.daemon.to_json(), "when": self.when.value, "alone": self.alone}
-        return {**data, "before": list(self.before), "shown": self.shown, "test": self.test.value}
-
     @classmethod
-    def from_json(cls, data: Json) -> ReloadStep:
-        daemon = Daemon.from_json(data["daemon"])
-        alone = bool(data["alone"])
-        before = tuple(str(digest) for digest in data["before"])
-        test = TestBefore(data.get("test", TestBefore.CONFINED))
-        return cls(daemon, When(data["when"]), before, data["shown"], alone=alone, journaled=True, test=test)
+    def from_json(cls, data: Json) -> Self:
+        made = super().from_json({"test": TestBefore.CONFINED.value, **data})  # an old journal does not have it
+        return replace(made, journaled=True)
 
 
 def send_sighup(keepalived: Keepalived) -> None:
-    """SIGHUP to that very process, if it handles it: its default action would end it.
-
-    Raises:
-        StepError: it is gone, not ready yet, or may not be signalled.
-    """
+    """Sends it only to a process that handles it: the default action would end it. Raises StepError."""
     pid = keepalived.pid
     try:
         send_signal(keepalived, signal.SIGHUP)
@@ -178,19 +165,13 @@ def send_sighup(keepalived: Keepalived) -> None:
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:
     """Until the parent has read the file. The verification looks further."""
-    wanted = _digest_on_disk(keepalived)
+    with os_errors_as(f"{keepalived.conf} cannot be read"):
+        wanted = saved_conf(keepalived).digest
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
-        running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+        running = running_conf(keepalived)
         if running is not None and running.digest == wanted:
             return
         if read_process(keepalived.pid) is None:
             raise StepError(f"keepalived {keepalived.pid} ended at the reload: see its log, and `ip addr` for its VIPs")
         time.sleep(PAUSE)
-
-
-def _digest_on_disk(keepalived: Keepalived) -> str:
-    try:
-        return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=0.0).digest
-    except OSError as error:
-        raise StepError(f"{keepalived.conf} cannot be read: {error.strerror or error}") from error

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from msgspec import Struct
-
-from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.daemon import FileStep
+from kvtui.actions.core.step import StepError, StepState, os_errors_as
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.track_value import SetTrackValue
 
@@ -15,13 +14,11 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
 
 
-class RemoveTempFile(Struct, frozen=True):
+class RemoveTempFile(FileStep, frozen=True):
     """A step: removes it. Nothing reads it, so that undo does nothing."""
 
     kind: ClassVar[str] = "draft"
-
-    daemon: Daemon
-    path: str
+    journaled_fields = ("daemon", "path")
 
     def describe(self) -> str:
         return f"remove the temp file that an interrupted write left beside {self.path}"
@@ -29,37 +26,19 @@ class RemoveTempFile(Struct, frozen=True):
     def describe_undo(self) -> str:
         return ""
 
-    def why_not_ours(self) -> str:
-        return self.daemon.why_not_its_file(self.path)
-
     def state(self) -> StepState:
-        return StepState.PENDING if self._found() else StepState.APPLIED
+        failure = f"the folder of {self.path} cannot be read"
+        with os_errors_as(failure), suppress(FileNotFoundError), self.daemon.place(self.path) as place:
+            return StepState.PENDING if place.temp_files() else StepState.APPLIED
+        return StepState.APPLIED
 
     def do(self) -> None:
-        try:
-            with self.daemon.place(self.path) as place:
-                place.remove_temp_files()
-        except OSError as error:
-            raise StepError(f"the temp file beside {self.path} was not removed: {error.strerror or error}") from error
+        failure = f"the temp file beside {self.path} was not removed"
+        with os_errors_as(failure), self.daemon.place(self.path) as place:
+            place.remove_temp_files()
 
     def undo(self) -> None:
         """Nothing."""
-
-    def _found(self) -> list[str]:
-        try:
-            with self.daemon.place(self.path) as place:
-                return place.temp_files()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StepError(f"the folder of {self.path} cannot be read: {error.strerror or error}") from error
-
-    def to_json(self) -> Json:
-        return {"daemon": self.daemon.to_json(), "path": self.path}
-
-    @classmethod
-    def from_json(cls, data: Json) -> RemoveTempFile:
-        return cls(Daemon.from_json(data["daemon"]), str(data["path"]))
 
 
 def temp_file_steps(steps: Iterable[Json]) -> Iterator[RemoveTempFile]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from msgspec import Struct
-
-from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError, value_state
+from kvtui.actions.core.daemon import FileStep
+from kvtui.actions.core.step import os_errors_as, value_state
 from kvtui.model.text import shell_word
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json, StepState
+    from kvtui.actions.core.step import StepState
 
 _NUMBER = re.compile(r"\s*([+-]?\d{1,20})", re.ASCII)
 MAX_BYTES = 64 << 10
@@ -30,7 +29,7 @@ def write_number(value: int, path: str) -> str:
     return f"echo {value} > {shell_word(path)}"
 
 
-class SetTrackValue(Struct, frozen=True):
+class SetTrackValue(FileStep, frozen=True):
     """A step: another number in a track file.
 
     Attributes:
@@ -39,9 +38,8 @@ class SetTrackValue(Struct, frozen=True):
     """
 
     kind: ClassVar[str] = "track value"
+    journaled_fields = ("daemon", "path", "before", "after", "existed")
 
-    daemon: Daemon
-    path: str
     before: int
     after: int
     existed: bool = True
@@ -52,20 +50,14 @@ class SetTrackValue(Struct, frozen=True):
     def describe_undo(self) -> str:
         return f"restore {self.before} in track file {self.path}" if self.existed else f"remove track file {self.path}"
 
-    def why_not_ours(self) -> str:
-        return self.daemon.why_not_its_file(self.path)
-
     def state(self) -> StepState:
         return value_state(self._value(), self.before, self.after)
 
     def _value(self) -> int:
-        try:
-            with self.daemon.place(self.path) as place:
-                return value_of(place.read(MAX_BYTES).decode("utf-8", "replace"))
-        except FileNotFoundError:
-            return 0
-        except OSError as error:
-            raise StepError(f"{self.path} cannot be read: {error.strerror or error}") from error
+        failure = f"{self.path} cannot be read"
+        with os_errors_as(failure), suppress(FileNotFoundError), self.daemon.place(self.path) as place:
+            return value_of(place.read(MAX_BYTES).decode("utf-8", "replace"))
+        return 0
 
     def do(self) -> None:
         self._write(self.after)
@@ -74,24 +66,9 @@ class SetTrackValue(Struct, frozen=True):
         if self.existed:
             self._write(self.before)
             return
-        try:
-            with self.daemon.place(self.path) as place:
-                place.unlink()
-        except OSError as error:
-            raise StepError(f"{self.path} was not removed: {error.strerror or error}") from error
+        with os_errors_as(f"{self.path} was not removed"), self.daemon.place(self.path) as place:
+            place.unlink()
 
     def _write(self, value: int) -> None:
-        try:
-            with self.daemon.place(self.path) as place:
-                place.write(f"{value}\n".encode(), create=True)
-        except OSError as error:
-            raise StepError(f"{self.path} was not written: {error.strerror or error}") from error
-
-    def to_json(self) -> Json:
-        data = {"daemon": self.daemon.to_json(), "path": self.path, "before": self.before, "after": self.after}
-        return {**data, "existed": self.existed}
-
-    @classmethod
-    def from_json(cls, data: Json) -> SetTrackValue:
-        daemon = Daemon.from_json(data["daemon"])
-        return cls(daemon, str(data["path"]), int(data["before"]), int(data["after"]), bool(data["existed"]))
+        with os_errors_as(f"{self.path} was not written"), self.daemon.place(self.path) as place:
+            place.write(f"{value}\n".encode(), create=True)

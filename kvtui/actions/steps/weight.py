@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError, value_state
-from kvtui.model.ipvs import Protocol, endpoint, service_name
+from kvtui.model.ipvs import ServiceKey, endpoint, service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kvtui.actions.core.step import Json, StepState
-    from kvtui.model.ipvs import RealServer, ServiceKey
+    from kvtui.model.ipvs import RealServer
 
-    Target = tuple[ServiceKey, tuple[str, int]]
-
-
-def target_to_json(target: Target) -> list[list[str | int]]:
-    protocol, address, port, fwmark = target[0]
-    return [[protocol.value, address, port, fwmark], list(target[1])]
+Target = tuple[ServiceKey, tuple[str, int]]
 
 
-def target_from_json(data: Sequence[Sequence[str | int]]) -> Target:
-    protocol, address, port, fwmark = data[0]
-    service = (Protocol(str(protocol)), str(address), int(port), int(fwmark))
-    return service, (str(data[1][0]), int(data[1][1]))
+def target_to_json(target: Target) -> Any:
+    return to_builtins(target)
+
+
+def target_from_json(data: object) -> Target:
+    return convert(data, Target)
 
 
 class Server(Struct, frozen=True):
@@ -57,22 +52,21 @@ class SetWeight(Struct, frozen=True):
     after: int
 
     @property
-    def target(self) -> tuple[ServiceKey, tuple[str, int]]:
+    def target(self) -> Target:
         return (self.service, self.real)
 
+    @property
+    def name(self) -> str:
+        return Server(self.service, self.real).name
+
     def describe(self) -> str:
-        place = f"{endpoint(*self.real)} in {service_name(self.service)}"
-        return f"set the weight of {place} in the kernel from {self.before} to {self.after}"
+        return f"set the weight of {self.name} in the kernel from {self.before} to {self.after}"
 
     def describe_undo(self) -> str:
-        return f"restore weight {self.before} of {endpoint(*self.real)} in {service_name(self.service)} in the kernel"
+        return f"restore weight {self.before} of {self.name} in the kernel"
 
     def now(self) -> RealServer:
-        """Reads the real server from the kernel.
-
-        Raises:
-            StepError: it is not there, or the table cannot be read.
-        """
+        """Reads the real server from the kernel; raises StepError where that is impossible, or it is not there."""
         from kvtui.backend.ipvs.errors import IpvsError  # noqa: PLC0415 - only when it is carried out
         from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.preflight import Scope
-from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.step_kinds import Reversed
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.kept_config import KeepConfig
 from kvtui.actions.steps.track_value import SetTrackValue
