@@ -34,8 +34,7 @@ class ActionBackend(CheckBackend, Protocol):
     def journal(self) -> Journal: ...
 
     def journal_note(self) -> str | None:
-        """Returns a warning when the journal does not outlive the pod or the machine; else None."""
-        ...
+        """Returns a warning when the journal does not outlive the pod or the machine."""
 
     def plan(self, plan: Plan) -> Plan: ...
 
@@ -43,62 +42,41 @@ class ActionBackend(CheckBackend, Protocol):
 
     def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
         """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
-        ...
 
     def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
         """Reads what a reload depends on, and tests the config; ``force`` as in ``config_test.run``."""
-        ...
 
     def text(self, keepalived: Keepalived, path: str) -> str: ...
 
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
         """Returns why a file of keepalived's cannot be replaced; None when it can."""
-        ...
 
-    def running_conf(self, keepalived: Keepalived) -> Conf | None:
-        """Returns the config that keepalived runs; None when unknown."""
-        ...
+    def running_conf(self, keepalived: Keepalived) -> Conf | None: ...
 
     def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
         """Returns the step that keeps the running config for an undo; None where that is not possible.
 
         ``is_sent``: whether the signal for the newer config was sent.
         """
-        ...
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         """Returns a value that changes when keepalived loads a config; None when unknown."""
-        ...
 
     def log(self, keepalived: Keepalived) -> LogTail:
         """Returns the end of its log, which names nodes that are silent now."""
-        ...
 
     def is_running(self, pid: int) -> bool: ...
 
     def dumps(self, keepalived: Keepalived) -> DumpWatch: ...
 
     def table(self, network: Network) -> IpvsTable:
-        """Reads the IPVS table of a network namespace.
-
-        Raises:
-            StepError: it cannot be read.
-        """
-        ...
+        """Reads the IPVS table of a network namespace; raises StepError."""
 
     def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
         """Returns interface, address and prefix length of all addresses in its network namespace.
 
-        Raises:
-            StepError: the keepalived is gone.
-            OSError: they cannot be read.
+        Raises StepError when the keepalived is gone, OSError when they cannot be read.
         """
-        ...
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
-        """Reads ``net.ipv4.vs.*``, by full name.
-
-        Raises:
-            OSError: the namespace cannot be entered.
-        """
-        ...
+        """Reads ``net.ipv4.vs.*``, by full name; raises OSError when the namespace cannot be entered."""

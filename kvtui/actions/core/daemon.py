@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, to_builtins
 
-from kvtui.actions.core.step import StepError
+from kvtui.actions.core.step import StepError, from_builtins
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import read_running
 from kvtui.backend.linux import processes
@@ -110,24 +110,24 @@ class Daemon(Struct, frozen=True):
         return tuple(conf for conf in (running, saved) if conf is not None)
 
 
-class DaemonStep(Struct):
-    """The base of the steps that change something of one keepalived; ``journaled_fields`` are those in the journal."""
+class JournaledFields:
+    """Writes ``journaled_fields`` of a step into the journal, and makes the step of them again."""
 
     journaled_fields: ClassVar[tuple[str, ...]]
-
-    daemon: Daemon
 
     def to_json(self) -> Json:
         return {name: to_builtins(getattr(self, name)) for name in self.journaled_fields}
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
-        return convert({name: data[name] for name in cls.journaled_fields}, cls)
+        made: Self = from_builtins({name: data[name] for name in cls.journaled_fields}, cls)
+        return made
 
 
-class FileStep(DaemonStep):
-    """The base of the steps that change one file of keepalived, or what is beside it."""
+class FileStep(JournaledFields, Struct, frozen=True):
+    """Changes one file of keepalived, or what is beside it."""
 
+    daemon: Daemon
     path: str
 
     def why_not_ours(self) -> str:

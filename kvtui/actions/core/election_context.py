@@ -14,7 +14,7 @@ from kvtui.rules.vrrp.others import Others, others
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
-    from kvtui.model.vrrp import Advertiser, VrrpInstance
+    from kvtui.model.vrrp import Advertiser
 
 NOBODY = "0.0.0.0"  # noqa: S104 - stands for our own address in comparisons where that is unknown; nothing is bound
 DEFAULT_INTERVAL = 1.0
@@ -29,14 +29,15 @@ class InstancesUnreadableError(OSError):
 
 
 class ElectionContext(Struct, frozen=True):
-    """One instance and its election; ``listening``: whether adverts can be seen at all."""
+    """One instance and its election; ``interval``: seconds between adverts."""
 
     view: InstanceView
-    instance: VrrpInstance
-    own: str
     others: Others
     interval: float
-    listening: bool
+
+    @property
+    def own(self) -> str:
+        return self.others.own or NOBODY
 
     @property
     def is_master(self) -> bool:
@@ -50,34 +51,20 @@ class ElectionContext(Struct, frozen=True):
 
 
 def election_context(observation: Observation, name: str) -> ElectionContext:
-    """The election of the named instance.
-
-    Raises:
-        InstancesUnreadableError: they cannot be read.
-        UnknownInstanceError: there is none of that name.
-    """
+    """Raises InstancesUnreadableError or UnknownInstanceError."""
     instances = known_instances(observation.snapshot)
     if instances is None:
-        raise InstancesUnreadableError(
-            f"the instances are unknown: {observation.snapshot.source(SourceName.CONF).detail}"
-        )
+        why = observation.snapshot.source(SourceName.CONF).detail
+        raise InstancesUnreadableError(f"the instances are unknown: {why}")
     views = {v.name: v for v in observation.vrrp_instances or ()}
     known = {i.name: i for i in instances}
     if name not in views or name not in known:
         names = ", ".join(views) or "none"
         raise UnknownInstanceError(f"keepalived has no vrrp_instance {name!r} here; it has: {names}")
-    view, instance = views[name], known[name]
     conf = observation.snapshot.effective_conf
     configured = conf.instance(name) if conf else None
-    known_others = others(observation.snapshot, instance, configured.unicast_peers if configured else ())
-    return ElectionContext(
-        view=view,
-        instance=instance,
-        own=known_others.own or NOBODY,
-        others=known_others,
-        interval=view.advert_interval or DEFAULT_INTERVAL,
-        listening=observation.snapshot.advertisers is not None,
-    )
+    known_others = others(observation.snapshot, known[name], configured.unicast_peers if configured else ())
+    return ElectionContext(views[name], known_others, views[name].advert_interval or DEFAULT_INTERVAL)
 
 
 def still_to_hear(observation: Observation, name: str) -> float:

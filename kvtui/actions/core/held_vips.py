@@ -9,10 +9,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError
+from kvtui.actions.core.step import StepError, from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,4 +98,4 @@ class HeldVips(Struct, frozen=True):
     def from_json(cls, data: Json, backend: ActionBackend) -> HeldVips:
         held = frozenset((str(i), str(a), int(p)) for i, a, p in data["held"])
         others = frozenset(str(a) for a in data["others"])
-        return cls(backend, convert(data["daemon"], Daemon), held, others, float(data["interval"]))
+        return cls(backend, from_builtins(data["daemon"], Daemon), held, others, float(data["interval"]))

@@ -26,6 +26,7 @@ from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.actions.core.step import Json  # noqa: TC001 - as above
 from kvtui.backend.linux.files import read_open
 from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
+from kvtui.rules.phrases import plural
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 
 LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
-
-
 LOCK_FILE = "lock"
 MAX_LOCK_BYTES = 64 << 10
 MAX_BYTES = 32 << 20
@@ -96,7 +95,7 @@ class Entry(Struct, frozen=True):
 
     @property
     def other(self) -> str | None:
-        """Id of the action that it undoes, finishes or leaves."""
+        """The id of the action that it undoes, finishes or leaves."""
         return self.undoes or self.finishes
 
     @property
@@ -132,8 +131,6 @@ def _terminal() -> str:
 
 
 class Journal:
-    """The journal of one node."""
-
     def __init__(self, path: Path | None = None) -> None:
         self.folder = path or folder()
         self.file = self.folder / JOURNAL
@@ -145,12 +142,7 @@ class Journal:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Locks the node for one action.
-
-        Raises:
-            JournalLockedError: another kvtui holds the lock.
-            JournalError: the folder cannot be written.
-        """
+        """Locks the node for one action; raises JournalLockedError, or JournalError when the folder is not writable."""
         try:
             with open_private_folder(str(self.folder), make=True) as place:
                 handle = open_own_file(place, LOCK_FILE, os.O_RDWR | os.O_CREAT)
@@ -174,7 +166,7 @@ class Journal:
             os.close(handle)
 
     def _tell(self, handle: int, what: str) -> None:
-        """Who holds it and for what: for people only, the lock does not rest on it."""
+        """Writes who holds the lock and for what: for people only, the lock does not rest on it."""
         text = json.dumps({"who": operator(), "what": what, "at": time.time()}).encode()
         try:
             os.ftruncate(handle, 0)
@@ -199,7 +191,7 @@ class Journal:
     def _holder(self) -> str:
         try:
             held = json.loads(read_open(self._opened(LOCK_FILE), LOCK_FILE, MAX_LOCK_BYTES))
-            who = " ".join(f"{v}" for v in held["who"].values())
+            who = " ".join(map(str, held["who"].values()))
             since = datetime.fromtimestamp(held["at"], UTC).strftime("%H:%M:%S UTC")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return "another kvtui is acting on this node; try again when it is done"
@@ -245,17 +237,15 @@ class Journal:
             raise JournalError(f"{self.file} cannot be written: {error.strerror}") from error
 
     def entries(self) -> tuple[Entry, ...]:
-        """Every action, oldest first; a line that is no event is passed over, and counted in ``passed_over``.
+        """Returns every action, oldest first; counts the lines that are no events in ``passed_over``.
 
-        Raises:
-            JournalError: the journal is there and cannot be read.
+        Raises JournalError when the journal is there and cannot be read.
         """
         found: dict[str, Entry] = {}
         passed_over = 0
-        for line in self._text().split("\n"):
+        for line in filter(None, self._text().split("\n")):
             try:
-                if line:
-                    _apply(found, _event(line))
+                _apply(found, _event(line))
             except (ValueError, KeyError, TypeError, AttributeError, IndexError, ValidationError, RecursionError):
                 passed_over += 1
         self.passed_over = passed_over
@@ -283,7 +273,7 @@ class Journal:
         return next((e for e in self.entries() if e.id == identity), None)
 
     def unfinished(self) -> tuple[Entry, ...]:
-        """Actions that began and never ended, and that nobody carries out any more.
+        """Returns the actions that began and never ended, and that nobody carries out any more.
 
         Whoever acts holds the lock and has begun last; when the caller itself holds it, nobody else acts.
         """
@@ -291,9 +281,8 @@ class Journal:
         return open_ends[:-1] if self.busy() and not self._mine else open_ends
 
     def undoable(self) -> Entry | None:
-        """What ``kvtui undo`` without an id means: the newest action that is in force and changed something."""
-        found = [e for e in self.entries() if e.in_force and e.steps and not e.other]
-        return found[-1] if found else None
+        """Returns what ``kvtui undo`` without an id means: the newest action that is in force and changed something."""
+        return next((e for e in reversed(self.entries()) if e.in_force and e.steps and not e.other), None)
 
 
 def _repair(handle: int) -> bytes:
@@ -303,7 +292,7 @@ def _repair(handle: int) -> bytes:
 
 
 def new_id(now: float, taken: Container[str] = ()) -> str:
-    """Sorts by time, is short enough to type, and is not taken."""
+    """Returns one that sorts by time, is short enough to type, and is not taken."""
     while True:
         identity = datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
         if identity not in taken:
@@ -312,9 +301,9 @@ def new_id(now: float, taken: Container[str] = ()) -> str:
 
 def passed_over_note(journal: Journal) -> str:
     """Returns what to say of lines that the last reading passed over; empty when there were none."""
-    count = journal.passed_over
-    lines = f"{count} line{'s' if count > 1 else ''} of {journal.file}"
-    return f"passed over {lines}: not written by kvtui, or damaged" if count else ""
+    if not journal.passed_over:
+        return ""
+    return f"passed over {plural(journal.passed_over, 'line')} of {journal.file}: not written by kvtui, or damaged"
 
 
 def _event(line: str) -> Json:
@@ -341,10 +330,9 @@ def _apply(found: dict[str, Entry], event: Json) -> None:
         found[identity] = convert(event, Entry)
     elif event["event"] == "step":
         found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
-    elif event["event"] == "end":
-        old = found[identity]
+    else:
         result, detail = str(event["result"]), str(event["detail"])
-        found[identity] = replace(old, result=result, detail=detail, facts=event.get("facts") or {})
+        found[identity] = replace(found[identity], result=result, detail=detail, facts=event.get("facts") or {})
         for other, resolution in event.get("closes") or ():
             if other in found:
                 words = f"{RESOLUTIONS.get(resolution, resolution)} by {identity}"

@@ -27,11 +27,7 @@ class Network(Struct, frozen=True):
     inode: int | None
 
     def process(self) -> int | None:
-        """Returns a process that is in it now; None when kvtui itself is.
-
-        Raises:
-            StepError: no process is in it any more.
-        """
+        """Returns a process that is in it now; None when kvtui itself is. Raises StepError when none is."""
         if self.pid is None or (self.inode is not None and netns_inode() == self.inode):
             return None
         if self.inode is None:
@@ -60,11 +56,7 @@ class Network(Struct, frozen=True):
 
 
 def read_table(network: Network) -> IpvsTable:
-    """Reads the kernel's IPVS table.
-
-    Raises:
-        StepError: it cannot be read.
-    """
+    """Reads the kernel's IPVS table; raises StepError."""
     from kvtui.backend.ipvs.errors import IpvsError  # noqa: PLC0415 - only when it is carried out
     from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
@@ -99,39 +100,29 @@ class Outcome(Struct, frozen=True):
     observed: tuple[Prediction, ...] = ()
 
 
-class Runner:
-    """Runs actions, one at a time on a node."""
+class Runner(Struct):
+    """Runs actions, one at a time on a node. ``hold`` is there where another kvtui coordinates several nodes."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        *,
-        read_only: bool = False,
-        progress: Callable[[str], None] | None = None,
-        hold: Hold | None = None,
-    ) -> None:
-        self._journal = journal
-        self._read_only = read_only
-        self._progress = progress
-        self._hold = hold
+    journal: Journal
+    read_only: bool = False
+    progress: Callable[[str], None] | None = None
+    hold: Hold | None = None
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
         """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
 
-        Returns:
-            The outcome; an interrupted action (the task was cancelled) is put back and says so.
+        An interrupted action (the task was cancelled) is put back, and the outcome says so.
         """
-        if self._read_only:
+        if self.read_only:
             return Outcome(ExitCode.REFUSED, "refused: --read-only forbids every write")
         if refusal := action.plan.refusal(force=force):
             return Outcome(ExitCode.REFUSED, f"refused: {refusal}")
         try:
-            with self._journal.locked(action.plan.summary):
+            with self.journal.locked(action.plan.summary):
                 if blocker := self._blocker(action):
                     return Outcome(ExitCode.REFUSED, blocker)
-                taken = {e.id for e in self._journal.entries()}
-                entry = _entry(action, reason, taken)
-                self._journal.begin(entry)
+                entry = _entry(action, reason, taken={e.id for e in self.journal.entries()})
+                self.journal.begin(entry)
                 return await self._run_begun(action, entry)
         except (JournalLockedError, JournalError) as why:
             return Outcome(ExitCode.REFUSED, str(why))
@@ -140,9 +131,9 @@ class Runner:
         """Returns a refusal while another action is interrupted: the plan may rest on what that left."""
         mine = action.undoes or action.finishes
         about = {mine}
-        if mine and (repair := self._journal.entry(mine)):
+        if mine and (repair := self.journal.entry(mine)):
             about.add(repair.other)  # an interrupted repair comes before what it was to repair
-        left = [e for e in self._journal.unfinished() if e.id not in about]
+        left = [e for e in self.journal.unfinished() if e.id not in about]
         if not left:
             return None
         first = left[-1]  # newest first: it may be a repair of an older one
@@ -154,31 +145,29 @@ class Runner:
 
     async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
         done: list[Step] = []
+        put_back = partial(self._put_back, action, entry, done)
         crash_report.action_begins()
         _LOG.info("action %s begins: %s, %d steps", entry.id, action.plan.summary, len(action.steps))
         try:
             verified = await self._done_and_held(action, entry, done)
         except (StepError, JournalError) as why:
-            return await self._put_back(action, entry, done, ExitCode.FAILED, f"failed: {why}")
+            return await put_back(ExitCode.FAILED, f"failed: {why}")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            interrupted = (self._hold.lost if self._hold else "") or "interrupted"
-            return await self._put_back(action, entry, done, ExitCode.INTERRUPTED, interrupted)
+            interrupted = (self.hold.lost if self.hold else "") or "interrupted"
+            return await put_back(ExitCode.INTERRUPTED, interrupted)
         except BaseException as fault:  # a bug in kvtui: nothing stays half-done, and the bug is not hidden
-            crashed = f"kvtui crashed ({type(fault).__name__}); this is a bug"
-            await self._put_back(action, entry, done, ExitCode.FAILED, crashed)
+            await put_back(ExitCode.FAILED, f"kvtui crashed ({type(fault).__name__}); this is a bug")
             raise
         if verified.ok is False:
-            failed = f"failed: {verified.detail}"
-            return await self._put_back(action, entry, done, ExitCode.FAILED, failed, verified.facts)
+            return await put_back(ExitCode.FAILED, f"failed: {verified.detail}", verified.facts)
         code, result = (ExitCode.DONE, "done") if verified.ok else (ExitCode.UNVERIFIED, "unverified")
         closes = self._closes(replace(entry, resolution=verified.resolution or entry.resolution))
-        _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
-        detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
-        return Outcome(code, detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
+        outcome = Outcome(code, verified.detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
+        return self._end(outcome, result, closes)
 
     async def _done_and_held(self, action: Action, entry: Entry, done: list[Step]) -> Verification:
         """Does it and verifies it; where several nodes do it, what is not verified on one is done on none."""
-        task, hold = asyncio.current_task(), self._hold
+        task, hold = asyncio.current_task(), self.hold
         if hold is not None and task is not None:
             hold.begin(task.cancel)
         await self._do(action, entry, done)
@@ -204,7 +193,7 @@ class Runner:
             if state is StepState.PENDING:
                 done.append(step)  # first: a step that was interrupted is checked when putting back
                 await run_shielded(asyncio.to_thread(step.do))
-            self._journal.step_done(entry.id, index)
+            self.journal.step_done(entry.id, index)
             if index < len(action.pauses) and action.pauses[index] > 0:
                 await asyncio.sleep(action.pauses[index])
 
@@ -222,16 +211,14 @@ class Runner:
         if not done:
             detail = f"{why}; nothing had been changed"
         elif error:
-            detail = f"{why}; NOT put back: {'; '.join([*error, *vips])}"
+            detail = f"{why}; NOT put back: {'; '.join([*error, vips] if vips else error)}"
         elif vips:
-            detail = f"{why}; what kvtui changed is as before, NOT the VIPs: {vips[0]}"
+            detail = f"{why}; what kvtui changed is as before, NOT the VIPs: {vips}"
         else:
             detail = f"{why}; everything was put back"
-        _LOG.info("action %s ends: %s", entry.id, detail)
-        detail += self._end(entry.id, "failed" if error or vips else "put back", detail, facts)
-        return Outcome(code, detail, entry.id, facts or {})
+        return self._end(Outcome(code, detail, entry.id, facts or {}), "failed" if error or vips else "put back")
 
-    async def _undo(self, done: list[Step], vips: HeldVips | None) -> tuple[list[str], list[str]]:
+    async def _undo(self, done: list[Step], vips: HeldVips | None) -> tuple[list[str], str]:
         """Returns which steps are not undone, and which VIPs are not as before."""
         error: list[str] = []
         undone: list[Step] = []
@@ -248,8 +235,7 @@ class Runner:
             except StepError as failed:
                 error.append(str(failed))
         error += await self._not_undone(undone)
-        different = await vips.difference(self._say) if vips is not None and done else ""
-        return error, [different] if different else []
+        return error, await vips.difference(self._say) if vips is not None and done else ""
 
     async def _not_undone(self, undone: Sequence[Step]) -> list[str]:
         """Looks again at what was undone."""
@@ -257,36 +243,30 @@ class Runner:
         wrong = [s for s in settled(list(map(step_json, undone)), found) if s.state is not StepState.PENDING]
         return [s.error or f"{s.text or 'what keepalived runs'}: it is not as before" for s in wrong]
 
-    def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
+    def _closes(self, entry: Entry) -> list[tuple[str, str]]:
         """Returns the other actions that end with this one: finishing an undo also ends what that undid."""
         closes: list[tuple[str, str]] = []
         current: Entry | None = entry
         while current is not None and current.other and len(closes) < MAX_CLOSED:
             closes.append((current.other, current.resolution))
-            current = self._journal.entry(current.other) if current.finishes and current.resolution == "done" else None
-        return tuple(closes)
+            current = self.journal.entry(current.other) if current.finishes and current.resolution == "done" else None
+        return closes
 
-    def _end(
-        self,
-        identity: str,
-        result: str,
-        detail: str,
-        facts: Mapping[str, Any] | None = None,
-        closes: Sequence[tuple[str, str]] = (),
-    ) -> str:
-        """Journals the end; returns what to add to the outcome when that fails. Then the next start asks what to do."""
+    def _end(self, outcome: Outcome, result: str, closes: Sequence[tuple[str, str]] = ()) -> Outcome:
+        """Journals the end. Where that fails, the outcome says so, and the next start asks what to do."""
+        _LOG.info("action %s ends: %s, %s", outcome.id, result, outcome.detail)
         try:
-            self._journal.end(identity, result, detail, facts, closes)
+            self.journal.end(outcome.id, result, outcome.detail, outcome.facts, closes)
         except JournalError as why:
-            return f" (this end is not in the journal: {why})"
-        return ""
+            return replace(outcome, detail=f"{outcome.detail} (this end is not in the journal: {why})")
+        return outcome
 
     def _say(self, text: str) -> None:
-        if self._progress is not None:
+        if self.progress is not None:
             try:
-                self._progress(text)
+                self.progress(text)
             except OSError:
-                self._progress = None
+                self.progress = None
 
 
 async def guarded(

@@ -13,21 +13,18 @@ from kvtui.backend.linux.procfs import mount_above
 
 DEFAULT_FOLDER = "/var/lib/kvtui"
 JOURNAL = "journal.jsonl"
-"""Name of the journal in it."""
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h: PROC_PID_INIT_INO
 CONTAINER_ROOTS = frozenset({"overlay", "aufs", "fuse.fuse-overlayfs"})
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "rootfs"})
 
 
 def folder(proc: Path = Path("/proc")) -> Path:
-    """The folder; it need not exist yet."""
-    if chosen := os.environ.get("KVTUI_STATE_DIR"):
-        return Path(chosen)
-    return Path(host_root(proc) + DEFAULT_FOLDER)
+    """Returns the folder, which need not exist yet."""
+    return Path(os.environ.get("KVTUI_STATE_DIR") or host_root(proc) + DEFAULT_FOLDER)
 
 
 def host_root(proc: Path = Path("/proc")) -> str:
-    """Prefix of the host's files: empty when they are our own, or cannot be reached.
+    """Returns the prefix of the host's files: empty when they are our own, or cannot be reached.
 
     PID 1 is the host's own init only in the initial PID namespace; in a pod it may be the pause container's.
     """
@@ -42,8 +39,12 @@ def host_root(proc: Path = Path("/proc")) -> str:
 
 
 def state_note(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """A sentence when what is kept in a folder does not outlive the pod or the machine; None when it does."""
-    found = _filesystem(str(path.resolve()), mounts)
+    """Returns a sentence when what is kept in a folder does not outlive the pod or the machine; None when it does."""
+    try:
+        mount = mount_above(mounts.read_text(encoding="utf-8", errors="replace"), str(path.resolve()))
+    except OSError:
+        return None
+    found = mount.filesystem if mount else None
     if found in CONTAINER_ROOTS:
         return (
             f"the journal ({path}) is in the container's own file system and is gone with the pod: "
@@ -52,12 +53,3 @@ def state_note(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str |
     if found in IN_MEMORY:
         return f"the journal ({path}) is in memory ({found}) and is gone after a reboot: set KVTUI_STATE_DIR"
     return None
-
-
-def _filesystem(path: str, mounts: Path) -> str | None:
-    try:
-        text = mounts.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    mount = mount_above(text, path)
-    return mount.filesystem if mount else None

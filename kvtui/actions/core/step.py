@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ class Step(Protocol):
 
 def step_json(step: Step) -> Json:
     return {"kind": step.kind, **step.to_json()}
+
+
+def from_builtins(data: object, kind: Any) -> Any:
+    """As ``msgspec.convert``; raises ValueError, which that does not with msgspec 0.20."""
+    try:
+        return convert(data, kind)
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
 
 
 def value_state(value: object, before: object, after: object) -> StepState:

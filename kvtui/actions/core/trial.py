@@ -33,7 +33,6 @@ class CheckBackend(Protocol):
 
     def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
         """Reads how a check would run; starts nothing. ``settings`` are those of ``global_defs``."""
-        ...
 
     async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult: ...
 

@@ -1,4 +1,4 @@
-"""Waiting for the world to show what an action did."""
+"""Waits until an observation, or keepalived itself, shows what an action did."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Watch = Callable[[], Awaitable[Observation]]
 """Gives a new observation each time (``Observer.observe``, or what the screens are given)."""
-
 PAUSE = 0.05
 DUMP_PAUSE = 0.25
 """Seconds between questions to keepalived while it is being verified: each is a line in its log."""
 
 
 async def until(watch: Watch, condition: Callable[[Observation], T | None], timeout: float) -> T | None:
-    """The first true thing that the condition finds in an observation; None when ``timeout`` (seconds) is over."""
+    """Returns the first true thing that the condition finds; None when ``timeout`` (seconds) is over."""
     deadline = time.monotonic() + timeout
     while True:
         if found := condition(await watch()):
@@ -38,7 +37,7 @@ async def until(watch: Watch, condition: Callable[[Observation], T | None], time
 
 
 class DumpWatch:
-    """What keepalived itself says, asked again and again while an action is verified."""
+    """Asks keepalived for its instances again and again while an action is verified."""
 
     def __init__(self, keepalived: Keepalived) -> None:
         self._daemon = Daemon.of(keepalived)
@@ -51,14 +50,13 @@ class DumpWatch:
 
     def _read(self) -> tuple[VrrpInstance, ...] | None:
         try:
-            dump = self._dumper.read(time.time())
+            return self._dumper.read(time.time()).instances
         except DumpError as why:
             self.error = str(why)
             return None
-        return dump.instances
 
     async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], timeout: float) -> T | None:
-        """The first true thing that the condition finds in a dump; None when ``timeout`` is over."""
+        """As the function ``until``, in keepalived's dumps; ends also when keepalived does."""
         deadline = time.monotonic() + timeout
         while True:
             instances = await self.instances()

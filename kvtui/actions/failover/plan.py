@@ -63,7 +63,7 @@ def _refusals(election: ElectionContext, method: FailoverMethod) -> Iterator[Not
     if not election.is_master:
         text = f"{election.view.name} is {election.view.state.value} here, not MASTER: there is nothing to fail over"
         yield Note(NoteSeverity.IMPOSSIBLE, text)
-    if not election.listening:
+    if not election.others.listening:
         text = "adverts cannot be captured, so kvtui would not see which node takes over"
         yield Note(NoteSeverity.WARNING if method.kind is MethodKind.PREEMPTED else NoteSeverity.UNSAFE, text)
 

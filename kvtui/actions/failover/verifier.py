@@ -80,7 +80,7 @@ class FailoverVerifier:
             return Verification(ok=False, detail=self._kept(), facts=facts)
         if taken:
             return Verification(ok=None, detail=self._unsettled(), facts=facts)
-        if not self._election.listening and not self._held:
+        if not self._election.others.listening and not self._held:
             return Verification(ok=None, detail="the VIP left this node; adverts cannot be captured", facts=facts)
         return Verification(ok=False, detail=f"no other node took over within {timeout:.1f} s", facts=facts)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.daemon import DaemonStep
+from msgspec import Struct
+
+from kvtui.actions.core.daemon import Daemon, JournaledFields
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
@@ -19,7 +21,7 @@ TIMEOUT = 5.0
 PAUSE = 0.1
 
 
-class RemoveAddress(DaemonStep):
+class RemoveAddress(JournaledFields, Struct):
     """A step: ``ip addr del``, once keepalived says that the instance's new priority counts.
 
     Before that, the node would step down and win again (0.61 s, measured). There is nothing to undo: a keepalived that
@@ -33,6 +35,7 @@ class RemoveAddress(DaemonStep):
     kind: ClassVar[str] = "address"
     journaled_fields = ("daemon", "instance", "priority", "address", "prefixlen", "interface")
 
+    daemon: Daemon
     instance: str
     priority: int
     address: str

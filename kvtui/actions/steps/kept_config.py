@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.daemon import DaemonStep, running_conf, saved_conf
+from msgspec import Struct
+
+from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.state_folder import folder
 from kvtui.actions.core.step import StepError, StepState, os_errors_as
 from kvtui.backend.conf import reader
@@ -31,7 +33,7 @@ DIGITS = 8
 """Of a digest, in the name of a file."""
 
 
-class KeepConfig(DaemonStep, frozen=True):
+class KeepConfig(JournaledFields, Struct, frozen=True):
     """A step: keeps keepalived's own copy of the config that runs (2.2.0+). Its way back writes that over the file.
 
     The copy has no comments and its includes are in it. The newer file is kept beside it, under another name.
@@ -47,6 +49,7 @@ class KeepConfig(DaemonStep, frozen=True):
     kind: ClassVar[str] = "config"
     journaled_fields = ("daemon", "ran", "newer")
 
+    daemon: Daemon
     ran: str
     newer: str
     is_sent: Callable[[], bool] | None = None

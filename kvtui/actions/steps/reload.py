@@ -7,9 +7,10 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.actions.core.daemon import DaemonStep, running_conf, saved_conf
+from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.step import StepError, StepState, os_errors_as
 from kvtui.backend.conf.running import mark
@@ -51,7 +52,7 @@ class TestBefore(StrEnum):
         return cls.FORCED if preflight.test.forced else cls.CONFINED
 
 
-class ReloadStep(DaemonStep):
+class ReloadStep(JournaledFields, Struct):
     """A step: keepalived reads its config again.
 
     A reload has no way back of its own: what ran is gone. So an action that writes the file has two of these, one
@@ -72,6 +73,7 @@ class ReloadStep(DaemonStep):
     kind: ClassVar[str] = "hangup"
     journaled_fields = ("daemon", "when", "alone", "before", "shown", "test")
 
+    daemon: Daemon
     when: When
     before: tuple[str, ...] = ()
     shown: str | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.step import StepError, value_state
+from kvtui.actions.core.step import StepError, from_builtins, value_state
 from kvtui.model.ipvs import ServiceKey, endpoint, service_name
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def target_to_json(target: Target) -> Any:
 
 
 def target_from_json(data: object) -> Target:
-    return convert(data, Target)
+    target: Target = from_builtins(data, Target)
+    return target
 
 
 class Server(Struct, frozen=True):
