@@ -57,7 +57,7 @@ class LiveBackend:
         return tuple(temp_file_steps(steps))
 
     def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
-        from kvtui.actions.checks.preflight import run_preflight
+        from kvtui.actions.core.preflight import run_preflight
 
         found = run_preflight(keepalived, force=force, scope=scope)
         if found.test is not None:
@@ -70,7 +70,7 @@ class LiveBackend:
         return read_text(path, root=keepalived.root)
 
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
-        from kvtui.actions.checks.obstacle import obstacle
+        from kvtui.actions.core.obstacle import obstacle
 
         return obstacle(keepalived.pid, path)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from kvtui.actions.checks.assess_reload import ReloadAssessment, assess_reload
+from kvtui.actions.core.assess_reload import ReloadAssessment, assess_reload
 from kvtui.model.keepalived import Children
 from tests.actions.preflights import CLEAN, CONF, preflight_of, said
 

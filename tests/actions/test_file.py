@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.checks.obstacle import obstacle_in
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.obstacle import obstacle_in
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import make
 from kvtui.actions.steps import file as file_module

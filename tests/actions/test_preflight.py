@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.checks import preflight
-from kvtui.actions.checks.preflight import run_preflight
-from kvtui.actions.core.preflight import Scope
+from kvtui.actions.core import preflight
+from kvtui.actions.core.preflight import Scope, run_preflight
 from kvtui.backend import config_test
 from tests.actions.preflights import CLEAN, CONF, daemon, preflight_of, said
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.core.plan import NoteSeverity
 from kvtui.actions.live import LIVE
-from kvtui.actions.reload.comparison import undone_drains
 from kvtui.actions.reload.plan import plan_reload
+from kvtui.actions.reload.verifier import undone_drains
 from kvtui.rules.observe import observe
 from tests.actions.nodes import grades, nothing
 from tests.actions.preflights import CONF, preflight_of, said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from kvtui.actions.checks.assess_reload import ReloadAssessment
+from kvtui.actions.core.assess_reload import ReloadAssessment
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.step import StepError, StepState
@@ -104,9 +104,9 @@ def test_nothing_is_sent_when_the_last_test_is_fatal(monkeypatch: pytest.MonkeyP
 
     sent: list[object] = []
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", lambda _k, **_: Found)
+    monkeypatch.setattr("kvtui.actions.core.preflight.run_preflight", lambda _k, **_: Found)
     monkeypatch.setattr(
-        "kvtui.actions.checks.assess_reload.assess_reload", lambda _s: ReloadAssessment(fatal=("/c:3: no VRID",))
+        "kvtui.actions.core.assess_reload.assess_reload", lambda _s: ReloadAssessment(fatal=("/c:3: no VRID",))
     )
     monkeypatch.setattr(reload_step, "send_sighup", sent.append)
     with pytest.raises(StepError, match="not reloaded, keepalived runs as before: /c:3: no VRID"):
@@ -129,8 +129,8 @@ def test_what_keepalived_runs_with_already_does_not_stop_a_reload(monkeypatch: p
     found = iter([ReloadAssessment(fatal=("Extra '}' found: what follows is read wrongly",)), ReloadAssessment()])
     sent: list[object] = []
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", run_preflight)
-    monkeypatch.setattr("kvtui.actions.checks.assess_reload.assess_reload", lambda _s: next(found))
+    monkeypatch.setattr("kvtui.actions.core.preflight.run_preflight", run_preflight)
+    monkeypatch.setattr("kvtui.actions.core.assess_reload.assess_reload", lambda _s: next(found))
     monkeypatch.setattr(reload_step, "mark", lambda _pid: None)
     monkeypatch.setattr(reload_step, "send_sighup", sent.append)
     ReloadStep(HERE, When.DO).do()

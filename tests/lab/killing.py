@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from kvtui.actions.checks.preflight import run_preflight
 from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.preflight import run_preflight
 from kvtui.actions.core.runner import ExitCode, Runner, Verification
 from kvtui.actions.core.step import StepState
 from kvtui.actions.live import LIVE

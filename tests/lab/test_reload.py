@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.checks.preflight import run_preflight
+from kvtui.actions.core.preflight import run_preflight
 from kvtui.backend.linux.processes import choose, find
 from tests.lab.operate import graded, operate
 from tests.lab.poll import poll

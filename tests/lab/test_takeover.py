@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.checks.preflight import run_preflight
 from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.preflight import run_preflight
 from kvtui.actions.core.recovery import undo
 from kvtui.actions.core.runner import ExitCode, Runner
 from kvtui.actions.failover.plan import plan_failover

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from kvtui.actions.checks.assess_reload import assess_reload
+from kvtui.actions.core.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import Change, Note, NoteSeverity, PlanPart
 from kvtui.actions.reload.plan import outside_notes, reload_commands, reload_notes

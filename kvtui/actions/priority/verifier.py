@@ -10,7 +10,7 @@ from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.watch import until
-from kvtui.actions.reload.plan import DIED
+from kvtui.actions.reload.verifier import DIED
 from kvtui.actions.steps.file import ReplaceFile
 
 if TYPE_CHECKING:

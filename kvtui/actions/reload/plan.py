@@ -1,52 +1,43 @@
-"""``kvtui reload``: tests the config, sends SIGHUP, and verifies the result in keepalived and in the kernel."""
+"""Plans ``kvtui reload``: what the config on disk changes, and what of it is not safe."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kvtui.actions.checks.assess_reload import assess_reload
+from kvtui.actions.core.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.held_vips import HeldVips
-from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.plan import Change as PlanChange
-from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.runner import Action
 from kvtui.actions.core.trial import trial_notes
-from kvtui.actions.core.watch import until
-from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
-from kvtui.actions.reload.mismatch import mismatch_notes
+from kvtui.actions.reload.verifier import ReloadVerifier, configured_weights, weights
 from kvtui.actions.steps.reload import ReloadStep, TestBefore, When
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.check import SCRIPT
-from kvtui.model.ipvs import endpoint
 from kvtui.model.text import shell_command
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
-from kvtui.rules.vrrp.settings import settings_of
+from kvtui.rules.vrrp.settings import compares_vips, must_be_equal, settings_of
 from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from kvtui.actions.checks.assess_reload import ReloadAssessment
+    from kvtui.actions.core.assess_reload import ReloadAssessment
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.model.check import CheckResult
-    from kvtui.model.conf import Conf, ConfInstance
+    from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Prediction
-    from kvtui.model.vrrp import VrrpInstance
     from kvtui.rules.vrrp.consequence import Consequence
 
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
-TIMEOUT = 5.0
-"""Seconds for the evidence of a reload."""
-SETTLING = 0.5
-"""Seconds: the checker child reloads beside the VRRP child; its IPVS changes come within this."""
 
 
 def plan_reload(
@@ -78,7 +69,7 @@ def plan_reload(
             *trial_notes(tried),
             *reload_notes(preflight, assessment),
             *outside_notes(preflight),
-            *mismatch_notes(observation, preflight, expected),
+            *_mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
             *_undo_note(steps, preflight),
         ),
@@ -176,171 +167,64 @@ def _gone(preflight: Preflight) -> list[str]:
 def changes(old: Conf | None, new: Conf | None) -> Iterator[PlanChange]:
     if old is None or new is None:
         return
-    before, after = {i.name: i for i in old.instances}, {i.name: i for i in new.instances}
-    for name in dict.fromkeys([*before, *after]):
-        was, now = _facts(before.get(name)), _facts(after.get(name))
-        for key in dict.fromkeys([*was, *now]):
-            if was.get(key) != now.get(key):
-                yield PlanChange(f"{name} {key}".strip(), was.get(key, "none"), now.get(key, "none"))
-    servers_before, servers_after = _servers(old), _servers(new)
-    for server in dict.fromkeys([*servers_before, *servers_after]):
-        was_weight, now_weight = servers_before.get(server), servers_after.get(server)
-        if was_weight != now_weight:
-            yield PlanChange(f"{server[1]} in {server[0]}", was_weight or "none", now_weight or "none")
+    for facts in (_instance_facts, _server_facts):
+        before, after = facts(old), facts(new)
+        for what in dict.fromkeys([*before, *after]):
+            if before.get(what) != after.get(what):
+                yield PlanChange(what, before.get(what, "none"), after.get(what, "none"))
 
 
-def _facts(instance: ConfInstance | None) -> dict[str, str]:
-    if instance is None:
-        return {}
-    return {
-        "": "present",
-        "priority": str(instance.priority),
-        "interface": str(instance.interface),
-        "VRID": str(instance.vrid),
-        "VIPs": " ".join(v.address for v in instance.vips) or "none",
-        "nopreempt": "yes" if instance.nopreempt else "no",
-        "advert_int": f"{instance.advert_interval or 1:g}",
-    }
+def _instance_facts(conf: Conf) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for instance in conf.instances:
+        name = instance.name
+        facts |= {
+            name: "present",
+            f"{name} priority": str(instance.priority),
+            f"{name} interface": str(instance.interface),
+            f"{name} VRID": str(instance.vrid),
+            f"{name} VIPs": " ".join(v.address for v in instance.vips) or "none",
+            f"{name} nopreempt": "yes" if instance.nopreempt else "no",
+            f"{name} advert_int": f"{instance.advert_interval or 1:g}",
+        }
+    return facts
 
 
-def _servers(conf: Conf) -> dict[tuple[str, str], str]:
-    return {
-        (_virtual(virtual.address, virtual.port, virtual.fwmark), endpoint(real.address, real.port or 0)): (
-            f"weight {real.weight if real.weight is not None else 1}"
+def _server_facts(conf: Conf) -> dict[str, str]:
+    return {f"{real} in {virtual}": weight for (virtual, real), weight in configured_weights(conf).items()}
+
+
+def _mismatch_notes(observation: Observation, preflight: Preflight, expected: Iterable[Consequence]) -> Iterator[Note]:
+    """Yields what must be equal on all nodes, and how to change it: nodes with different values are both master.
+
+    UNSAFE where a node with the old value is known, a warning where none is.
+    """
+    old, new = settings_of(preflight.running), settings_of(preflight.conf)
+    split = {c.prediction.instance: c.split for c in expected}
+    vips = compares_vips(preflight.keepalived.version)
+    controller = observation.snapshot.controller
+    owner = f"; {controller.name} writes all nodes by itself" if controller else ""
+    for name, after in new.items():
+        before = old.get(name)
+        changed = list(must_be_equal(before, after, vips=vips)) if before else []
+        if before is None or not changed or split.get(name) is False:
+            continue
+        yield Note(
+            NoteSeverity.UNSAFE if split.get(name) else NoteSeverity.WARNING,
+            f"{name}: {', '.join(changed)} must be equal on all nodes: in whatever order they are reloaded, two are "
+            "master until all have it. Write the file on all nodes first, then reload all of them within "
+            f"{3 * before.interval:g} s (one dead interval){owner}",
         )
-        for virtual in conf.virtual_servers
-        for real in virtual.real_servers
-    }
-
-
-def _virtual(address: str | None, port: int | None, fwmark: int | None) -> str:
-    return f"fwmark {fwmark}" if fwmark is not None else endpoint(address or "", port or 0)
 
 
 def _drain_notes(observation: Observation, preflight: Preflight) -> Iterator[Note]:
     """Yields the drained servers whose configured weight changes: the reload undoes that drain."""
     if preflight.running is None or preflight.conf is None:
         return
-    old, new = _servers(preflight.running), _servers(preflight.conf)
+    old, new = configured_weights(preflight.running), configured_weights(preflight.conf)
     for (virtual, real), weight in weights(observation).items():
         if weight == 0 and (virtual, real) in new and old.get((virtual, real)) != new[virtual, real]:
             yield Note(
                 NoteSeverity.WARNING,
                 f"{real} in {virtual} is drained: the reload sets its configured {new[virtual, real]}",
             )
-
-
-class ReloadVerifier:
-    """Looks for evidence that keepalived loaded the config, and compares before with after."""
-
-    def __init__(
-        self,
-        observation: Observation,
-        preflight: Preflight,
-        watch: Watch,
-        backend: ActionBackend,
-        expected: Sequence[Consequence],
-    ) -> None:
-        self._expected = expected
-        self._before = observation
-        self._preflight = preflight
-        self._watch = watch
-        self._backend = backend
-        self._generation = backend.conf_generation(preflight.keepalived)
-        self._transitions = {i.name: i.last_transition for i in observation.snapshot.instances or ()}
-
-    async def __call__(self, say: Callable[[str], None]) -> Verification:
-        dumps = self._backend.dumps(self._preflight.keepalived)
-        say("asking keepalived for its instances")
-        wanted = {i.name for i in self._preflight.conf.instances} if self._preflight.conf else set()
-        answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, TIMEOUT)
-        dumped = answer[0] if answer else await dumps.instances()
-        if dumps.ended():
-            return Verification(ok=False, detail=DIED.format(pid=self._preflight.keepalived.pid))
-        lost = self._lost_children()
-        if lost:
-            return Verification(ok=False, detail=f"keepalived's {lost} child ended at the reload: see its log")
-        facts, after = await self._facts(dumped)
-        present = {i.name for i in (after.vrrp_instances or () if dumped is None else dumped)}
-        if wanted - present and (dumped is not None or after.vrrp_instances is not None):
-            return Verification(None, f"reloaded, but not seen yet: {', '.join(sorted(wanted - present))}", facts)
-        evidence = self._evidence(dumped)
-        if evidence is None:
-            return Verification(
-                None, f"SIGHUP was sent, but there is no evidence that keepalived reloaded: {dumps.error}", facts
-            )
-        verdict = await watch_outcome(self._before, self._expected, self._watch, say)
-        detail = f"{self._summary(evidence, facts)}; {verdict.detail}{await self._servers(facts)}"
-        return Verification(verdict.ok, detail, facts, verdict.as_predicted, verdict.observed)
-
-    async def _servers(self, facts: dict[str, Any]) -> str:
-        """Returns which real servers of the new config left the kernel meanwhile."""
-        now = weights(await self._watch())
-        facts["ipvs"] = ipvs_rows(weights(self._before), now)
-        wanted = _servers(self._preflight.conf) if self._preflight.conf else {}
-        lost = [f"{r} in {v}" for v, r in weights(self._before) if (v, r) in wanted and (v, r) not in now]
-        return f"; not in the kernel any more: {', '.join(lost)}: see the health check" if lost else ""
-
-    def _complete(self, found: tuple[VrrpInstance, ...], wanted: set[str]) -> bool:
-        """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""
-        conf = {i.name: i.priority for i in self._preflight.conf.instances} if self._preflight.conf else {}
-        after = all(i.base_priority == conf.get(i.name) or self._counts_anew(i) for i in found)
-        return after and {i.name for i in found} == wanted and self._evidence(found) is not None
-
-    def _counts_anew(self, instance: VrrpInstance) -> bool:
-        return instance.last_transition != self._transitions.get(instance.name)
-
-    def _evidence(self, dumped: tuple[VrrpInstance, ...] | None) -> str | None:
-        """Returns the evidence that keepalived reloaded; None when there is none."""
-        backend, keepalived = self._backend, self._preflight.keepalived
-        now = backend.conf_generation(keepalived)
-        if now is not None and now != self._generation:
-            running = backend.running_conf(keepalived)
-            if (
-                running is not None
-                and self._preflight.conf is not None
-                and running.digest == self._preflight.conf.digest
-            ):
-                return "the config that runs is the file"
-        if any(self._counts_anew(instance) for instance in dumped or ()):
-            return "keepalived reset its transition times"
-        return None
-
-    def _lost_children(self) -> str | None:
-        children = self._preflight.keepalived.children
-        for name, pid in (("VRRP", children.vrrp), ("checker", children.checker)):
-            wanted = self._preflight.conf is not None and (
-                self._preflight.conf.instances if name == "VRRP" else self._preflight.conf.virtual_servers
-            )
-            if pid is not None and wanted and not self._backend.is_running(pid):
-                return name
-        return None
-
-    async def _facts(self, dumped: tuple[VrrpInstance, ...] | None) -> tuple[dict[str, Any], Observation]:
-        before = weights(self._before)
-        seen: list[Observation] = []
-
-        def settled(observation: Observation) -> bool:
-            seen.append(observation)
-            return observation.snapshot.time - seen[0].snapshot.time > SETTLING
-
-        await until(self._watch, settled, 2 * SETTLING)
-        after = seen[-1]
-        facts: dict[str, Any] = {
-            "vrrp": vrrp_rows(self._before, after, dumped),
-            "ipvs": ipvs_rows(before, weights(after)),
-            "undone_drains": undone_drains(before, weights(after)),
-        }
-        return facts, after
-
-    def _summary(self, evidence: str, facts: dict[str, Any]) -> str:
-        text = f"reloaded: {evidence}"
-        if facts["undone_drains"]:
-            text += f"; this undid the drain of {', '.join(facts['undone_drains'])}: drain again"
-        return text
-
-
-DIED = (
-    "keepalived {pid} ended at the reload; its VIPs may still be on the interface, where another node has them too: "
-    "fix the config, start keepalived again, and check with `ip addr`"
-)

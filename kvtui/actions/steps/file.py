@@ -10,8 +10,8 @@ import errno
 import hashlib
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from kvtui.actions.checks.obstacle import obstacle
 from kvtui.actions.core.daemon import FileStep
+from kvtui.actions.core.obstacle import obstacle
 from kvtui.actions.core.step import StepError, os_errors_as, value_state
 from kvtui.backend.conf.editor import EditError, set_priority
 

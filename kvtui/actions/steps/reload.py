@@ -127,8 +127,8 @@ class ReloadStep(JournaledFields, Struct):
 
     def reload_once(self) -> None:
         """Tests the config again and sends SIGHUP; raises StepError if it was changed, or keepalived refuses it."""
-        from kvtui.actions.checks.assess_reload import assess_reload  # noqa: PLC0415
-        from kvtui.actions.checks.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
+        from kvtui.actions.core.assess_reload import assess_reload  # noqa: PLC0415
+        from kvtui.actions.core.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
 
         keepalived = self.daemon.found()
         force = self.test is TestBefore.FORCED
