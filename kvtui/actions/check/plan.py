@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -15,11 +15,12 @@ from kvtui.model.check import SCRIPT
 from kvtui.model.text import shell_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.intent import Intent
+    from kvtui.actions.core.runner import Verify
     from kvtui.backend.checks.runner import Prospect
     from kvtui.backend.config_test import Message
     from kvtui.model.check import Check
@@ -34,24 +35,22 @@ MAX_NAMES = 12
 
 
 def plan_check(request: PlanRequest) -> Action:
-    """Blocking.
-
-    Raises:
-        CannotPlanError: no check has this name; the text lists names.
-    """
-    keepalived, backend = request.keepalived(), request.backend
-    conf = backend.running_conf(keepalived) or request.observation.snapshot.running
-    checks, notes = _find(request.intent, conf, request.observation.snapshot.conf)
-    settings = (conf or request.observation.snapshot.conf or _none()).globals
+    """Blocking. Raises CannotPlanError where no check has this name; the text lists names."""
+    keepalived, backend, snapshot = request.keepalived(), request.backend, request.observation.snapshot
+    running = backend.running_conf(keepalived) or snapshot.running
+    conf = running or snapshot.conf
+    if conf is None:
+        raise CannotPlanError("keepalived's config cannot be read: run kvtui as root")
+    checks, notes = _find(request.intent, running, snapshot.conf)
     test = backend.run_preflight(keepalived, force=request.intent.force, scope=Scope.TESTED).test
-    messages = test.messages if test else ()
-    said = {check: tuple(_about(check, messages)) for check in checks}
-    refusals = {check: tuple(t for t in texts if REFUSAL.search(t)) for check, texts in said.items()}
-    prospects = tuple(
-        replace(p, problems=(*p.problems, *refusals[p.check]))
-        for p in (backend.prospect(keepalived, check, settings) for check in checks)
-    )
-    others = dict.fromkeys(t for check in checks for t in said[check] if t not in refusals[check])
+    prospects: list[Prospect] = []
+    others: dict[str, None] = {}
+    for check in checks:
+        texts = list(_about(check, test.messages if test else ()))
+        refusals = [text for text in texts if REFUSAL.search(text)]
+        others |= dict.fromkeys(text for text in texts if text not in refusals)
+        prospect = backend.prospect(keepalived, check, conf.globals)
+        prospects.append(replace(prospect, problems=(*prospect.problems, *refusals)))
     notes = (*notes, *(Note(NoteSeverity.WARNING, f"keepalived -t says: {text}") for text in others))
     plan = Plan(
         kind=ActionKind.CHECK,
@@ -62,7 +61,7 @@ def plan_check(request: PlanRequest) -> Action:
         notes=(*notes, *(note for p in prospects for note in _notes(p))),
         equivalent_commands=tuple(text for p in prospects if (text := _by_hand(p))),
     )
-    return Action(plan, (), _CheckRun(keepalived, prospects, backend), asks=True)
+    return Action(plan, (), _runner_of(keepalived, prospects, backend), asks=True)
 
 
 def _about(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
@@ -77,10 +76,6 @@ def _names(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
 
 
-def _none() -> Conf:
-    raise CannotPlanError("keepalived's config cannot be read: run kvtui as root")
-
-
 def _find(intent: Intent, running: Conf | None, saved: Conf | None) -> tuple[tuple[Check, ...], tuple[Note, ...]]:
     """Looks in the config that runs, then in the file."""
     for conf in (running, saved):
@@ -90,9 +85,8 @@ def _find(intent: Intent, running: Conf | None, saved: Conf | None) -> tuple[tup
             note = Note(NoteSeverity.WARNING, "only the file has it: keepalived does not run it before a reload")
             return found, (note,) if new else ()
     known = dict.fromkeys(c.name for conf in (running, saved) if conf for c in conf.checks)
-    names = ", ".join(list(known)[:MAX_NAMES]) + (
-        f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
-    )
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    names = ", ".join(list(known)[:MAX_NAMES]) + more
     raise CannotPlanError(f"no check {intent.target}: the config has {names or 'no vrrp_script and no health check'}")
 
 
@@ -143,34 +137,28 @@ def _by_hand(prospect: Prospect) -> str:
     return shell_command(["timeout", f"{prospect.check.timeout:g}", *words])
 
 
-class _CheckRun:
-    """Runs the checks one after the other, and says what each printed."""
-
-    def __init__(self, keepalived: Keepalived, prospects: tuple[Prospect, ...], backend: ActionBackend) -> None:
-        self._keepalived = keepalived
-        self._prospects = prospects
-        self._backend = backend
-
-    async def __call__(self, say: Callable[[str], None]) -> Verification:
+def _runner_of(keepalived: Keepalived, prospects: Sequence[Prospect], backend: ActionBackend) -> Verify:
+    async def run(say: Callable[[str], None]) -> Verification:
+        """Runs the checks one after the other, and says what each printed."""
         results = []
-        for prospect in self._prospects:
-            result = await self._backend.run_check(self._keepalived, prospect)
+        for prospect in prospects:
+            result = await backend.run_check(keepalived, prospect)
             for line in result.output.splitlines():
                 say(f"output: {line}")
             results.append(result)
         passed = [r.passed for r in results]
         ok = False if False in passed else None if None in passed else True
-        facts: dict[str, Any] = {
-            "checks": [
-                {
-                    "check": r.check.title,
-                    "passed": r.passed,
-                    "detail": r.detail,
-                    "exit_code": r.exit_code,
-                    "seconds": round(r.seconds, 3),
-                    "output": r.output,
-                }
-                for r in results
-            ]
-        }
-        return Verification(ok, "; ".join(f"{r.sentence} ({r.seconds:.1f} s)" for r in results), facts)
+        rows = [
+            {
+                "check": r.check.title,
+                "passed": r.passed,
+                "detail": r.detail,
+                "exit_code": r.exit_code,
+                "seconds": round(r.seconds, 3),
+                "output": r.output,
+            }
+            for r in results
+        ]
+        return Verification(ok, "; ".join(f"{r.sentence} ({r.seconds:.1f} s)" for r in results), {"checks": rows})
+
+    return run

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.dialog_options import Ask, Option
     from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.plan import ActionKind
+    from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.runner import Action
     from kvtui.actions.core.watch import Watch
     from kvtui.model.keepalived import Keepalived
@@ -35,8 +36,6 @@ class Target(Enum):
 
 
 class Argument(Struct, frozen=True):
-    """A positional parameter of the command line."""
-
     help: str
     metavar: str = ""
     least: int | None = None
@@ -44,11 +43,7 @@ class Argument(Struct, frozen=True):
 
 
 class Flag(Struct, frozen=True):
-    """An option of the command line.
-
-    Attributes:
-        name: such as ``--wait``, or ``--yes/--no``.
-    """
+    """An option of the command line; ``name`` is such as ``--wait``, or ``--yes/--no``."""
 
     name: str
     help: str
@@ -67,19 +62,15 @@ class PlanRequest(Struct, frozen=True):
     watch: Watch
     backend: ActionBackend
 
+    def run_preflight(self) -> Preflight:
+        """Blocking."""
+        return self.backend.run_preflight(self.keepalived(), force=self.intent.force)
+
     def keepalived(self) -> Keepalived:
         keepalived = self.observation.snapshot.chosen_keepalived
         if keepalived is None:
             raise CannotPlanError(f"no keepalived to act on: {self.observation.snapshot.sources[0].detail}")
         return keepalived
-
-
-def no_options(_intent: Intent, _observation: Observation | None, _action: Action | None) -> Iterable[Option]:
-    return ()
-
-
-def nothing_missing(_intent: Intent, _observation: Observation | None) -> Ask | None:
-    return None
 
 
 class ActionDefinition(Struct, frozen=True):
@@ -98,5 +89,5 @@ class ActionDefinition(Struct, frozen=True):
     label: str = ""
     tooltip: str = ""
     target: Target = Target.NODE
-    dialog_options: Callable[[Intent, Observation | None, Action | None], Iterable[Option]] = no_options
-    missing: Callable[[Intent, Observation | None], Ask | None] = nothing_missing
+    dialog_options: Callable[[Intent, Observation | None, Action | None], Iterable[Option]] = lambda *_: ()
+    missing: Callable[[Intent, Observation | None], Ask | None] = lambda *_: None

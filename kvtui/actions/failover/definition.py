@@ -26,9 +26,8 @@ async def _plan(request: PlanRequest) -> Action:
 
     from kvtui.actions.failover.plan import plan_failover  # noqa: PLC0415 - see core.definition
 
-    backend = request.backend
-    preflight = await to_thread(backend.run_preflight, request.keepalived(), force=request.intent.force)
-    return plan_failover(request.observation, preflight, request.intent.target, request.watch, backend)
+    preflight = await to_thread(request.run_preflight)
+    return plan_failover(request.observation, preflight, request.intent.target, request.watch, request.backend)
 
 
 FAILOVER = ActionDefinition(

@@ -36,16 +36,11 @@ if TYPE_CHECKING:
 def plan_failover(
     observation: Observation, preflight: Preflight, instance: str, watch: Watch, backend: ActionBackend
 ) -> Action:
-    """Returns the plan to make the instance's VIPs leave this node.
-
-    Raises:
-        UnknownInstanceError: there is none of that name.
-    """
+    """Raises UnknownInstanceError."""
     election = election_context(observation, instance)
     method = choose_method(observation, preflight, election, backend)
     expected = consequences(observation, method.change)
     predictions = tuple(c.prediction for c in expected)
-    mine = next((c for c in expected if c.prediction.instance == instance), None)
     undo_text = _undo_text(election, method)
     plan = method.part.plan(
         ActionKind.FAILOVER,
@@ -54,7 +49,7 @@ def plan_failover(
         (*sentences(predictions), f"method: {method.kind.value}, because {method.why}", undo_text),
         before=(*_refusals(election, method), *_peer_notes(election, method)),
     )
-    verifier = FailoverVerifier(observation, election, method, expected, mine, watch, undo_text)
+    verifier = FailoverVerifier(observation, election, method, expected, watch, undo_text)
     vips = HeldVips.of(observation, backend)
     return Action(replace(plan, prediction=predictions), method.part.steps, verifier, vips=vips)
 

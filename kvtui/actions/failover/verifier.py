@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
+
 from kvtui.actions.core.election_context import lasting_owner, own_advert, successors
 from kvtui.actions.core.outcome_watch import MAX_WATCH
 from kvtui.actions.core.runner import Verification
@@ -29,76 +31,81 @@ MAX_SETTLING = 6
 """Maximum advert intervals until one node alone is master. Two are enough unless two backups took over at once."""
 
 
-class FailoverVerifier:
-    """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back."""
+class FailoverVerifier(Struct):
+    """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back.
 
-    def __init__(
-        self,
-        observation: Observation,
-        election: ElectionContext,
-        method: FailoverMethod,
-        expected: Sequence[Consequence],
-        mine: Consequence | None,
-        watch: Watch,
-        undo_text: str,
-    ) -> None:
-        self._before = observation
-        self._expected = expected
-        self._within = (mine.prediction.within_seconds or mine.watch) if mine else 0.0
-        self._predicted = mine.prediction.owner_then if mine else None
-        self._election = election
-        self._method = method
-        self._watch = watch
-        self._planned_at = observation.snapshot.time
-        self._is_coordinated = bool((observation.snapshot.reported_peers or {}).get(election.view.name))
-        self._undo_text = undo_text
-        self._left_at: float | None = None
-        self._taken_at: float | None = None
-        self._began_at = 0.0
-        self._owner: str | None = None
-        self._claimed: dict[str, None] = {}
-        self._held: tuple[str, ...] = ()
+    Attributes:
+        within: seconds until another node must have the VIPs, as predicted.
+        left_at: when the VIP left this node.
+        claimed: addresses of all nodes that took over, in that order.
+        held: the VIPs that are still here.
+    """
+
+    before: Observation
+    election: ElectionContext
+    method: FailoverMethod
+    expected: Sequence[Consequence]
+    watch: Watch
+    undo_text: str
+    within: float = 0.0
+    predicted: str | None = None
+    left_at: float | None = None
+    taken_at: float | None = None
+    began_at: float = 0.0
+    owner: str | None = None
+    claimed: dict[str, None] = field(default_factory=dict)
+    held: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        mine = next((c for c in self.expected if c.prediction.instance == self.election.view.name), None)
+        if mine is not None:
+            self.within = mine.prediction.within_seconds or mine.watch
+            self.predicted = mine.prediction.owner_then
 
     async def __call__(self, say: Callable[[str], None]) -> Verification:
-        self._began_at = time.time()
-        longest = self._within
-        timeout = min(MAX_WATCH, longest + MARGIN)
+        self.began_at = time.time()
+        timeout = min(MAX_WATCH, self.within + MARGIN)
         say(f"waiting up to {timeout:.0f} s for another node to take over")
-        taken = await until(self._watch, self._moved, timeout)
-        settled = None
+        taken = await until(self.watch, self._moved, timeout)
+        settled, settling = None, MAX_SETTLING * self.election.interval
         if taken:
             say("waiting until one node alone advertises: two backups may both have taken over")
-            rest = max(0.0, self._began_at + longest - time.time())
-            settled = await until(self._watch, self._settled, rest + MAX_SETTLING * self._election.interval)
+            rest = max(0.0, self.began_at + self.within - time.time())
+            settled = await until(self.watch, self._settled, rest + settling)
         facts = self._facts(settled=settled is True)
         if settled:
-            predictions = [c.prediction for c in self._expected]
-            seen = observed(self._before, await self._watch(), predictions)
+            predictions = [c.prediction for c in self.expected]
+            seen = observed(self.before, await self.watch(), predictions)
             results = [r for p, o in zip(predictions, seen, strict=True) if (r := came_true(p, o)) is not None]
             return Verification(True, self._summary(), facts, all(results) if results else None, seen)  # noqa: FBT003
-        if self._held and (taken or self._owner):
-            return Verification(ok=False, detail=self._kept(), facts=facts)
+        held, claimed, vips = ", ".join(self.held), " and ".join(self.claimed), ", ".join(self.election.view.vips)
+        if held and self.owner:
+            detail = f"{self.owner} advertises, but {held} is still on this node too"
+            return Verification(ok=False, detail=detail, facts=facts)
+        if held and taken:
+            return Verification(ok=False, detail=f"{claimed} took over, but {held} is here again", facts=facts)
         if taken:
-            return Verification(ok=None, detail=self._unsettled(), facts=facts)
-        if not self._election.others.listening and not self._held:
-            return Verification(ok=None, detail="the VIP left this node; adverts cannot be captured", facts=facts)
+            why = f"its owner is not clear after {settling:.0f} s: {claimed} advertised"
+            return Verification(None, f"{vips} left this node, but {why}", facts)
+        if not self.election.others.listening and not held:
+            return Verification(None, "the VIP left this node; adverts cannot be captured", facts)
         return Verification(ok=False, detail=f"no other node took over within {timeout:.1f} s", facts=facts)
 
     def _moved(self, observation: Observation) -> bool:
-        name = self._election.view.name
-        self._held = tuple(v.address for v in observation.vips or () if v.instance == name and v.present)
+        name = self.election.view.name
+        self.held = tuple(v.address for v in observation.vips or () if v.instance == name and v.present)
         self._note_leaving(observation)
-        found = successors(observation, name, self._planned_at)
-        if found and self._taken_at is None:
-            self._taken_at = min(self._since(a) for a in found)
-        self._claimed |= {a.last.source: None for a in found}
-        self._owner = found[0].last.source if found else None
-        return bool(found) and not self._held
+        found = successors(observation, name, self.before.snapshot.time)
+        if found and self.taken_at is None:
+            self.taken_at = min(self._since(a) for a in found)
+        self.claimed |= {a.last.source: None for a in found}
+        self.owner = found[0].last.source if found else None
+        return bool(found) and not self.held
 
     def _since(self, advertiser: Advertiser) -> float:
         """Returns when it took over: its first advert without a pause since, as far as known."""
         since = began(advertiser)
-        return since if since > self._planned_at else advertiser.last.received
+        return since if since > self.before.snapshot.time else advertiser.last.received
 
     def _settled(self, observation: Observation) -> bool:
         """Whether one of the others advertises alone, and no other node is expected to preempt it.
@@ -107,68 +114,57 @@ class FailoverVerifier:
         wins. One with a preempt_delay takes over later. A kvtui that coordinates all nodes asks them itself.
         """
         moved = self._moved(observation)
-        if moved and self._is_coordinated and self._owner == self._predicted:
+        is_coordinated = (self.before.snapshot.reported_peers or {}).get(self.election.view.name)
+        if moved and is_coordinated and self.owner == self.predicted:
             return True
-        last = lasting_owner(observation, self._election.view.name)
-        if not moved or last is None or last.last.source != self._owner:
+        last = lasting_owner(observation, self.election.view.name)
+        if not moved or last is None or last.last.source != self.owner:
             return False
-        if self._predicted in (None, self._owner):
+        if self.predicted in (None, self.owner):
             return True
-        return observation.snapshot.time > self._began_at + self._within + self._election.interval
-
-    def _kept(self) -> str:
-        vips = ", ".join(self._held)
-        if self._owner is None:
-            return f"{' and '.join(self._claimed)} took over, but {vips} is here again"
-        return f"{self._owner} advertises, but {vips} is still on this node too"
-
-    def _unsettled(self) -> str:
-        vips = ", ".join(self._election.view.vips)
-        claimed = " and ".join(self._claimed)
-        seconds = MAX_SETTLING * self._election.interval
-        return f"{vips} left this node, but its owner is not clear after {seconds:.0f} s: {claimed} advertised"
+        return observation.snapshot.time > self.began_at + self.within + self.election.interval
 
     def _note_leaving(self, observation: Observation) -> None:
         """Sets when the VIP left: at our own removal, else at our advert of priority 0, else when it was seen gone."""
-        if self._left_at is not None:
+        if self.left_at is not None:
             return
-        steps = self._method.part.steps
+        steps = self.method.part.steps
         removed = [s.removed_at for s in steps if isinstance(s, RemoveAddress) and s.removed_at is not None]
-        own = own_advert(observation, self._election.view.name)
+        own = own_advert(observation, self.election.view.name)
         if removed:
-            self._left_at = removed[0]
-        elif own is not None and own.stepped_down and own.last.received > self._planned_at:
-            self._left_at = own.last.received
-        elif not self._held:
-            self._left_at = time.time()
+            self.left_at = removed[0]
+        elif own is not None and own.stepped_down and own.last.received > self.before.snapshot.time:
+            self.left_at = own.last.received
+        elif not self.held:
+            self.left_at = time.time()
 
-    def _ownerless(self) -> float | None:
-        if self._left_at is None or self._taken_at is None:
+    def _seconds_ownerless(self) -> float | None:
+        if self.left_at is None or self.taken_at is None:
             return None
-        return round(max(0.0, self._taken_at - self._left_at), 2)
+        return round(max(0.0, self.taken_at - self.left_at), 2)
 
     def _facts(self, *, settled: bool) -> dict[str, Any]:
-        owner, expected = (self._owner if settled else None), self._predicted
+        owner, expected = (self.owner if settled else None), self.predicted
         return {
-            "way": self._method.kind.value,
-            "vips": list(self._election.view.vips),
-            "owner_before": self._election.own,
+            "way": self.method.kind.value,
+            "vips": list(self.election.view.vips),
+            "owner_before": self.election.own,
             "owner_after": owner,
-            "took_over": list(self._claimed),
-            "seconds_without_owner": self._ownerless(),
-            "still_here": list(self._held),
+            "took_over": list(self.claimed),
+            "seconds_without_owner": self._seconds_ownerless(),
+            "still_here": list(self.held),
             "predicted_master": expected,
-            "predicted_seconds": round(self._within, 2) if expected else None,
+            "predicted_seconds": round(self.within, 2) if expected else None,
             "prediction_came_true": None if None in (expected, owner) else expected == owner,
-            "undo": self._undo_text,
+            "undo": self.undo_text,
         }
 
     def _summary(self) -> str:
-        seconds = self._ownerless()
-        text = f"{self._owner} is master and has {', '.join(self._election.view.vips)}"
+        seconds = self._seconds_ownerless()
+        text = f"{self.owner} is master and has {', '.join(self.election.view.vips)}"
         text += f"; {seconds:.2f} s without an owner" if seconds else "; never without an owner"
-        if others := [c for c in self._claimed if c != self._owner]:
+        if others := [c for c in self.claimed if c != self.owner]:
             text += f"; {', '.join(others)} also took over and gave way"
-        if self._predicted not in (None, self._owner):
-            text += f"; NOT as predicted: {self._predicted} was expected"
-        return f"{text}. {self._undo_text}"
+        if self.predicted not in (None, self.owner):
+            text += f"; NOT as predicted: {self.predicted} was expected"
+        return f"{text}. {self.undo_text}"

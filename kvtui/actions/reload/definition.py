@@ -34,7 +34,7 @@ async def _plan(request: PlanRequest) -> Action:
     from kvtui.actions.reload.plan import plan_reload  # noqa: PLC0415 - see core.definition
 
     backend = request.backend
-    preflight = await to_thread(backend.run_preflight, request.keepalived(), force=request.intent.force)
+    preflight = await to_thread(request.run_preflight)
     results: tuple[CheckResult, ...] = ()
     if not request.intent.no_try and not request.observation.snapshot.node.read_only:
         results = await backend.trials.try_checks(backend, request.keepalived(), preflight.running, preflight.conf)

@@ -7,7 +7,7 @@ from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.definition import PlanRequest
@@ -60,10 +60,17 @@ def _plan_now(intent: Intent, backend: ActionBackend) -> Action:
     return recovery.undo(entry, backend, entries[place + 1 :])
 
 
-def _options(intent: Intent, _observation: Observation | None, action: Action | None) -> Iterable[Option]:
-    from kvtui.actions.undo.options import undo_options  # noqa: PLC0415
+def _options(intent: Intent, _observation: Observation | None, action: Action | None) -> Iterator[Option]:
+    from msgspec.structs import replace  # noqa: PLC0415 - see core.definition
 
-    return undo_options(intent, action)
+    from kvtui.actions.core.dialog_options import Option, yes_no  # noqa: PLC0415
+
+    cut_short = action is not None and (action.finishes is not None or action.resolution == "put back")
+    if cut_short or intent.finish or intent.leave:
+        finish = replace(intent, finish=not intent.finish, leave=False)
+        leave = replace(intent, leave=not intent.leave, finish=False)
+        yield Option("c", "--finish", "complete it instead", yes_no(on=intent.finish), finish)
+        yield Option("x", "--leave", "leave it as it is", yes_no(on=intent.leave), leave)
 
 
 UNDO = ActionDefinition(ActionKind.UNDO, undo, _plan, "u", "Undo", "Undo the last action", dialog_options=_options)

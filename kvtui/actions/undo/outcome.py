@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.preflight import Scope
-from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.step_kinds import Reversed
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.kept_config import KeepConfig
@@ -23,14 +22,15 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.runner import Action, Verification, Verify
     from kvtui.actions.core.step import Step
     from kvtui.rules.vrrp.consequence import Consequence
 
 
 def with_outcome(action: Action, request: PlanRequest) -> Action:
     """Returns an undo with what follows from it, and a verification that watches whether it comes. Blocking."""
-    keepalived = request.observation.snapshot.chosen_keepalived
     mine = [s.step for s in action.steps if isinstance(s, Reversed)]
+    keepalived = request.observation.snapshot.chosen_keepalived
     if keepalived is None or not any(isinstance(s, ReplaceFile | SetTrackValue | KeepConfig) for s in mine):
         return action
     change = _change(mine, request.backend.run_preflight(keepalived, scope=Scope.READ))
@@ -40,41 +40,38 @@ def with_outcome(action: Action, request: PlanRequest) -> Action:
     predictions = tuple(c.prediction for c in expected)
     servers = server_consequences(change.before, change.after, request.observation.snapshot.ipvs)
     plan = replace(action.plan, effects=(*sentences(predictions), *servers), prediction=predictions)
-    return replace(action, plan=plan, verify=_Verifier(action, request, expected))
+    return replace(action, plan=plan, verify=_verifier(action, request, expected))
 
 
 def _change(steps: Sequence[Step], preflight: Preflight) -> Change | None:
     change = Change(preflight.running or preflight.conf, preflight.running or preflight.conf)
     for step in steps:
         if isinstance(step, ReplaceFile):
-            base = Change(preflight.running, preflight.conf)
-            change = base.with_priority(step.instance, step.priority[0])
+            change = Change(preflight.running, preflight.conf).with_priority(step.instance, step.priority[0])
         elif isinstance(step, SetTrackValue):
             name = next((f.name for f in (change.after.track_files if change.after else ()) if f.path == step.path), "")
             change = replace(change, results={**change.results, ("file", name): step.before})
         elif isinstance(step, KeepConfig):
             if not step.kept.exists():
                 return None
-            keepalived = preflight.keepalived
-            conf = reader.read(str(step.kept), config_id=keepalived.instance_name, now=0.0)
+            conf = reader.read(str(step.kept), config_id=preflight.keepalived.instance_name, now=0.0)
             change = Change(preflight.running, conf)
     return change
 
 
-class _Verifier:
-    """Verifies the undo as ever, then watches what comes of it."""
-
-    def __init__(self, action: Action, request: PlanRequest, expected: Sequence[Consequence]) -> None:
-        self._action = action
-        self._request = request
-        self._expected = expected
-
-    async def __call__(self, say: Callable[[str], None]) -> Verification:
-        found = await self._action.verify(say)
+def _verifier(action: Action, request: PlanRequest, expected: Sequence[Consequence]) -> Verify:
+    async def verify(say: Callable[[str], None]) -> Verification:
+        """Verifies the undo as ever, then watches what comes of it."""
+        found = await action.verify(say)
         if found.ok is not True:
             return found
-        verdict = await watch_outcome(self._request.observation, self._expected, self._request.watch, say)
-        detail = f"{found.detail}; {verdict.detail}"
-        return Verification(
-            verdict.ok, detail, found.facts, verdict.as_predicted, verdict.observed, resolution=found.resolution
+        verdict = await watch_outcome(request.observation, expected, request.watch, say)
+        return replace(
+            found,
+            ok=verdict.ok,
+            detail=f"{found.detail}; {verdict.detail}",
+            as_predicted=verdict.as_predicted,
+            observed=verdict.observed,
         )
+
+    return verify
