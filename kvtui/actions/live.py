@@ -52,7 +52,7 @@ class LiveBackend:
         return tuple(steps)
 
     def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
-        from kvtui.actions.steps.temp_file import temp_file_steps
+        from kvtui.actions.steps.file import temp_file_steps
 
         return tuple(temp_file_steps(steps))
 

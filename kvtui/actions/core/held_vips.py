@@ -52,8 +52,8 @@ class HeldVips(Struct, frozen=True):
         if keepalived is None or table is None:
             return None
         known = {v.address for v in observation.vips or ()}
-        for conf in (snapshot.conf, snapshot.running):
-            known.update(v.address for i in (conf.instances if conf else ()) for v in i.all_vips)
+        for conf in filter(None, (snapshot.conf, snapshot.running)):
+            known.update(v.address for i in conf.instances for v in i.all_vips)
         held = frozenset((a.interface, a.address, a.prefixlen) for a in table.addresses if a.address in known)
         interval = max((i.advert_interval or 1.0 for i in observation.vrrp_instances or ()), default=1.0)
         others = frozenset(known - {address for _, address, _ in held})

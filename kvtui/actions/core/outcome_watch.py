@@ -29,7 +29,7 @@ TAKE_BACK = "take it back with `kvtui undo`, and see the other nodes"
 
 
 class Verdict(Struct, frozen=True):
-    """What came.
+    """What came after an action.
 
     Attributes:
         ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
@@ -87,12 +87,9 @@ async def watch_outcome(
 
 def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bool:
     """Whether every change that was predicted came, and nothing can follow it."""
-    for one, other in zip(expected, seen, strict=True):
-        p = one.prediction
-        is_open = p.state.then is None or (p.state.then == p.state.now and one.watch > 0)
-        if is_open or came_true(p, other) is not True:
-            return False
-    return True
+    states = [(c.prediction.state, c.watch) for c in expected]
+    is_open = any(s.then is None or (s.then == s.now and watch > 0) for s, watch in states)
+    return not is_open and all(came_true(c.prediction, o) is True for c, o in zip(expected, seen, strict=True))
 
 
 def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verdict:

@@ -44,7 +44,7 @@ class Recovery(Struct, frozen=True):
 
 
 def inspect(entry: Entry, backend: ActionBackend) -> Recovery:
-    """Looks at the system, step by step. Blocking; changes nothing."""
+    """Blocking; changes nothing."""
     looked = [_status(data, backend, done=n in entry.done) for n, data in enumerate(entry.steps)]
     found = settled(entry.steps, looked)
     left = backend.temp_file_steps(entry.steps)
@@ -88,12 +88,11 @@ def why_not_ours(step: Step) -> str:
     inner = step
     while hasattr(inner, "step"):
         inner = inner.step
-    found: str = inner.why_not_ours() if hasattr(inner, "why_not_ours") else ""
-    return found
+    return str(inner.why_not_ours()) if hasattr(inner, "why_not_ours") else ""
 
 
 def put_back(entry: Entry, backend: ActionBackend) -> Action:
-    """Plans to put back all that an interrupted action did. Blocking: looks at the system."""
+    """Plans to undo what an interrupted action did. Blocking."""
     action = _back(inspect(entry, backend), "put back")
     if entry.vips is None or not action.steps:
         return action
@@ -113,7 +112,7 @@ def _with_vips(verify: Verify, vips: HeldVips) -> Verify:
 
 
 def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> Action:
-    """Plans to undo an action, complete or interrupted. Blocking: looks at the system.
+    """Plans to undo an action, complete or interrupted. Blocking.
 
     Refused, by a note that is IMPOSSIBLE, when something else changed the same since, or when there is no way back:
     ``later`` has what was done after it, and a weight of 0 may be that of a later drain by now.
@@ -122,15 +121,11 @@ def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> A
         return put_back(entry, backend)
     if entry.other:
         return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of undoing this")
-    if entry.in_force and (newer := _newest_of_the_same(entry, later)):
+    mine = _value_objects(entry) if entry.in_force else set()
+    if newer := next((e for e in reversed(later) if e.in_force and not e.other and mine & _value_objects(e)), None):
         why = f'{newer.id} "{newer.summary}" changed the same since: undo that first (kvtui undo {newer.id})'
         return _refused(entry, why)
     return _back(inspect(entry, backend), "undone")
-
-
-def _newest_of_the_same(entry: Entry, later: Sequence[Entry]) -> Entry | None:
-    mine = _value_objects(entry)
-    return next((e for e in reversed(later) if e.in_force and not e.other and mine & _value_objects(e)), None)
 
 
 def _value_objects(entry: Entry) -> set[str]:
@@ -155,7 +150,7 @@ def _back(recovery: Recovery, resolution: str) -> Action:
 
 
 def finish(entry: Entry, backend: ActionBackend) -> Action:
-    """Plans the rest of an interrupted action. Blocking: looks at the system."""
+    """Plans the rest of an interrupted action. Blocking."""
     recovery = inspect(entry, backend)
     pending = (s.step for s in recovery.steps if s.step and s.state is StepState.PENDING)
     notes = [*_refusals(recovery, can=recovery.can_finish, way="finished"), *_ended(entry)]
@@ -199,10 +194,8 @@ def _verifier(steps: Sequence[Step]) -> Verify:
         wrong = [s.text for s in settled(list(map(step_json, steps)), found) if s.state is not StepState.APPLIED]
         if wrong:
             return Verification(ok=False, detail=f"not as planned: {'; '.join(wrong)}")
-        if not steps:
-            return Verification(ok=True, detail="nothing had to be changed")
         texts = described(tuple(steps))
         what = ", ".join(texts) if len(texts) <= MAX_NAMED else f"{len(texts)} steps"
-        return Verification(ok=True, detail=f"{what} · Verified")
+        return Verification(ok=True, detail=f"{what} · Verified" if steps else "nothing had to be changed")
 
     return verify

@@ -24,7 +24,7 @@ KINDS = {
     "config": "kvtui.actions.steps.kept_config:KeepConfig",
     "hangup": "kvtui.actions.steps.reload:ReloadStep",
     "address": "kvtui.actions.steps.address:RemoveAddress",
-    "draft": "kvtui.actions.steps.temp_file:RemoveTempFile",
+    "draft": "kvtui.actions.steps.file:RemoveTempFile",
     "reversed": "kvtui.actions.core.step_kinds:Reversed",
 }
 """``kind`` of a step → ``module:class``; the class has a ``from_json``."""

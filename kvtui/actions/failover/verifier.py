@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kvtui.actions.core.election_context import ElectionContext
+    from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
-    from kvtui.actions.failover.methods import FailoverMethod
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
     from kvtui.rules.vrrp.consequence import Consequence
@@ -43,7 +43,8 @@ class FailoverVerifier(Struct):
 
     before: Observation
     election: ElectionContext
-    method: FailoverMethod
+    method: str
+    steps: tuple[Step, ...]
     expected: Sequence[Consequence]
     watch: Watch
     undo_text: str
@@ -128,8 +129,7 @@ class FailoverVerifier(Struct):
         """Sets when the VIP left: at our own removal, else at our advert of priority 0, else when it was seen gone."""
         if self.left_at is not None:
             return
-        steps = self.method.part.steps
-        removed = [s.removed_at for s in steps if isinstance(s, RemoveAddress) and s.removed_at is not None]
+        removed = [s.removed_at for s in self.steps if isinstance(s, RemoveAddress) and s.removed_at is not None]
         own = own_advert(observation, self.election.view.name)
         if removed:
             self.left_at = removed[0]
@@ -146,7 +146,7 @@ class FailoverVerifier(Struct):
     def _facts(self, *, settled: bool) -> dict[str, Any]:
         owner, expected = (self.owner if settled else None), self.predicted
         return {
-            "way": self.method.kind.value,
+            "way": self.method,
             "vips": list(self.election.view.vips),
             "owner_before": self.election.own,
             "owner_after": owner,

@@ -90,12 +90,6 @@ class SetCheckValue(Struct, frozen=True):
                 )
             time.sleep(0.05)
 
-    def reverse(self) -> SetCheckValue:
-        """Returns the step from the new number to the old one. The file stays, whether it existed or not."""
-        file = replace(self.file, before=self.file.after, after=self.file.before, existed=True)
-        effects = tuple(replace(e, before=e.after, after=e.before) for e in self.effects)
-        return replace(self, file=file, effects=effects)
-
     def until(self, later: SetCheckValue) -> SetCheckValue:
         """Returns the step from where this one begins to where a later one of the same file ends."""
         begins = {e.target: e.before for e in self.effects}
