@@ -1,5 +1,3 @@
-"""``kvtui check NAME``."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated

@@ -90,21 +90,17 @@ def _sort_in(
         if not fatal and message.text not in old:
             fatal.append(f"{text}: what follows is read wrongly")
     elif match := MISSING_FILE.search(message.text):
-        if (
-            not any(match["name"] in u for u in unsafe)
-            and message.text not in old
-            and not _ran_without(preflight, match["name"])
-        ):
+        is_known = any(match["name"] in u for u in unsafe) or _ran_without(preflight, match["name"])
+        if not is_known and message.text not in old:
             unsafe.append(f"{text}: what it should bring is missing after the reload")
     else:
         (known if message.text in old else new).append(text)
 
 
 def _ran_without(preflight: Preflight, name: str) -> bool:
-    """The config that runs misses this include as well."""
-    return preflight.running is not None and any(
-        p.kind is ProblemKind.INCLUDE and name in p.message for p in preflight.running.problems
-    )
+    """Whether the config that runs misses this include as well."""
+    problems = preflight.running.problems if preflight.running else ()
+    return any(p.kind is ProblemKind.INCLUDE and name in p.message for p in problems)
 
 
 def _emptied(conf: Conf, preflight: Preflight) -> Iterable[str]:
@@ -119,7 +115,7 @@ def _emptied(conf: Conf, preflight: Preflight) -> Iterable[str]:
 
 
 def _from_conf(conf: Conf, running: Conf | None) -> Iterable[str]:
-    """Braces, quotes and VRIDs, with their places: also where ``keepalived -t`` crashes or cannot be run."""
+    """Yields braces, quotes and VRIDs, with their places: also where ``keepalived -t`` crashes or cannot be run."""
     old = {p.message for p in running.problems} if running and running.digest == conf.digest else set()
     for problem in conf.problems:
         if problem.kind is ProblemKind.SYNTAX and problem.message not in old:
@@ -133,7 +129,7 @@ def _fatal_value(problem: Problem) -> bool:
 
 
 def _missing_includes(conf: Conf, running: Conf | None) -> list[str]:
-    """Included files that are not there and were there when keepalived read its config."""
+    """Returns included files that are not there and were there when keepalived read its config."""
     old = {name for p in (running.problems if running else ()) for name in QUOTED.findall(p.message)}
     return [
         f"{_placed(p)}: what it should bring is missing after the reload"
@@ -157,11 +153,10 @@ def _crashes(test: ConfigTest) -> Iterable[str]:
 
 
 def _with_place(text: str, preflight: Preflight) -> str:
-    """The text with the place of the instance that keepalived names in it."""
+    """Adds the place of the instance that keepalived names in the text."""
     match = INSTANCE.match(text)
-    conf = preflight.conf
-    at = next((i.at for i in (conf.instances if conf and match else ()) if match and i.name == match["name"]), None)
-    return f"{at.file}:{at.line}: {text}" if at else text
+    instance = preflight.conf.instance(match["name"]) if preflight.conf and match else None
+    return f"{instance.at.file}:{instance.at.line}: {text}" if instance else text
 
 
 def _placed(problem: Problem) -> str:

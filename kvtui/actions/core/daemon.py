@@ -34,12 +34,7 @@ def saved_conf(keepalived: Keepalived) -> Conf:
 
 
 class Daemon(Struct, frozen=True):
-    """Which keepalived.
-
-    Attributes:
-        start: when that started (clock ticks since boot), so that another process with the same PID is not meant.
-        mntns: inode of that; None when it could not be read.
-    """
+    """``start`` is in clock ticks since boot: another process with the same PID is not meant. Namespaces are inodes."""
 
     pid: int
     start: int
@@ -52,7 +47,6 @@ class Daemon(Struct, frozen=True):
         return cls(keepalived.pid, start_ticks(keepalived.pid), keepalived.conf, keepalived.mntns, keepalived.netns)
 
     def is_same_process(self) -> bool:
-        """Whether the process still runs."""
         return self.start != 0 and start_ticks(self.pid) == self.start
 
     def found(self) -> Keepalived:

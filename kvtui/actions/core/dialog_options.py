@@ -34,11 +34,7 @@ class Ask(Struct, frozen=True):
 
 
 class Option(Struct, frozen=True):
-    """One option.
-
-    Attributes:
-        key: turns it to its next value, or asks for one where there is no next one. Its capital asks too.
-    """
+    """``key`` turns it to its next value, or asks for one where there is no next one. Its capital asks too."""
 
     key: str
     flag: str

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 class Network(Struct, frozen=True):
-    """Whose network namespace.
-
-    Attributes:
-        pid: of a process in it (keepalived, as a rule); None for kvtui's own.
-        inode: of the namespace; None when it could not be read (then only ``pid`` names it).
-    """
+    """``pid`` is a process in it (keepalived, as a rule), None for kvtui's own; ``inode`` is None when unreadable."""
 
     pid: int | None
     inode: int | None

@@ -11,7 +11,7 @@ _VOLUME = re.compile(r"/volumes/kubernetes\.io~(\w[\w-]*)/([^/]+)|/volume-subpat
 
 
 def obstacle(pid: int, path: str) -> str | None:
-    """Why the process's file cannot be replaced by a rename, and what to change instead; None when it can."""
+    """Returns why the process's file cannot be replaced by a rename, and what to change instead; None when it can."""
     try:
         mounts = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -20,7 +20,7 @@ def obstacle(pid: int, path: str) -> str | None:
 
 
 def obstacle_in(mountinfo: str, path: str) -> str | None:
-    """The same from the text of ``/proc/PID/mountinfo`` (proc(5)): the last mount above the path counts."""
+    """Returns the same from the text of ``/proc/PID/mountinfo`` (proc(5)): the last mount above the path counts."""
     mount = mount_above(mountinfo, path)
     if mount is None or (mount.point != path and "ro" not in mount.options):
         return None

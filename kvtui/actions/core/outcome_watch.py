@@ -33,7 +33,6 @@ class Verdict(Struct, frozen=True):
 
     Attributes:
         ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
-        detail: in a sentence.
         as_predicted: None if nothing that was predicted can be seen.
         seconds: after which it had come, since the change.
     """

@@ -79,11 +79,7 @@ class Plan(Struct, frozen=True):
 
 
 class PlanPart(Struct, frozen=True):
-    """What one method of doing something brings into a plan.
-
-    Attributes:
-        steps: in order; empty when it cannot be done, or when there is nothing to do.
-    """
+    """What one method brings into a plan; there are no ``steps`` when it cannot be done, or nothing is to be done."""
 
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -104,8 +100,7 @@ class PlanPart(Struct, frozen=True):
         target: str,
         summary: str,
         effects: tuple[str, ...],
-        before: tuple[Note, ...] = (),
-        after: tuple[Note, ...] = (),
+        prediction: tuple[Prediction, ...] = (),
     ) -> Plan:
         return Plan(
             kind=kind,
@@ -114,9 +109,10 @@ class PlanPart(Struct, frozen=True):
             changes=self.changes,
             steps=described(self.steps),
             effects=effects,
-            notes=(*before, *self.notes, *after),
+            notes=self.notes,
             diff=self.diff,
             equivalent_commands=self.equivalent_commands,
+            prediction=prediction,
         )
 
 

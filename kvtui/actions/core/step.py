@@ -89,12 +89,7 @@ def value_state(value: object, before: object, after: object) -> StepState:
 
 
 class StepStatus(Struct, frozen=True):
-    """One step of an action, and its state now.
-
-    Attributes:
-        text: what the step does; empty when it only prepares the way back.
-        step: to do or undo; None when this kvtui does not know it.
-    """
+    """One step of an action, and its state now; ``step`` is None when this kvtui does not know it."""
 
     text: str
     state: StepState | None

@@ -87,12 +87,8 @@ async def _tried(backend: CheckBackend, keepalived: Keepalived, check: Check, co
 
 def trial_notes(results: tuple[CheckResult, ...]) -> Iterator[Note]:
     """Yields what a plan says of them: each failure, and how many pass."""
-    for result in results:
-        if result.passed is False:
-            yield Note(NoteSeverity.WARNING, result.sentence)
-    for result in results:
-        if result.passed is None:
-            yield Note(NoteSeverity.NOTE, result.sentence)
+    yield from (Note(NoteSeverity.WARNING, r.sentence) for r in results if r.passed is False)
+    yield from (Note(NoteSeverity.NOTE, r.sentence) for r in results if r.passed is None)
     passed = [r.check.title for r in results if r.passed]
     if passed:
         more = f" and {len(passed) - 3} more" if len(passed) > 3 else ""

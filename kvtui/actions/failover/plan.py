@@ -73,16 +73,12 @@ def plan_failover(
     expected = consequences(observation, method.change)
     predictions = tuple(c.prediction for c in expected)
     undo_text = _undo_text(election, method)
-    plan = method.part.plan(
-        ActionKind.FAILOVER,
-        instance,
-        f"make {', '.join(election.view.vips) or instance} leave this node: {method.kind.value}",
-        (*sentences(predictions), f"method: {method.kind.value}, because {method.why}", undo_text),
-        before=(*_refusals(election, method), *_peer_notes(election, method)),
-    )
+    notes = (*_refusals(election, method), *_peer_notes(election, method), *method.part.notes)
+    summary = f"make {', '.join(election.view.vips) or instance} leave this node: {method.kind.value}"
+    effects = (*sentences(predictions), f"method: {method.kind.value}, because {method.why}", undo_text)
+    plan = replace(method.part, notes=notes).plan(ActionKind.FAILOVER, instance, summary, effects, predictions)
     verifier = FailoverVerifier(observation, election, method.kind.value, method.part.steps, expected, watch, undo_text)
-    vips = HeldVips.of(observation, backend)
-    return Action(replace(plan, prediction=predictions), method.part.steps, verifier, vips=vips)
+    return Action(plan, method.part.steps, verifier, vips=HeldVips.of(observation, backend))
 
 
 def _choose_method(

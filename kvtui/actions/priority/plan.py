@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from kvtui.actions.core.election_context import election_context
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
@@ -105,11 +103,10 @@ def _action(
     predictions = tuple(c.prediction for c in expected)
     mine = next((c for c in expected if c.prediction.instance == election.view.name), None)
     effects = (*sentences(predictions), _wire(election, method, mine))
-    plan = method.part.plan(ActionKind.PRIORITY, election.view.name, summary, effects)
+    plan = method.part.plan(ActionKind.PRIORITY, election.view.name, summary, effects, predictions)
     steps = method.part.steps
     verifier = PriorityVerifier(observation, preflight, election, value, expected, watch, steps, backend)
-    vips = HeldVips.of(observation, backend)
-    return Action(replace(plan, prediction=predictions), steps, verifier, vips=vips)
+    return Action(plan, steps, verifier, vips=HeldVips.of(observation, backend))
 
 
 def _refused(instance: str, value: int, why: str) -> Action:

@@ -95,7 +95,7 @@ def _bytes(text: str) -> bytes:
 
 
 class RemoveTempFile(FileStep, frozen=True):
-    """A step: removes it. Nothing reads it, so that undo does nothing."""
+    """A step: removes the temp files beside ``path``. Nothing reads them, so that undo does nothing."""
 
     kind: ClassVar[str] = "draft"
     journaled_fields = ("daemon", "path")

@@ -52,10 +52,8 @@ class SetSysctl(Struct, frozen=True):
     def _value(self) -> int:
         pid = self.network.process()
         try:
-            return read_sysctls(pid, (self._path,))[self._path.replace("/", ".")]
-        except KeyError:
-            raise StepError(f"net.ipv4.vs.{self.name}: {NOT_THERE}") from None
-        except OSError as error:
+            return read_sysctls(pid, (self._path,))[f"net.ipv4.vs.{self.name}"]
+        except (KeyError, OSError) as error:
             raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
     def _write(self, value: int) -> None:
@@ -72,14 +70,14 @@ class SetSysctl(Struct, frozen=True):
         return cls(Network.from_json(data), str(data["name"]), int(data["before"]), int(data["after"]))
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: KeyError | OSError) -> str:
+    if isinstance(error, KeyError | FileNotFoundError):
+        return NOT_THERE
     if error.errno == errno.EROFS:
         return (
             "/proc/sys is mounted read-only here, as containers have it: run kvtui on the node itself or in a "
             "privileged pod, or leave the sysctl out"
         )
-    if isinstance(error, FileNotFoundError):
-        return NOT_THERE
     if isinstance(error, PermissionError):
         return f"it may not be set ({error.strerror}): run kvtui as root"
     return error.strerror or str(error)

@@ -25,17 +25,11 @@ def value_of(text: str) -> int:
 
 
 def write_number(value: int, path: str) -> str:
-    """Returns the command that does it by hand."""
     return f"echo {value} > {shell_word(path)}"
 
 
 class SetTrackValue(FileStep, frozen=True):
-    """A step: another number in a track file.
-
-    Attributes:
-        before: the number; a file that is not there counts as 0.
-        existed: whether the file was there before; if not, it is removed again when the step is undone.
-    """
+    """A step: another number in a track file. One that is not there counts as 0, and is removed by the undo."""
 
     kind: ClassVar[str] = "track value"
     journaled_fields = ("daemon", "path", "before", "after", "existed")

@@ -27,8 +27,6 @@ def target_from_json(data: object) -> Target:
 
 
 class Server(Struct, frozen=True):
-    """One real server of one virtual server."""
-
     service: ServiceKey
     real: tuple[str, int]
 
