@@ -18,7 +18,7 @@ from kvtui.rules.vrrp.consequence import Consequence
 from tests.kit import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.outcome_watch import Verdict
+    from kvtui.actions.core.runner import Verification
     from kvtui.model.observation import Observation
 
 OWN = advertiser(0, outgoing=True, at=NOW)
@@ -74,7 +74,7 @@ def lost() -> Observation:
 
 def verdict(
     monkeypatch: pytest.MonkeyPatch, prediction: Prediction, *seen: Observation, watch: float = 0.0
-) -> tuple[Verdict, float]:
+) -> tuple[Verification, float]:
     """What is said when these observations come, half a second apart, the last one for ever; and after how long."""
     clock = Clock()
     monkeypatch.setattr(watching, "time", clock)
@@ -89,7 +89,7 @@ def verdict(
         )
         return observe(replace(now.snapshot, time=NOW + clock.now, advertisers=advertisers))
 
-    async def run() -> Verdict:
+    async def run() -> Verification:
         return await watch_outcome(here(), [Consequence(prediction, watch)], look, lambda _text: None)
 
     return asyncio.run(run()), clock.now
@@ -155,7 +155,7 @@ def test_an_interruption_ends_the_watching_and_puts_nothing_back() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    async def run() -> Verdict:
+    async def run() -> Verification:
         running.append(
             asyncio.ensure_future(watch_outcome(here(), [Consequence(UNKNOWN, 50.0)], look, lambda _text: None))
         )

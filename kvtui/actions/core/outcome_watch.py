@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import until
 from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
 
@@ -28,32 +28,17 @@ SETTLING = 0.5
 TAKE_BACK = "take it back with `kvtui undo`, and see the other nodes"
 
 
-class Verdict(Struct, frozen=True):
-    """What came after an action.
-
-    Attributes:
-        ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
-        as_predicted: None if nothing that was predicted can be seen.
-        seconds: after which it had come, since the change.
-    """
-
-    ok: bool | None
-    detail: str
-    as_predicted: bool | None
-    observed: tuple[Prediction, ...]
-    seconds: float = 0.0
-
-
 async def watch_outcome(
     before: Observation,
     expected: Sequence[Consequence],
     watch: Watch,
     say: Callable[[str], None],
     since: float | None = None,
-) -> Verdict:
+) -> Verification:
     """Watches as long as the consequence can take; an interruption ends it as not verified.
 
-    The verdict's seconds count from ``since``, the time of the change; without it from the first look.
+    ``ok`` is None also when a VIP is lost, doubled or moved. ``seconds`` count from ``since``, the time of the change;
+    without it from the first look.
     """
     predictions = tuple(c.prediction for c in expected)
     longest = max((c.watch for c in expected), default=0.0)
@@ -79,7 +64,7 @@ async def watch_outcome(
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
-        return Verdict(None, "not verified: the watching was interrupted; what was done stays", None, seen)
+        return Verification(None, "not verified: the watching was interrupted; what was done stays", observed=seen)
     elapsed = (times[-1] if come_at is None else come_at) - (times[0] if since is None else since)
     return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
@@ -91,19 +76,19 @@ def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bo
     return not is_open and all(came_true(c.prediction, o) is True for c, o in zip(expected, seen, strict=True))
 
 
-def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verdict:
+def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verification:
     pairs = list(zip(predictions, seen, strict=True))
-    results = [came_true(p, o) for p, o in pairs]
     lost = [f"{p.instance}: {text}" for p, o in pairs for text in losses(p, o)]
-    wrong = [_difference(p, o) for (p, o), came in zip(pairs, results, strict=True) if came is False]
-    known = [r for r in results if r is not None]
+    wrong = [_difference(p, o) for p, o in pairs if came_true(p, o) is False]
+    known = [came for p, o in pairs if (came := came_true(p, o)) is not None]
     as_predicted = all(known) if known else None
     if lost:
-        how = "NOT as predicted: " if as_predicted is False else ""
-        return Verdict(None, f"{how}{'; '.join(lost)}: {TAKE_BACK}", as_predicted, seen)
-    if wrong:
-        return Verdict(True, f"NOT as predicted, but no VIP is lost: {'; '.join(wrong)}", False, seen)  # noqa: FBT003
-    return Verdict(True, _came(pairs, elapsed, as_predicted), as_predicted, seen)  # noqa: FBT003
+        detail = f"{'NOT as predicted: ' if wrong else ''}{'; '.join(lost)}: {TAKE_BACK}"
+    elif wrong:
+        detail = f"NOT as predicted, but no VIP is lost: {'; '.join(wrong)}"
+    else:
+        detail = _came(pairs, elapsed, as_predicted)
+    return Verification(None if lost else True, detail, as_predicted=as_predicted, observed=seen)
 
 
 def _difference(p: Prediction, o: Prediction) -> str:

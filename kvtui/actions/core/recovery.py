@@ -96,19 +96,16 @@ def put_back(entry: Entry, backend: ActionBackend) -> Action:
     action = _back(inspect(entry, backend), "put back")
     if entry.vips is None or not action.steps:
         return action
-    return replace(action, verify=_with_vips(action.verify, HeldVips.from_json(entry.vips, backend)))
+    vips = HeldVips.from_json(entry.vips, backend)
 
-
-def _with_vips(verify: Verify, vips: HeldVips) -> Verify:
-    """Says which VIPs are not as before the action, although its steps were put back."""
-
-    async def verify_both(say: Callable[[str], None]) -> Verification:
-        found = await verify(say)
+    async def verify(say: Callable[[str], None]) -> Verification:
+        """Says which VIPs are not as before the action, although its steps were put back."""
+        found = await action.verify(say)
         if found.ok is not True or not (different := await vips.difference(say)):
             return found
         return replace(found, detail=f"{found.detail}; but {different}", resolution="failed")
 
-    return verify_both
+    return replace(action, verify=verify)
 
 
 def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> Action:

@@ -54,6 +54,7 @@ class Verification(Struct, frozen=True):
         as_predicted: whether it came as the plan predicts; None if that predicts nothing.
         observed: what came, with the fields of the prediction.
         resolution: overrides that of the action.
+        seconds: from the change until what was predicted had come; 0 where that was not watched.
     """
 
     ok: bool | None
@@ -62,6 +63,7 @@ class Verification(Struct, frozen=True):
     as_predicted: bool | None = None
     observed: tuple[Prediction, ...] = ()
     resolution: str = ""
+    seconds: float = 0.0
 
 
 Verify = Callable[[Callable[[str], None]], Awaitable[Verification]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from kvtui.actions.core.election_context import own_advert
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.runner import Verification
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.election_context import ElectionContext
-    from kvtui.actions.core.outcome_watch import Verdict
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
@@ -85,9 +86,9 @@ class PriorityVerifier:
             facts["overwritten"] = True
             detail += f"; {path} was overwritten since: keepalived keeps {self._value} until its next reload"
         seen = facts.get("on_the_wire", True) or facts.get("seen_master") != election.own
-        return Verification(verdict.ok if seen else None, detail, facts, verdict.as_predicted, verdict.observed)
+        return replace(verdict, ok=verdict.ok if seen else None, detail=detail, facts=facts)
 
-    def _facts(self, verdict: Verdict) -> dict[str, Any]:
+    def _facts(self, verdict: Verification) -> dict[str, Any]:
         if self._mine is None:
             return {}
         seen = next((o for o in verdict.observed if o.instance == self._mine.prediction.instance), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.runner import Verification
@@ -74,9 +75,9 @@ class ReloadVerifier(Struct):
         drains = ", ".join(facts["undone_drains"])
         undone = f"; this undid the drain of {drains}: drain again" if drains else ""
         detail = f"reloaded: {evidence}{undone}; {verdict.detail}{await self._lost_servers(facts)}"
-        return Verification(verdict.ok, detail, facts, verdict.as_predicted, verdict.observed)
+        return replace(verdict, detail=detail, facts=facts)
 
-    def _is_complete(self, found: tuple[VrrpInstance, ...], wanted: dict[str, int]) -> bool:
+    def _is_complete(self, found: tuple[VrrpInstance, ...], wanted: dict[str, int | None]) -> bool:
         """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""
         after = all(i.base_priority == wanted.get(i.name) or self._counts_anew(i) for i in found)
         return after and {i.name for i in found} == wanted.keys() and self._evidence(found) is not None

@@ -66,12 +66,7 @@ def _verifier(action: Action, request: PlanRequest, expected: Sequence[Consequen
         if found.ok is not True:
             return found
         verdict = await watch_outcome(request.observation, expected, request.watch, say)
-        return replace(
-            found,
-            ok=verdict.ok,
-            detail=f"{found.detail}; {verdict.detail}",
-            as_predicted=verdict.as_predicted,
-            observed=verdict.observed,
-        )
+        detail = f"{found.detail}; {verdict.detail}"
+        return replace(verdict, detail=detail, facts=found.facts, resolution=found.resolution)
 
     return verify
