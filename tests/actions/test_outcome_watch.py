@@ -148,7 +148,7 @@ def test_a_vip_on_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interruption_ends_the_watching_and_puts_nothing_back() -> None:
-    running: list[asyncio.Task[Verdict]] = []
+    running: list[asyncio.Task[Verification]] = []
 
     async def look() -> Observation:
         running[0].cancel()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.preflight import Scope
-from kvtui.actions.core.runner import Action, Verification
-from kvtui.model.check import SCRIPT
+from kvtui.actions.core.runner import Action, Verification, Verify
+from kvtui.model.check import SCRIPT, Check
 from kvtui.model.text import shell_command
 
 if TYPE_CHECKING:
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.definition import PlanRequest
-    from kvtui.actions.core.intent import Intent
-    from kvtui.actions.core.runner import Verify
     from kvtui.backend.checks.runner import Prospect
     from kvtui.backend.config_test import Message
-    from kvtui.model.check import Check
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
@@ -68,12 +65,8 @@ def _about(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
     """Yields what ``keepalived -t`` says of a script: it knows its own rules best."""
     names = {check.name, *check.argv[:1]} if check.is_script else set()
     for message in messages:
-        if any(_names(message.text, name) for name in names):
+        if any(re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", message.text) for name in names):
             yield str(message)
-
-
-def _names(text: str, name: str) -> bool:
-    return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
 
 
 def _find(intent: Intent, running: Conf | None, saved: Conf | None) -> tuple[tuple[Check, ...], tuple[Note, ...]]:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.model.conf import ProblemKind
+from kvtui.model.conf import Conf, Problem, ProblemKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kvtui.actions.core.preflight import Preflight
     from kvtui.backend.config_test import ConfigTest, Message
-    from kvtui.model.conf import Conf, Problem
 
 FATAL = re.compile(
     r"the virtual router id must be set"
@@ -33,7 +32,7 @@ FATAL = re.compile(
 )
 UNBALANCED = re.compile(r"missing '\}'s or extra '\{'s|Extra '\}' found|Missing '\{' at beginning")
 MISSING_FILE = re.compile(r"Config files missing '(?P<name>.*)'\.")
-FATAL_VALUE = re.compile(r"keepalived exits on it")
+FATAL_VALUE = "keepalived exits on it"
 INSTANCE = re.compile(r"\((?P<name>[^)]+)\)")
 QUOTED = re.compile(r"'([^']*)'")
 CONFIG_EXIT = 2
@@ -78,9 +77,7 @@ def assess_reload(preflight: Preflight) -> ReloadAssessment:
     return ReloadAssessment(*(tuple(dict.fromkeys(group)) for group in (fatal, unsafe, new, known)))
 
 
-def _sort_in(
-    message: Message, preflight: Preflight, old: set[str], groups: tuple[list[str], list[str], list[str], list[str]]
-) -> None:
+def _sort_in(message: Message, preflight: Preflight, old: set[str], groups: Sequence[list[str]]) -> None:
     fatal, unsafe, new, known = groups
     text = str(message) if message.line is not None else _with_place(message.text, preflight)
     if FATAL.search(message.text):
@@ -106,11 +103,9 @@ def _ran_without(preflight: Preflight, name: str) -> bool:
 def _emptied(conf: Conf, preflight: Preflight) -> Iterable[str]:
     running = preflight.running
     had = bool(running.instances) if running is not None else preflight.keepalived.children.vrrp is not None
-    if conf.instances:
-        return
-    if not conf.virtual_servers:
+    if not conf.instances and not conf.virtual_servers:
         yield f"{conf.path} has no vrrp_instance and no virtual_server (is it empty?): a reload would remove them all"
-    elif had:
+    elif not conf.instances and had:
         yield f"{conf.path} has no vrrp_instance: a reload would remove every instance and its VIPs"
 
 
@@ -125,7 +120,7 @@ def _from_conf(conf: Conf, running: Conf | None) -> Iterable[str]:
 
 
 def _fatal_value(problem: Problem) -> bool:
-    return problem.kind is ProblemKind.VALUE and FATAL_VALUE.search(problem.message) is not None
+    return problem.kind is ProblemKind.VALUE and FATAL_VALUE in problem.message
 
 
 def _missing_includes(conf: Conf, running: Conf | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from kvtui.actions.core.preflight import Preflight, Scope
-from kvtui.actions.core.trial import CheckBackend
+from kvtui.actions.core.trial import CheckBackend, Trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.step import Json, Step
-    from kvtui.actions.core.trial import Trials
     from kvtui.actions.core.watch import DumpWatch
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable

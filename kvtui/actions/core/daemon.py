@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from msgspec import Struct, to_builtins
 
-from kvtui.actions.core.step import StepError, from_builtins
+from kvtui.actions.core.step import Json, StepError, from_builtins
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import read_running
 from kvtui.backend.linux import processes
-from kvtui.backend.linux.place import open_place
+from kvtui.backend.linux.place import Place, open_place
 from kvtui.backend.linux.procfs import start_ticks
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from kvtui.actions.core.step import Json
-    from kvtui.backend.linux.place import Place
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.intent import CannotPlanError, Intent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.dialog_options import Ask, Option
-    from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.plan import ActionKind
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.runner import Action

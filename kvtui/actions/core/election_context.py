@@ -8,13 +8,12 @@ from msgspec import Struct
 
 from kvtui.actions.core.intent import CannotPlanError
 from kvtui.model.source import SourceName
-from kvtui.model.vrrp import VrrpState
+from kvtui.model.vrrp import Advertiser, VrrpState
 from kvtui.rules.vrrp.instances import Evidence, evidence, known_instances
 from kvtui.rules.vrrp.others import Others, others
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
-    from kvtui.model.vrrp import Advertiser
 
 NOBODY = "0.0.0.0"  # noqa: S104 - stands for our own address in comparisons where that is unknown; nothing is bound
 DEFAULT_INTERVAL = 1.0

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.core.plan import NoteSeverity, Plan
 from kvtui.actions.core.plan_text import plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from kvtui.actions.core.plan import Plan
     from kvtui.model.observation import InstanceView, Observation, VirtualServerView
 
 COUNT = re.compile(r"(?<![\w.:/-])\d+(?![\w:/]|\.\d)")

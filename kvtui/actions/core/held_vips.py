@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError, from_builtins
+from kvtui.actions.core.step import Json, StepError, from_builtins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.actions.core.backend import ActionBackend
-    from kvtui.actions.core.step import Json
     from kvtui.model.observation import Observation
 
 Address = tuple[str, str, int]

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.actions.core.step import StepError
+from kvtui.actions.core.step import Json, StepError
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.process import list_pids
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json
     from kvtui.model.ipvs import IpvsTable
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.runner import Verification
-from kvtui.actions.core.watch import until
+from kvtui.actions.core.watch import Watch, until
 from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kvtui.actions.core.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Prediction
     from kvtui.rules.vrrp.consequence import Consequence

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.core.plan import Note, NoteSeverity, Plan
 from kvtui.model.text import plain
-
-if TYPE_CHECKING:
-    from kvtui.actions.core.plan import Note, Plan
 
 MARKS = {
     NoteSeverity.NOTE: "note",

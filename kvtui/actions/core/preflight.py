@@ -12,11 +12,10 @@ from msgspec import Struct
 from kvtui.actions.core.obstacle import obstacle
 from kvtui.backend.conf import copies, reader
 from kvtui.backend.conf.running import read_copy, read_running
-from kvtui.model.conf import ProblemKind
+from kvtui.model.conf import Conf, ProblemKind
 
 if TYPE_CHECKING:
     from kvtui.backend.config_test import ConfigTest
-    from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
 MISSING = "does not exist"

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
-from kvtui.actions.core.runner import Action, Verification
-from kvtui.actions.core.step import StepState, StepStatus, object_of, settled, step_json
+from kvtui.actions.core.runner import Action, Verification, Verify
+from kvtui.actions.core.step import Json, Step, StepState, StepStatus, object_of, settled, step_json
 from kvtui.actions.core.step_kinds import VALUE_KINDS, Reversed, UnknownStepError, make
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.journal import Entry
-    from kvtui.actions.core.runner import Verify
-    from kvtui.actions.core.step import Json, Step
 
 MAX_NAMED = 3
 """Steps that the outcome names; more are counted."""

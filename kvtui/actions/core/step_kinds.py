@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from kvtui.actions.core.intent import CannotPlanError
-from kvtui.actions.core.step import StepState, step_json
+from kvtui.actions.core.step import Json, Step, StepState, step_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.core.step import Json, Step
 
 KINDS = {
     "weight": "kvtui.actions.steps.weight:SetWeight",

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 
 from kvtui.actions.core.plan import Note, NoteSeverity
-from kvtui.model.check import CheckResult
+from kvtui.model.check import Check, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from kvtui.backend.checks.runner import Prospect
-    from kvtui.model.check import Check
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, Target
+from kvtui.actions.core.definition import ActionDefinition, Argument, PlanRequest, Target
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.runner import Action
 
 

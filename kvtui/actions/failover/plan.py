@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.election_context import election_context
+from kvtui.actions.core.election_context import ElectionContext, election_context
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, PlanPart
 from kvtui.actions.core.plan import Change as PlanChange
@@ -30,7 +30,7 @@ from kvtui.actions.core.runner import Action
 from kvtui.actions.failover.verifier import FailoverVerifier
 from kvtui.actions.priority.config_line import change_config_line
 from kvtui.actions.priority.methods import LOWEST, by_track_value
-from kvtui.actions.priority.track_files import track_file_controls
+from kvtui.actions.priority.track_files import TrackFileControl, track_file_controls
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.actions.steps.track_value import write_number
 from kvtui.rules.phrases import plural
@@ -42,10 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.actions.core.backend import ActionBackend
-    from kvtui.actions.core.election_context import ElectionContext
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.watch import Watch
-    from kvtui.actions.priority.track_files import TrackFileControl
     from kvtui.model.observation import Observation
 
 

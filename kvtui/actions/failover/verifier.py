@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from kvtui.actions.core.election_context import lasting_owner, own_advert, successors
+from kvtui.actions.core.election_context import ElectionContext, lasting_owner, own_advert, successors
 from kvtui.actions.core.outcome_watch import MAX_WATCH
 from kvtui.actions.core.runner import Verification
-from kvtui.actions.core.watch import until
+from kvtui.actions.core.watch import Watch, until
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.rules.vrrp.claims import began
 from kvtui.rules.vrrp.verdict import came_true, observed
@@ -18,9 +18,7 @@ from kvtui.rules.vrrp.verdict import came_true, observed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kvtui.actions.core.election_context import ElectionContext
     from kvtui.actions.core.step import Step
-    from kvtui.actions.core.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
     from kvtui.rules.vrrp.consequence import Consequence

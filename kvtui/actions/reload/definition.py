@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Flag
+from kvtui.actions.core.definition import ActionDefinition, Flag, PlanRequest
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.dialog_options import Option
     from kvtui.actions.core.runner import Action
     from kvtui.model.check import CheckResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.assess_reload import assess_reload
+from kvtui.actions.core.assess_reload import ReloadAssessment, assess_reload
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
@@ -14,7 +14,7 @@ from kvtui.actions.core.trial import trial_notes
 from kvtui.actions.reload.verifier import ReloadVerifier, configured_weights, weights
 from kvtui.actions.steps.reload import ReloadStep, TestBefore, When
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.model.check import SCRIPT
+from kvtui.model.check import SCRIPT, CheckResult
 from kvtui.model.text import shell_command
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
@@ -24,18 +24,17 @@ from kvtui.rules.vrrp.verdict import sentences
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kvtui.actions.core.assess_reload import ReloadAssessment
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
-    from kvtui.model.check import CheckResult
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Prediction
     from kvtui.rules.vrrp.consequence import Consequence
 
+UNREADABLE = "the config that runs cannot be read (keepalived before 2.2.0, or no permission)"
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
 
@@ -105,7 +104,7 @@ def _effects(observation: Observation, preflight: Preflight, predictions: tuple[
 
 def _undo_note(steps: tuple[Step, ...], preflight: Preflight) -> Iterator[Note]:
     if len(steps) == 1 and preflight.changed is not False:
-        why = preflight.obstacle or "the config that runs cannot be read (keepalived before 2.2.0, or no permission)"
+        why = preflight.obstacle or UNREADABLE
         yield Note(NoteSeverity.NOTE, f"`kvtui undo` cannot take this reload back: {why}")
 
 
@@ -138,10 +137,7 @@ def reload_notes(preflight: Preflight, assessment: ReloadAssessment) -> Iterator
     if preflight.changed is False:
         yield Note(NoteSeverity.NOTE, "nothing changed: the file already runs; keepalived reads it again")
     if preflight.changed is None and not assessment.fatal:
-        yield Note(
-            NoteSeverity.NOTE,
-            "no diff: the config that runs cannot be read (keepalived before 2.2.0, or no permission)",
-        )
+        yield Note(NoteSeverity.NOTE, f"no diff: {UNREADABLE}")
     if preflight.waited:
         yield Note(NoteSeverity.NOTE, f"the file was being written: waited {preflight.waited:.1f} s for it")
 
@@ -224,7 +220,5 @@ def _drain_notes(observation: Observation, preflight: Preflight) -> Iterator[Not
     old, new = configured_weights(preflight.running), configured_weights(preflight.conf)
     for (virtual, real), weight in weights(observation).items():
         if weight == 0 and (virtual, real) in new and old.get((virtual, real)) != new[virtual, real]:
-            yield Note(
-                NoteSeverity.WARNING,
-                f"{real} in {virtual} is drained: the reload sets its configured {new[virtual, real]}",
-            )
+            text = f"{real} in {virtual} is drained: the reload sets its configured {new[virtual, real]}"
+            yield Note(NoteSeverity.WARNING, text)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.runner import Verification
-from kvtui.actions.core.watch import until
+from kvtui.actions.core.watch import Watch, until
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.preflight import Preflight
-    from kvtui.actions.core.watch import Watch
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import VrrpInstance

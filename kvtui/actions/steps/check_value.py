@@ -9,15 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.network import Network, read_table
-from kvtui.actions.core.step import StepError
+from kvtui.actions.core.step import Json, StepError, StepState
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.actions.steps.weight import Server, target_from_json, target_to_json
+from kvtui.actions.steps.weight import Server, Target, target_from_json, target_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.core.step import Json, StepState
-    from kvtui.actions.steps.weight import Target
 
 TIMEOUT = 10.0
 """Seconds for keepalived to follow: it watches the file (inotify) and is done within milliseconds (measured)."""

@@ -11,17 +11,14 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from kvtui.actions.core.daemon import FileStep
+from kvtui.actions.core.daemon import Daemon, FileStep
 from kvtui.actions.core.obstacle import obstacle
-from kvtui.actions.core.step import StepError, StepState, os_errors_as, value_state
+from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as, value_state
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.backend.conf.editor import EditError, set_priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from kvtui.actions.core.daemon import Daemon
-    from kvtui.actions.core.step import Json
 
 
 def digest(data: bytes) -> str:

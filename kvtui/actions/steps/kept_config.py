@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.state_folder import folder
-from kvtui.actions.core.step import StepError, StepState, os_errors_as
+from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.running import read_copy
@@ -22,7 +22,6 @@ from kvtui.backend.linux.private_folder import open_own_file, open_private_folde
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
 FOLDER = "configs"

@@ -12,14 +12,13 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.preflight import Scope
-from kvtui.actions.core.step import StepError, StepState, os_errors_as
+from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as
 from kvtui.backend.conf.running import mark
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
 
 if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
-    from kvtui.actions.core.step import Json
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from msgspec import Struct
 
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.step import StepError, value_state
+from kvtui.actions.core.step import Json, StepError, StepState, value_state
 from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
-
-if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json, StepState
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
 NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"

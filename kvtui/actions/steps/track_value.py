@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from kvtui.actions.core.daemon import FileStep
-from kvtui.actions.core.step import os_errors_as, value_state
+from kvtui.actions.core.step import StepState, os_errors_as, value_state
 from kvtui.model.text import shell_word
-
-if TYPE_CHECKING:
-    from kvtui.actions.core.step import StepState
 
 _NUMBER = re.compile(r"\s*([+-]?\d{1,20})", re.ASCII)
 MAX_BYTES = 64 << 10

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.step import StepError, from_builtins, value_state
-from kvtui.model.ipvs import ServiceKey, endpoint, service_name
-
-if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json, StepState
-    from kvtui.model.ipvs import RealServer
+from kvtui.actions.core.step import Json, StepError, StepState, from_builtins, value_state
+from kvtui.model.ipvs import RealServer, ServiceKey, endpoint, service_name
 
 Target = tuple[ServiceKey, tuple[str, int]]
 

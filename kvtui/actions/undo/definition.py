@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, UsageError
+from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, PlanRequest, UsageError
 from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind
 
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.actions.core.backend import ActionBackend
-    from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.dialog_options import Option
     from kvtui.actions.core.runner import Action
     from kvtui.model.observation import Observation
