@@ -1,4 +1,4 @@
-"""What an action needs of the world it acts in. Implemented by ``live.LiveBackend`` and ``demo.DemoBackend``."""
+"""What an action needs of the node it acts on. Implemented by ``live.LiveBackend`` and ``demo.DemoBackend``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ActionBackend(CheckBackend, Protocol):
-    """A world to act in. Every method but ``plan`` may block."""
+    """A node to act on. Every method but ``plan`` may block."""
 
     trials: Trials
     ran: list[str]

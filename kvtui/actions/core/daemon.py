@@ -77,9 +77,7 @@ class Daemon(Struct, frozen=True):
         So a forged entry changes no other file. Where keepalived is gone, the step itself says so.
         """
         confs = self._confs()
-        names = {name for conf in confs or () for name in (conf.path, *conf.files)}
-        names |= {file.path for conf in confs or () for file in conf.track_files if file.path}
-        if confs is None or path in names:
+        if confs is None or any(path in (c.path, *c.files, *(f.path for f in c.track_files)) for c in confs):
             return ""
         return f"{path} is no file of the config of keepalived {self.pid}: kvtui leaves it alone"
 

@@ -72,13 +72,13 @@ class HeldVips(Struct, frozen=True):
             now = time.monotonic()
             if different:
                 stable_since = now
+                if now > deadline:
+                    return f"{different} after {timeout:.0f} s: see kvtui vips"
+                if not asked:
+                    asked = True
+                    say(f"waiting up to {timeout:.0f} s for the VIPs")
             elif now - stable_since >= min(MAX_STABLE, self.interval):
                 return ""
-            if different and now > deadline:
-                return f"{different} after {timeout:.0f} s: see kvtui vips"
-            if different and not asked:
-                asked = True
-                say(f"waiting up to {timeout:.0f} s for the VIPs")
             await asyncio.sleep(PAUSE)
 
     def _difference(self) -> str:

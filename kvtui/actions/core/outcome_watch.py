@@ -68,6 +68,12 @@ async def watch_outcome(
     return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
 
+def all_came_true(predictions: Sequence[Prediction], seen: Sequence[Prediction]) -> bool | None:
+    """Returns None if nothing that was predicted can be seen."""
+    known = [came for p, o in zip(predictions, seen, strict=True) if (came := came_true(p, o)) is not None]
+    return all(known) if known else None
+
+
 def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bool:
     """Whether every change that was predicted came, and nothing can follow it."""
     states = [(c.prediction.state, c.watch) for c in expected]
@@ -79,8 +85,7 @@ def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], el
     pairs = list(zip(predictions, seen, strict=True))
     lost = [f"{p.instance}: {text}" for p, o in pairs for text in losses(p, o)]
     wrong = [_difference(p, o) for p, o in pairs if came_true(p, o) is False]
-    known = [came for p, o in pairs if (came := came_true(p, o)) is not None]
-    as_predicted = all(known) if known else None
+    as_predicted = all_came_true(predictions, seen)
     if lost:
         detail = f"{'NOT as predicted: ' if wrong else ''}{'; '.join(lost)}: {TAKE_BACK}"
     elif wrong:

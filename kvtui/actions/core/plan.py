@@ -117,5 +117,5 @@ class PlanPart(Struct, frozen=True):
 
 
 def described(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """Returns the steps in words; a step that only prepares the way back has none."""
+    """Returns the steps in words; a step that only prepares the undo has none."""
     return tuple(text for step in steps if (text := step.describe()))

@@ -17,17 +17,12 @@ def plan_text(plan: Plan) -> str:
 
 
 def plan_head(plan: Plan) -> str:
-    """Returns what must be read: what follows and warnings.
-
-    A plan that is impossible begins with its refusals, and nothing follows from it.
-    """
-    refused = [r for r in plan.notes if r.severity is NoteSeverity.IMPOSSIBLE]
-    parts = [f"{plain(plan.summary)}\n", *(f"{MARKS[r.severity]}: {plain(r.text)}\n" for r in refused)]
-    if not refused:
-        parts += _section("What follows", plan.effects)
-    notes = sorted((r for r in plan.notes if r not in refused), key=lambda r: -r.severity)
-    parts += [_note(n) for n in notes if n.severity > NoteSeverity.NOTE]
-    return "".join(parts)
+    """Returns what must be read first. An impossible plan begins with its refusals, and nothing follows from it."""
+    refused = [_note(n) for n in plan.notes if n.severity is NoteSeverity.IMPOSSIBLE]
+    unsafe = [_note(n) for n in plan.notes if n.severity is NoteSeverity.UNSAFE]
+    warnings = [_note(n) for n in plan.notes if n.severity is NoteSeverity.WARNING]
+    follows = _section("What follows", plan.effects)
+    return "".join([f"{plain(plan.summary)}\n", *(refused or follows), *unsafe, *warnings])
 
 
 def plan_rest(plan: Plan) -> str:
@@ -51,6 +46,4 @@ def _note(note: Note) -> str:
 
 
 def _section(title: str, lines: tuple[str, ...]) -> list[str]:
-    if not lines:
-        return []
-    return [f"{title}:\n", *(f"  {plain(line)}\n" for line in lines)]
+    return [f"{title}:\n", *(f"  {plain(line)}\n" for line in lines)] if lines else []

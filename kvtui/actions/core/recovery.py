@@ -46,7 +46,7 @@ def inspect(entry: Entry, backend: ActionBackend) -> Recovery:
     looked = [_status(data, backend, done=n in entry.done) for n, data in enumerate(entry.steps)]
     found = settled(entry.steps, looked)
     left = backend.temp_file_steps(entry.steps)
-    shown = [f for f in found if f.text]  # the others only prepare the way back
+    shown = [f for f in found if f.text]  # the others only prepare the undo
     done, count = sum(f.state is StepState.APPLIED for f in shown), len(shown)
     if unclear := next((f for f in found if f.problem), None):
         sentence = f"{unclear.text}: {unclear.problem}"

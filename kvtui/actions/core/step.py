@@ -54,7 +54,7 @@ class Step(Protocol):
     """Its name in the journal."""
 
     def describe(self) -> str:
-        """Returns what it does, in one line; empty when it only prepares the way back."""
+        """Returns what it does, in one line; empty when it only prepares the undo."""
 
     def describe_undo(self) -> str:
         """Returns what undoing it does, in one line; empty when that does nothing."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from kvtui.actions.core.election_context import ElectionContext, lasting_owner, own_advert, successors
-from kvtui.actions.core.outcome_watch import MAX_WATCH
+from kvtui.actions.core.outcome_watch import MAX_WATCH, all_came_true
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import Watch, until
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.rules.vrrp.claims import began
-from kvtui.rules.vrrp.verdict import came_true, observed
+from kvtui.rules.vrrp.verdict import observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,8 +75,8 @@ class FailoverVerifier(Struct):
         if settled:
             predictions = [c.prediction for c in self.expected]
             seen = observed(self.before, await self.watch(), predictions)
-            results = [r for p, o in zip(predictions, seen, strict=True) if (r := came_true(p, o)) is not None]
-            return Verification(True, self._summary(), facts, all(results) if results else None, seen)  # noqa: FBT003
+            as_predicted = all_came_true(predictions, seen)
+            return Verification(True, self._summary(), facts, as_predicted, seen)  # noqa: FBT003
         held, claimed, vips = ", ".join(self.held), " and ".join(self.claimed), ", ".join(self.election.view.vips)
         if held and self.owner:
             detail = f"{self.owner} advertises, but {held} is still on this node too"

@@ -33,7 +33,7 @@ DIGITS = 8
 
 
 class KeepConfig(JournaledFields, Struct, frozen=True):
-    """A step: keeps keepalived's own copy of the config that runs (2.2.0+). Its way back writes that over the file.
+    """A step: keeps keepalived's own copy of the config that runs (2.2.0+). Undo writes that over the file.
 
     The copy has no comments and its includes are in it. The newer file is kept beside it, under another name.
 

@@ -54,17 +54,17 @@ class TestBefore(StrEnum):
 class ReloadStep(JournaledFields, Struct):
     """A step: keepalived reads its config again.
 
-    A reload has no way back of its own: what ran is gone. So an action that writes the file has two of these, one
-    after the write for the way there and one before it for the way back.
+    A reload cannot be undone by itself: what ran is gone. So an action that writes the file has two of these: one after
+    the write that acts when it is done, and one before the write that acts when it is undone.
 
     Attributes:
-        before: digests of what runs while this is not done: what ran when it was planned, and what the file said then
-            (it may have had edits that did not run yet; a way back brings those in).
-        shown: digest of the file that the operator agreed to; None when the file is written by another step.
-        alone: nothing else is written: then it cannot be undone.
-        journaled: it comes from the journal: whether the signal was sent is to be seen, not known.
-        passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
-            be read (before 2.2.0). One reload too many does no harm, so what is not in the journal was not done.
+        before: digests of what may run while this is pending: what ran at the time of the plan, and the file then (it
+            may have had edits that did not run yet; an undo applies them).
+        shown: digest of the file that the operator agreed to; None when another step writes the file.
+        alone: no step writes the file: then it cannot be undone.
+        journaled: it was rebuilt from the journal: what runs shows whether the signal was sent.
+        passed: whether it was done, where what runs cannot be read (before 2.2.0). One reload too many does no harm, so
+            what the journal does not have was not done.
         test: how the config is tested before the signal, as it was for the plan.
         sent: this run has sent the signal; keepalived may not have read its config yet.
     """
@@ -165,7 +165,7 @@ def send_sighup(keepalived: Keepalived) -> None:
 
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:
-    """Until the parent has read the file. The verification looks further."""
+    """Waits until the parent has read the file. The verification waits for its children."""
     with os_errors_as(f"{keepalived.conf} cannot be read"):
         wanted = saved_conf(keepalived).digest
     deadline = time.monotonic() + TIMEOUT

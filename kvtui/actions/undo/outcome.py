@@ -1,4 +1,4 @@
-"""What follows from an undo for the VRRP instances, and whether it came."""
+"""Predicts what an undo means for the VRRP instances, and watches whether that comes true."""
 
 from __future__ import annotations
 
@@ -61,7 +61,6 @@ def _change(steps: Sequence[Step], preflight: Preflight) -> Change | None:
 
 def _verifier(action: Action, request: PlanRequest, expected: Sequence[Consequence]) -> Verify:
     async def verify(say: Callable[[str], None]) -> Verification:
-        """Verifies the undo as ever, then watches what comes of it."""
         found = await action.verify(say)
         if found.ok is not True:
             return found
