@@ -48,15 +48,13 @@ def plan_reload(
 ) -> Action:
     """Returns the plan to reload keepalived with its config as it is on disk now; ``tried`` are its new checks."""
     keepalived = preflight.keepalived
-    assessment = assess_reload(preflight)
-    same = preflight.changed is False
     steps = _steps(preflight, backend)
     scripts = {("script", r.check.name): r for r in tried if r.check.kind == SCRIPT}
     results = {key: r.passed for key, r in scripts.items() if r.passed is not None}
     disabled = frozenset(key for key, r in scripts.items() if r.disabled)
     expected = consequences(observation, Change(preflight.running, preflight.conf, results, disabled=disabled))
     predictions = tuple(c.prediction for c in expected)
-    what = "no difference from what runs" if same else "the config on disk takes effect"
+    what = "no difference from what runs" if preflight.changed is False else "the config on disk takes effect"
     plan = Plan(
         kind=ActionKind.RELOAD,
         target=keepalived.conf,
@@ -66,7 +64,7 @@ def plan_reload(
         effects=_effects(observation, preflight, predictions),
         notes=(
             *trial_notes(tried),
-            *reload_notes(preflight, assessment),
+            *reload_notes(preflight, assess_reload(preflight)),
             *outside_notes(preflight),
             *_mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
@@ -97,9 +95,9 @@ def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:
 def _effects(observation: Observation, preflight: Preflight, predictions: tuple[Prediction, ...]) -> tuple[str, ...]:
     """What happens to traffic: instances, then virtual servers."""
     servers = tuple(server_consequences(preflight.running, preflight.conf, observation.snapshot.ipvs))
-    same = preflight.changed is False or (preflight.running is not None and preflight.conf is not None)
-    rest = () if servers or not same else ("virtual servers: nothing changes; weights set in the kernel stay",)
-    return (*sentences(predictions), *servers, *rest)
+    if not servers and preflight.changed is not None:
+        servers = ("virtual servers: nothing changes; weights set in the kernel stay",)
+    return (*sentences(predictions), *servers)
 
 
 def _undo_note(steps: tuple[Step, ...], preflight: Preflight) -> Iterator[Note]:
@@ -109,11 +107,9 @@ def _undo_note(steps: tuple[Step, ...], preflight: Preflight) -> Iterator[Note]:
 
 
 def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
-    flags = ["-f", keepalived.conf]
-    arguments = parse_arguments(keepalived.argv)
-    flags += ["-i", arguments.config_id] if arguments.config_id else []
+    config_id = parse_arguments(keepalived.argv).config_id
     program = keepalived.argv[0] if keepalived.argv else "keepalived"
-    test = shell_command([program, "-t", *flags])
+    test = shell_command([program, "-t", "-f", keepalived.conf, *(["-i", config_id] if config_id else [])])
     inside = f"nsenter -t {keepalived.pid} -m -p -n -r " if keepalived.root else ""
     return (inside + test, f"kill -HUP {keepalived.pid}")
 
