@@ -54,7 +54,7 @@ class MethodKind(StrEnum):
 
 
 class FailoverMethod(Struct, frozen=True):
-    """One way; ``change`` is what it does to the node."""
+    """``change`` is what it does to the node."""
 
     kind: MethodKind
     why: str
@@ -92,7 +92,7 @@ def _choose_method(
         part = part.with_note(NoteSeverity.NOTE, f"{name} already has priority {LOWEST}, and no other node took over")
     change = Change(preflight.running, preflight.conf).with_priority(name, LOWEST)
     if election.view.nopreempt or election.view.sync_group:
-        part = _stepping_down(observation, preflight, election, part, backend)
+        part = _stepping_down(observation, preflight, name, part, backend)
         group = f"in sync group {election.view.sync_group} a lower priority of one member moves nothing"
         why = "with nopreempt a lower priority alone moves nothing" if election.view.nopreempt else group
         return FailoverMethod(MethodKind.STEP_DOWN, why, part, replace(change, steps_down=name))
@@ -110,21 +110,16 @@ def _by_track_file(preflight: Preflight, control: TrackFileControl, backend: Act
     if control.shared:
         part = part.with_note(NoteSeverity.WARNING, f"{', '.join(control.shared)} also track this file and leave too")
     if control.checked:
-        reals = ", ".join(control.checked)
-        text = f"it is also the FILE_CHECK of {reals}: their weights on this node change too"
+        text = f"it is also the FILE_CHECK of {', '.join(control.checked)}: their weights on this node change too"
         part = part.with_note(NoteSeverity.WARNING, text)
     why = f"the instance tracks {control.path}: no reload, and it works against nopreempt"
     return FailoverMethod(MethodKind.TRACK_FILE, why, part, by_track_value(preflight, control.name, value))
 
 
 def _stepping_down(
-    observation: Observation,
-    preflight: Preflight,
-    election: ElectionContext,
-    part: PlanPart,
-    backend: ActionBackend,
+    observation: Observation, preflight: Preflight, name: str, part: PlanPart, backend: ActionBackend
 ) -> PlanPart:
-    name, keepalived = election.view.name, preflight.keepalived
+    keepalived = preflight.keepalived
     vip = next((v for v in observation.vips or () if v.instance == name and v.present and v.interface), None)
     if vip is None or vip.interface is None:
         return _impossible(part, f"no VIP of {name} is on an interface here")
@@ -165,37 +160,35 @@ def _refusals(election: ElectionContext, method: FailoverMethod) -> Iterator[Not
 def _peer_notes(election: ElectionContext, method: FailoverMethod) -> Iterator[Note]:
     """Where peers may preempt, lowering the priority loses nothing; stepping down needs a node that takes over."""
     name, vrid, others = election.view.name, election.view.vrid, election.others
-    put_back = "If no node takes over in time, everything is put back"
-    heard = [o for o in others.known if o.source in {PeerSource.WIRE, PeerSource.REPORTED}]
-    if heard or not election.is_master:
+    is_heard = any(o.source in {PeerSource.WIRE, PeerSource.REPORTED} for o in others.known)
+    if is_heard or not election.is_master:
         return
+    severity = NoteSeverity.NOTE
     if others.known:
+        severity = NoteSeverity.WARNING
         sources = ", ".join(f"{o.address} ({o.source.value})" for o in others.known)
-        yield Note(NoteSeverity.WARNING, f"no other node of VRID {vrid} was heard, but known: {sources}. {put_back}")
+        text = f"no other node of VRID {vrid} was heard, but known: {sources}"
     elif others.received:
-        adverts = plural(others.received, "advert")
-        yield Note(
-            NoteSeverity.NOTE,
-            f"kvtui has heard no other node (backups are silent), but keepalived has received {adverts} from other "
-            f"nodes for {name} since it started. {put_back}",
+        text = (
+            "kvtui has heard no other node (backups are silent), but keepalived has received "
+            f"{plural(others.received, 'advert')} from other nodes for {name} since it started"
         )
     elif method.kind is MethodKind.PREEMPTED:
-        yield Note(
-            NoteSeverity.NOTE,
+        text = (
             f"no other node of VRID {vrid} is known (a backup is silent, so there may be one). Nothing is lost: the "
-            f"VIP stays here until another node takes it. {put_back}",
+            "VIP stays here until another node takes it"
         )
     else:
-        yield Note(
-            NoteSeverity.UNSAFE,
+        severity = NoteSeverity.UNSAFE
+        text = (
             f"no peer has been seen on the wire: neither kvtui nor keepalived ever heard another node of VRID {vrid} "
-            f"(a backup is silent, so there may be one), and the VIP leaves at once. {put_back}",
+            "(a backup is silent, so there may be one), and the VIP leaves at once"
         )
+    yield Note(severity, f"{text}. If no node takes over in time, everything is put back")
 
 
 def _undo_text(election: ElectionContext, method: FailoverMethod) -> str:
-    by_file = method.kind is MethodKind.TRACK_FILE
-    restores = "the track file" if by_file else f"priority {election.view.priority}"
+    restores = f"priority {election.view.priority}" if method.kind is not MethodKind.TRACK_FILE else "the track file"
     if election.view.nopreempt:
         return f"Undo restores {restores}; the VIP stays where it is then (nopreempt)"
     return f"Undo restores {restores}; the VIP returns if this node then wins the election"
