@@ -24,9 +24,7 @@ class Network(Struct, frozen=True):
         """Returns a process that is in it now; None when kvtui itself is. Raises StepError when none is."""
         if self.pid is None or (self.inode is not None and netns_inode() == self.inode):
             return None
-        if self.inode is None:
-            return self.pid
-        if netns_inode(self.pid) == self.inode:
+        if self.inode is None or netns_inode(self.pid) == self.inode:
             return self.pid
         found = next((pid for pid in list_pids() if netns_inode(pid) == self.inode), None)
         if found is None:
