@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.preflight import Scope
@@ -82,9 +81,6 @@ class ReloadStep(JournaledFields, Struct):
     test: TestBefore = TestBefore.CONFINED
     sent: bool = False
 
-    def __post_init__(self) -> None:
-        self.passed = self.journaled
-
     def describe(self) -> str:
         return self._sends if self.when is When.DO else ""
 
@@ -148,7 +144,8 @@ class ReloadStep(JournaledFields, Struct):
     @classmethod
     def from_json(cls, data: Json) -> Self:
         made = super().from_json({"test": TestBefore.CONFINED.value, **data})  # an old journal does not have it
-        return replace(made, journaled=True)
+        made.journaled = made.passed = True
+        return made
 
 
 def send_sighup(keepalived: Keepalived) -> None:
