@@ -41,7 +41,7 @@ async def _plan(request: PlanRequest) -> Action:
     from kvtui.actions.priority.plan import plan_priority, plan_reset  # noqa: PLC0415 - see core.definition
 
     intent, seen, watch, backend = request.intent, request.observation, request.watch, request.backend
-    preflight = await to_thread(backend.run_preflight, request.keepalived(), force=request.intent.force)
+    preflight = await to_thread(request.run_preflight)
     if intent.reset:
         return plan_reset(seen, preflight, intent.target, backend.journal.entries(), watch, backend)
     track = intent.use_track_file
