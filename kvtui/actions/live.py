@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.journal import Journal
-from kvtui.actions.core.preflight import Preflight, Scope
+from kvtui.actions.core.preflight import Preflight, Scope, run_preflight
 from kvtui.actions.core.trial import Trials
 
 if TYPE_CHECKING:
@@ -57,8 +57,6 @@ class LiveBackend:
         return tuple(temp_file_steps(steps))
 
     def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
-        from kvtui.actions.core.preflight import run_preflight
-
         found = run_preflight(keepalived, force=force, scope=scope)
         if found.test is not None:
             self.ran.append(found.test.ran)
