@@ -37,7 +37,8 @@ class FakeGuest:
     def has_panicked(self) -> bool:
         return self.failure is not None
 
-    def give(self, nodeid: str | None) -> None:
+    def give(self, nodeid: str | None, waiting: Iterable[str] = ()) -> None:
+        del waiting
         if nodeid is None:
             self._is_told_the_end = True
         else:

@@ -39,3 +39,12 @@ def test_a_cluster_that_the_kernel_no_longer_has_is_not_counted() -> None:
     assert {task.nodeid for task in taken} == {task.nodeid for task in work}
     changes = sum(one.cluster != other.cluster for one, other in itertools.pairwise(taken))
     assert changes == CLUSTERS_KEPT + 1  # each cluster is built once
+
+
+def test_the_clusters_that_are_still_needed_are_known() -> None:
+    deal = Deal([Task("a", "x", 8), Task("b", "y", 5), Task("c", "x", 1)])
+    assert deal.one_of_each() == ["a", "b"]
+    deal.take(1)
+    assert deal.one_of_each() == ["c", "b"]
+    deal.take(1)
+    assert deal.one_of_each() == ["b"]

@@ -109,7 +109,7 @@ class LabRun:
         """Give this kernel its next test and report what it did; returns whether there was something to report."""
         while guest.needs_test:
             task = self._deal.take(guest.number)
-            guest.give(task.nodeid if task else None)
+            guest.give(task.nodeid if task else None, self._deal.one_of_each())
         events = guest.events(self._limit(guest))
         for event in events:
             if event["event"] == "report":

@@ -9,11 +9,12 @@ import pytest
 from tests.lab.bridge import plugin_for
 from tests.lab.cluster import Cluster
 from tests.lab.deal import CLUSTERS_KEPT
+from tests.lab.reporter import CLUSTERS
 from tests.lab.spec import ClusterSpec
 from tests.lab.zygote import ZYGOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
     from pathlib import Path
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
@@ -66,6 +67,11 @@ class Clusters:
         cluster.down()
         self._prefixes.insert(0, cluster.network.prefix)
 
+    def keep_only(self, specs: Container[ClusterSpec | None]) -> None:
+        """Take down all others."""
+        for spec in [spec for spec in self._built if spec not in specs]:
+            self._remove(self._built.pop(spec))
+
     def close(self) -> None:
         """Take all of them down."""
         for cluster in self._built.values():
@@ -73,9 +79,10 @@ class Clusters:
 
 
 @pytest.fixture(scope="session")
-def clusters() -> Iterator[Clusters]:
+def clusters(pytestconfig: pytest.Config) -> Iterator[Clusters]:
     """All clusters of the session."""
     kept = Clusters()
+    pytestconfig.stash[CLUSTERS] = kept
     yield kept
     kept.close()
     ZYGOTE.close()

@@ -60,12 +60,12 @@ class Guest:
         """Whether user-mode Linux crashed: in a fork, 6.12.113 once touched memory that is not there."""
         return self.failure is not None and "Kernel panic" in self.failure
 
-    def give(self, nodeid: str | None) -> None:
-        """Hand it one more test, or the end."""
+    def give(self, nodeid: str | None, waiting: Iterable[str] = ()) -> None:
+        """Hand it one more test, or the end; and a waiting test for each cluster that is still needed."""
         self._given += 1
         path = next_file(self.kernel.out, self._given)
         draft = path.with_suffix(".new")
-        draft.write_text(nodeid or "")
+        draft.write_text("\n".join([nodeid or "", *waiting]))
         draft.replace(path)
         if nodeid is None:
             self.has_ended = True

@@ -1,7 +1,8 @@
 """The pytest inside the lab's kernel: runs the tests that the host gives it, and writes each event to a file at once.
 
-The host gives a test by a file `next-N` in the output folder, N = 1, 2, …: a node id, or nothing as the end. A test
-begins when the one after it is known, because pytest tears down only what the next test does not need.
+The host gives a test by a file `next-N` in the output folder, N = 1, 2, …: a node id, or nothing as the end. The lines
+after it name a waiting test for each cluster that is still needed. A test begins when the one after it is known,
+because pytest tears down only what the next test does not need.
 """
 
 from __future__ import annotations
@@ -9,12 +10,27 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.lab.wanted import wanted_cluster
+
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
+
+    from tests.lab.spec import ClusterSpec
+
+
+class Clusters(Protocol):
+    """What a session has built."""
+
+    def keep_only(self, specs: Container[ClusterSpec | None]) -> None:
+        """Take down all others."""
+
+
+CLUSTERS = pytest.StashKey[Clusters]()
 
 REPORTS = "reports.jsonl"
 LOOK = 0.05  # seconds between looks for the next test
@@ -32,6 +48,7 @@ class GuestReporter:
         self.config = config
         self._out = out
         self._number = 0
+        self._needed: set[ClusterSpec | None] = set()
         self._file = (out / REPORTS).open("a")
 
     def _write(self, **event: object) -> None:
@@ -45,7 +62,8 @@ class GuestReporter:
         path = next_file(self._out, self._number)
         while not path.exists():
             time.sleep(LOOK)
-        nodeid = path.read_text()
+        nodeid, *waiting = path.read_text().split("\n")
+        self._needed = {wanted_cluster(items[name]) for name in waiting}
         return items[nodeid] if nodeid else None
 
     @pytest.hookimpl(tryfirst=True)
@@ -59,9 +77,16 @@ class GuestReporter:
         while item is not None:
             self._write(event="start", nodeid=item.nodeid)
             following = self._next(items)
+            self._remove_clusters(item, following)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             item = following
         return True
+
+    def _remove_clusters(self, *coming: pytest.Item | None) -> None:
+        """Take down the clusters that no test needs any more: they cost CPU while they are there."""
+        needed = self._needed | {wanted_cluster(item) for item in coming if item is not None}
+        if CLUSTERS in self.config.stash:
+            self.config.stash[CLUSTERS].keep_only(needed)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
