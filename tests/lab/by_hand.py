@@ -1,9 +1,10 @@
-"""A failover to a chosen node as an operator does it without kvtui, with nopreempt everywhere.
+"""A failover to a chosen node by hand, without kvtui, on a cluster with nopreempt on all nodes.
 
-What is modelled: a terminal with ssh for each node, opened one after another; each command waits for the prompt of the
-one before. Looking at each node (addresses, IPVS, priorities, log), the higher priority on the chosen node and the
-lowest on the master, each with a config test, a reload and a look at the log; then the VIP is removed, and all nodes
-are looked at until the chosen one has it. Typing, reading and thinking take no time: ``typed`` counts the characters.
+The operator opens one ssh terminal per node, one after another. Each command waits for the prompt of the previous one.
+The operator shows addresses, IPVS table, priorities and log of each node. Then the chosen node gets the highest
+priority and the master the lowest, each with a config test, a reload and a check of the log. Then the operator removes
+the VIP and shows all nodes until the chosen one has it. Typing, reading and thinking take no time: ``typed`` counts the
+characters.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PROMPT = "prompt>"
 
 
 class Shell:
-    """A shell on a node by ssh."""
+    """An ssh session with a shell on a node."""
 
     def __init__(self, ssh: Sequence[str], node: Node) -> None:
         self._typed: set[str] = set()
@@ -41,7 +42,7 @@ class Shell:
 
     @property
     def typed(self) -> int:
-        """How many characters; a command that is repeated costs a key."""
+        """The number of characters typed. A repeated command counts once: the shell's history costs one key."""
         return sum(len(command) + 1 for command in self._typed)
 
     def __call__(self, command: str) -> str:
@@ -49,7 +50,7 @@ class Shell:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._typed.add(command)
-        # the shell reads what follows from the same pipe; and not every output ends with a newline
+        # stdin is /dev/null because the shell reads the next command from this pipe; some outputs lack a final newline
         self._process.stdin.write(f"{{ {command}; }} </dev/null\nprintf '\\n%s\\n' '{PROMPT}'\n")
         self._process.stdin.flush()
         lines: list[str] = []
@@ -63,12 +64,12 @@ class Shell:
 def fail_over_by_hand(cluster: Cluster, ssh: Sequence[str], target: Node) -> int:
     """Makes the target master. Returns how many characters were typed."""
     vip, look = cluster.spec.vips[0], "ip -br addr show eth0"
-    ssh = ["ip", "netns", "exec", cluster.network.client, *ssh]  # clusters beside this one have the same addresses
+    ssh = ["ip", "netns", "exec", cluster.network.client, *ssh]  # other clusters have the same addresses
     with ExitStack() as stack:
         shells = {node: stack.enter_context(Shell(ssh, node)) for node in cluster.nodes}
         for node, shell in shells.items():
             shell(f"{look}; ipvsadm -Ln; grep -E 'priority|nopreempt' {node.conf_path}; tail -n 20 {node.log_path}")
-        master = cluster.master()  # as was seen
+        master = cluster.master()  # the operator has just seen it
         highest = 1 + max(cluster.spec.priority(node.index) for node in cluster.nodes)
         for node, priority in ((target, highest), (master, 1)):
             _set_priority(node, shells[node], priority)
@@ -80,7 +81,7 @@ def fail_over_by_hand(cluster: Cluster, ssh: Sequence[str], target: Node) -> int
 
 
 def _set_priority(node: Node, shell: Shell, priority: int) -> None:
-    """A config test and a reload, whose end is looked for in the log."""
+    """Writes the priority, tests the config, reloads, and waits for the end of the reload in the log."""
     reloads, pid = f"grep -cE '{node.version.reload_end}' {node.log_path}", node.keepalived_pid
     before = shell(reloads)
     shell(f"sed -i 's/priority .*/priority {priority}/' {node.conf_path}")

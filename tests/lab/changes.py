@@ -1,4 +1,4 @@
-"""Random changes of a node of the lab, as they come upon an operator who has kvtui open."""
+"""Random changes of a lab node while kvtui runs on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Step = Callable[[], str]
 
 FOREIGN = (f"{SUBNET4}.201", f"{SUBNET4}.202")
-"""Addresses that keepalived knows nothing of."""
+"""Addresses that keepalived does not manage."""
 NIC, OTHER_NAME = "eth0", "wan0"
 HOUR = 3600
 DUMMIES = ("extra0", "extra1")
@@ -53,12 +53,12 @@ virtual_server {SUBNET4}.77 80 {{
 
 
 class Changes:
-    """What can change on a node. Each method changes one thing and returns what it did; ``draw`` chooses one.
+    """Changes one thing on a node per method. Each returns a description; ``draw`` chooses a random one.
 
     Args:
-        cluster: of the node.
-        node: where kvtui runs.
-        random: draws.
+        cluster: The node's cluster.
+        node: The node that kvtui runs on.
+        random: The source of random numbers.
     """
 
     def __init__(self, cluster: Cluster, node: Node, random: random.Random) -> None:
@@ -66,7 +66,7 @@ class Changes:
         self.node = node
         self.random = random
         self.stopped: int | None = None
-        """A process of this node's keepalived that is stopped (SIGSTOP)."""
+        """PID of the process of this node's keepalived that got SIGSTOP."""
         self.has_link = True
         self._peer_stopped: int | None = None
         self._nic = NIC
@@ -97,9 +97,9 @@ class Changes:
         )
 
     def draw(self) -> str:
-        """Does one of the changes that are possible now; returns what it was."""
+        """Makes a random change that is possible now, and returns its description."""
         if not self.node.running():
-            return self.start() if self._nic == NIC else self.rename_nic()  # it ends at once without its interface
+            return self.start() if self._nic == NIC else self.rename_nic()  # keepalived needs its interface
         if self._nic != NIC and self.random.random() < 0.5:
             return self.rename_nic()
         if not self.has_link and self.random.random() < 0.4:
@@ -113,7 +113,7 @@ class Changes:
                 return done
 
     def undo(self) -> None:
-        """Leaves the node as ``Cluster.heal`` can repair it."""
+        """Undoes what ``Cluster.heal`` cannot repair."""
         for pid in (self.stopped, self._peer_stopped):
             if pid is not None:
                 with suppress(ProcessLookupError):
@@ -126,7 +126,7 @@ class Changes:
         for address in (*FOREIGN, f"{SUBNET4}.77"):
             self._ip("addr", "flush", "dev", "eth0", "to", address)
 
-    # --- the IPVS table, by hand
+    # --- the IPVS table, with ipvsadm
 
     def set_weight(self) -> str:
         service = self.random.choice((NGINX, ECHO))
@@ -189,7 +189,7 @@ class Changes:
         return done
 
     def set_clock(self) -> str:
-        """One hour forward or back, and back to where it was."""
+        """Sets the clock one hour forward or back; the next call resets it."""
         seconds = -self._clock or self.random.choice((-HOUR, HOUR))
         self._turn_clock(seconds)
         return f"clock {seconds:+d} s"
@@ -206,7 +206,7 @@ class Changes:
     # --- keepalived's config
 
     def edit(self) -> str:
-        """The file only."""
+        """Edits the file and does not reload."""
         what, text = self._other_conf()
         self.node.write_conf(text)
         return f"edit: {what}"
@@ -263,7 +263,7 @@ class Changes:
         return f"kill -STOP {chosen}"
 
     def stop_or_continue_peer(self) -> str:
-        """A peer that stops advertising without a word: a backup takes over."""
+        """Stops or continues the VRRP child of a peer. A stopped master sends no priority 0, so a backup times out."""
         if self._peer_stopped is not None:
             stopped, self._peer_stopped = self._peer_stopped, None
             os.kill(stopped, signal.SIGCONT)
@@ -274,7 +274,7 @@ class Changes:
         return f"kill -STOP {self._peer_stopped} of {peer.name}"
 
     def _child(self, kind: str) -> int | None:
-        """PID of a child, by its pid file, which has the PID of its own namespace."""
+        """Returns the PID of a child. Its pid file has the PID in the pod's namespace."""
         with suppress(OSError, ValueError):
             number = int((self.node.folder / "run" / f"{kind}.pid").read_text())
             for pid in children(self.node.keepalived_pid):

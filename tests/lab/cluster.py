@@ -1,8 +1,8 @@
-"""A keepalived-vip cluster on the lab's kernel: nodes, real servers, a client with traffic. Runs inside the guest.
+"""A keepalived-vip cluster in the lab's kernel: nodes, real servers, a client with traffic. Runs in the guest.
 
     python -m tests.lab.cluster [--unicast] [--nopreempt] [--method NAT] [--ipv6] … -- COMMAND…
 
-A node is a network namespace; its keepalived runs in mount and pid namespaces of its own, as a hostNetwork pod does.
+A node is a network namespace. Its keepalived runs in its own mount and PID namespaces, as a hostNetwork pod does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 BASE = Path("/run/lab")
 STUCK = 5.0
-"""Seconds without a packet after which an established connection of the traffic is nobody's any more."""
+"""An established connection of the traffic without a packet for so many seconds is stuck."""
 SILENT = 1.0
-"""Seconds without a packet after which that must be found out."""
+"""A connection without a packet for so many seconds may be stuck."""
 
 
 class Cluster:
-    """Everything that `up` starts, `down` ends; as a context manager it does both."""
+    """Starts a cluster with `up` and stops it with `down`; a context manager calls both."""
 
     def __init__(
         self, spec: ClusterSpec | None = None, *, prefix: str = "", progress: Callable[[str], None] | None = None
@@ -56,11 +56,11 @@ class Cluster:
         self.down()
 
     def up(self) -> None:
-        """Build the cluster; ready means: one MASTER with every VIP, and every service answers the client."""
+        """Builds the cluster; returns when one MASTER has every VIP and every service answers the client."""
         self.progress("network: a bridge, nodes, real servers, a client")
         self.network.up()
         self.folder.mkdir(parents=True, exist_ok=True)
-        for stale in ("pids.json", "go", "traffic.json", "targets.json"):  # of a cluster before, with this prefix
+        for stale in ("pids.json", "go", "traffic.json", "targets.json"):  # left by an earlier cluster with this prefix
             (self.folder / stale).unlink(missing_ok=True)
         for node in self.nodes:
             node.prepare()
@@ -68,7 +68,7 @@ class Cluster:
         self._start_services()
         self.progress(f"keepalived on {', '.join(node.name for node in self.nodes)}")
         by_priority = sorted(self.nodes, key=lambda node: self.spec.priority(node.index), reverse=True)
-        for node in by_priority:  # the best one first: no needless elections
+        for node in by_priority:  # the best one first avoids a second election
             node.launch()
         for node in by_priority:
             node.wait_started()
@@ -78,7 +78,7 @@ class Cluster:
         poll(self.is_pristine, 30, self.describe)
         for service in self.spec.all_services:
             self.wait_for_answer(service.vip, service.port)
-        (self.folder / "go").touch()  # traffic before the election would leave half-open connections that wlc remembers
+        (self.folder / "go").touch()  # earlier traffic would leave half-open connections, which wlc counts
         if self.spec.requests_per_second:
             poll(self.traffic, 20, "the first request of the traffic")
 
@@ -93,7 +93,7 @@ class Cluster:
         }
         (self.folder / "plan.json").write_text(json.dumps(plan))
         chosen = self.folder / "targets.json"
-        if not chosen.exists():  # where the lab has an API, that one writes it
+        if not chosen.exists():  # in a lab with an API, story/api.py writes it
             chosen.write_text(json.dumps(targets))
         script = Path(__file__).with_name("services.py")
         argv = [sys.executable, "-I", "-S", str(script), str(self.folder / "plan.json")]
@@ -102,7 +102,7 @@ class Cluster:
         poll((self.folder / "pids.json").exists, 20, "the real servers")
 
     def down(self) -> None:
-        """Stop everything and remove the namespaces."""
+        """Stops all processes and removes the namespaces."""
         for node in self.nodes:
             node.kill()
         if self._services is not None:
@@ -112,15 +112,15 @@ class Cluster:
         self.network.down()
 
     def node(self, name: str) -> Node:
-        """The node called `name`, such as node-a."""
+        """Returns the node with this name, such as node-a."""
         return next(node for node in self.nodes if node.name == name)
 
     def holders(self, vip: str | None = None) -> list[Node]:
-        """The nodes whose interface has the VIP (the first VIP unless told), however many."""
+        """Returns all nodes whose interface has the VIP (default: the first VIP)."""
         return [node for node in self.nodes if (vip or self.spec.vips[0]) in node.addresses()]
 
     def master(self, vip: str | None = None) -> Node:
-        """The one node that holds the VIP."""
+        """Returns the node that has the VIP; fails unless exactly one has it."""
         holders = self.holders(vip)
         if len(holders) != 1:
             raise AssertionError(f"{vip or self.spec.vips[0]} is held by {[node.name for node in holders] or 'nobody'}")
@@ -129,7 +129,7 @@ class Cluster:
     def wait_for_master(
         self, vip: str | None = None, timeout: float = 20, *, among: Sequence[Node] | None = None
     ) -> Node:
-        """Wait until exactly one node holds the VIP (one of `among`, if given) and return it."""
+        """Waits until exactly one node has the VIP (one of `among`, if given), and returns it."""
 
         def holder() -> Node | None:
             holders = self.holders(vip)
@@ -142,46 +142,46 @@ class Cluster:
         )
 
     def wait_settled(self, timeout: float = 30) -> None:
-        """Wait for the state that the configuration leads to: with preemption, the best node is MASTER."""
+        """Waits until one node has all VIPs: the one of highest priority, if nodes preempt."""
         among = [self.node(self.spec.best())] if self.spec.preempt else None
         deadline = time.monotonic() + timeout
         for vip in self.spec.vips:
             self.wait_for_master(vip, max(1.0, deadline - time.monotonic()), among=among)
 
     def heal(self) -> None:
-        """Undo what a test did: stopped or reconfigured nodes, drained servers. Costs little if nothing was."""
-        self._revive_services()
-        ill = [node for node in self.nodes if not node.is_pristine()]
-        for node in ill:
+        """Undoes what a test changed: stopped or reconfigured nodes, drained servers. Cheap if nothing changed."""
+        self._restart_services()
+        changed = [node for node in self.nodes if not node.is_pristine()]
+        for node in changed:
             node.restart_afresh(self.spec.vips)
         self.wait_settled()
-        if ill:
+        if changed:
             poll(self.is_pristine, 30, self.describe)
 
     def has_stuck_connections(self) -> bool:
-        """Whether a node counts a connection as active that nobody has any more.
+        """Whether a node counts a connection as active that has ended.
 
-        A node that loses the VIP in the middle of a request never sees the end of it, and counts it for 15 minutes;
-        a real server that comes back gets its old count back. wlc then gives that server nothing for as long: one
-        active connection weighs as much as 256 inactive ones. Requests of the traffic take milliseconds.
+        A node that loses the VIP during a request never sees its end, and counts the connection for 15 minutes. A real
+        server that returns to the table gets its old count back. wlc sends that server nothing meanwhile: one active
+        connection weighs as much as 256 inactive ones. Requests of the traffic take milliseconds.
         """
         while True:
             longest = max((seen for node in self.nodes for seen in node.silent_for()), default=0.0)
             if not SILENT < longest <= STUCK:
                 return longest > STUCK
-            time.sleep(STUCK / 10)  # it goes on, ends, or has been silent for too long, within STUCK
+            time.sleep(STUCK / 10)  # within STUCK it goes on, ends, or proves to be stuck
 
     def is_pristine(self) -> bool:
-        """Whether every node runs with the spec's config and all real servers are up on it."""
+        """Whether every node runs with the spec's config and has all its real servers up."""
         return all(node.is_pristine() for node in self.nodes)
 
     def describe(self) -> str:
-        """Everything that tells why a cluster is not as it should be."""
+        """Returns logs and tables that show why the cluster is not pristine."""
         parts = [f"real servers\n{(self.folder / 'services.log').read_text()}"]
         parts += [f"{node}\n{node.ipvs()}\n{node.log()[-3000:]}" for node in self.nodes if not node.is_pristine()]
         return "\n".join(parts)
 
-    def _revive_services(self) -> None:
+    def _restart_services(self) -> None:
         if any(not Path(f"/proc/{pid}/cmdline").exists() for pid in self.pids().values()):
             if self._services is not None:
                 self._services.kill()
@@ -190,33 +190,33 @@ class Cluster:
             self._start_services()
 
     def pids(self) -> dict[str, int]:
-        """Process ids of rs-1 … rs-5, and `traffic`."""
+        """Returns the PIDs of rs-1 … rs-5, and of `traffic`."""
         got: dict[str, int] = json.loads((self.folder / "pids.json").read_text())
         return got
 
     def traffic(self) -> dict[str, int]:
-        """How often each real server answered the traffic generator, and `failed`."""
+        """Returns the number of answers of each real server to the traffic, and of `failed` requests."""
         report = self.folder / "traffic.json"
         got: dict[str, int] = json.loads(report.read_text()) if report.exists() else {}
         return got
 
     def client(self, argv: Sequence[str], *, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a command on the client."""
+        """Runs a command on the client."""
         return run_inside(self.network.client, argv, timeout=timeout)
 
     def wait_for_answer(self, vip: str | None = None, port: int = 80, timeout: float = 10) -> str:
-        """Ask a VIP until a real server answers; its name."""
+        """Requests a VIP until a real server answers, and returns its name."""
         return poll(lambda: self.curl(vip, port), timeout, f"an answer from {vip or self.spec.vips[0]}")
 
     def curl(self, vip: str | None = None, port: int = 80) -> str:
-        """Ask a VIP from the client; the name of the real server that answered, or nothing."""
+        """Requests a VIP from the client, and returns the name of the real server that answered, or an empty string."""
         host = vip or self.spec.vips[0]
         url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
         return self.client(["curl", "-sS", "-g", "--max-time", "2", url]).stdout.strip()
 
 
 def parse(argv: Sequence[str] | None = None) -> tuple[ClusterSpec, list[str]]:
-    """Command-line options to a spec and a command."""
+    """Parses command-line options into a spec and a command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--unicast", action="store_true")
@@ -242,7 +242,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[ClusterSpec, list[str]]:
 
 
 def main() -> int:
-    """Bring a cluster up and run the command in the guest's root namespace; the kernel's end is the cluster's."""
+    """Builds a cluster and runs the command in the guest's root namespace. The cluster ends with the kernel."""
     spec, argv = parse()
     began = time.monotonic()
     Cluster(spec, progress=lambda text: print(f"lab {time.monotonic() - began:5.1f} s  {text}", file=sys.stderr)).up()

@@ -1,4 +1,4 @@
-"""What breaks a lab's node for triage: a config's oddities, packets, another keepalived; and small tools for it."""
+"""Conditions on a lab node that triage reports: config errors, packets, a second keepalived; and helpers for them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ for _ in range(3):  # version 3, VRID 50, priority 100, one address; the checksu
 
 
 def ipvsadm(node: LabNode, *rules: str) -> None:
-    """Many commands of ipvsadm at once."""
+    """Runs an ipvsadm command per rule."""
     for rule in rules:
         node.exec(["ipvsadm", *rule.split()], check=True)
 
@@ -69,7 +69,7 @@ def restore(node: LabNode, saved: str) -> None:
 
 
 def connect(node: LabNode) -> None:
-    """Some requests from different clients, so that each real server has templates."""
+    """Sends requests from several client addresses, so that each real server has persistence templates."""
     client = node.netns.removesuffix(node.name) + "client"
     for host in range(100, 106):
         argv = [
@@ -94,9 +94,9 @@ def sysctl(node: LabNode, **values: int) -> None:
 
 
 def second_keepalived(node: LabNode) -> subprocess.Popen[bytes]:
-    """Another tree in the node's network, in namespaces of its own, as an old pod that did not go: with its controller.
+    """Starts a second keepalived and controller in the node's network, as an old pod that did not end.
 
-    The controller is a shell of that name, as far as ``ps`` can tell.
+    They have their own PID and mount namespaces. The controller is a shell with the controller's name.
     """
     folder = node.folder / "old"
     folder.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ def second_keepalived(node: LabNode) -> subprocess.Popen[bytes]:
     )
     pids = [f"--{kind}={folder}/{kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]
     for stale in folder.glob("*pid"):
-        stale.unlink()  # of one before, whose number may be this one's: «daemon is already running»
+        stale.unlink()  # an earlier one's; its number may be that of a process now: "daemon is already running"
     controller = folder / "kube-keepalived-vip"
     shutil.copy("/bin/sh", controller)
     keepalived = shlex.join(["keepalived", "-n", "-l", "--vrrp", "-f", str(folder / "keepalived.conf"), *pids])

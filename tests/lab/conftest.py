@@ -1,4 +1,4 @@
-"""Lab tests: everything in this folder runs inside the lab's own kernel (bridge.py), and so do its fixtures."""
+"""Lab tests and their fixtures run inside the lab's own kernel (bridge.py)."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the side of the bridge that we are on."""
+    """Registers the host's or the guest's side of the bridge."""
     config.pluginmanager.register(plugin_for(config), "kvtui-lab")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what is collected here."""
+    """Marks each test of this folder as a lab test."""
     if item.get_closest_marker("lab") is None:
         item.add_marker(pytest.mark.lab)
 
 
 class Clusters:
-    """Keeps clusters for the next test that wants an equal one; the one that was not used for longest goes first."""
+    """Keeps clusters for later tests with an equal spec; removes the least recently used one first."""
 
     def __init__(self) -> None:
         self._built: dict[ClusterSpec, Cluster] = {}
         self._prefixes = ["", *(f"c{number}-" for number in range(2, CLUSTERS_KEPT + 1))]
 
     def get(self, spec: ClusterSpec) -> Cluster:
-        """A cluster of this spec in its initial state."""
+        """Returns a cluster of this spec in its initial state."""
         cluster = self._built.pop(spec, None)
         if cluster is not None:
             cluster.heal()
-            if cluster.has_stuck_connections():  # only a new network namespace has a new table of connections
+            if cluster.has_stuck_connections():  # only a new network namespace has an empty connection table
                 self._remove(cluster)
                 cluster = None
         if cluster is None:
             cluster = self._build(spec)
-        self._built[spec] = cluster  # now the most recent one
+        self._built[spec] = cluster  # most recently used
         return cluster
 
     def _build(self, spec: ClusterSpec) -> Cluster:
@@ -73,7 +73,7 @@ class Clusters:
             self._remove(self._built.pop(spec))
 
     def close(self) -> None:
-        """Take all of them down."""
+        """Removes all clusters."""
         for cluster in self._built.values():
             cluster.down()
 
@@ -90,7 +90,7 @@ def clusters(pytestconfig: pytest.Config) -> Iterator[Clusters]:
 
 @pytest.fixture
 def make_cluster(clusters: Clusters) -> MakeCluster:
-    """A factory: `make_cluster(ClusterSpec(unicast=True))`. Equal specs share a cluster, healed between tests."""
+    """Returns the function that gives a cluster for a spec. Equal specs share a cluster, healed between tests."""
     return clusters.get
 
 

@@ -1,10 +1,10 @@
-"""Becomes a container as its manifest describes it, then runs a command; inside a pod's namespaces already.
+"""Sets up a container as its manifest describes it, then runs a command. It starts in the pod's namespaces.
 
     container.py '{"capabilities": ["NET_ADMIN"], "uid": 0, "mounts": {"/var/lib/kvtui": "/run/lab/state"}, …}' COMMAND…
 
-What a runtime (runc with containerd's defaults) does, as far as kvtui could notice: own mounts, a read-only root,
-/proc/sys read-only, paths of /proc masked, capabilities dropped, no_new_privs, and the default seccomp profile's
-refusals. Runs in the lab's guest only.
+It does what a runtime (runc with containerd's defaults) does, as far as kvtui can notice: own mounts, a read-only root,
+/proc/sys read-only, masked paths of /proc, dropped capabilities, no_new_privs, and the system calls that the default
+seccomp profile refuses. Runs in the lab's guest only.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import struct
 import subprocess
 import sys
 
-READ_ONLY = ("bus", "fs", "irq", "sys")  # of /proc: runc's readonlyPaths; sysrq-trigger is the lab's own way out
+READ_ONLY = ("bus", "fs", "irq", "sys")  # of /proc: runc's readonlyPaths; the lab needs sysrq-trigger to power off
 MASKED = ("kcore", "keys", "timer_list", "sched_debug")  # of /proc: runc's maskedPaths
 
-# containerd's contrib/seccomp/seccomp_default.go: allowed only with a capability; x86_64 numbers
+# containerd's contrib/seccomp/seccomp_default.go allows these only with a capability; x86_64 numbers
 GUARDED = {
     "SYS_ADMIN": (165, 166, 155, 272, 308, 321, 298, 304, 428, 429, 430, 431, 432, 442),
     # mount umount2 pivot_root unshare setns bpf perf_event_open open_by_handle_at, the new mount calls
@@ -33,12 +33,12 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # SECCOMP_RET_ALLOW; SECCOMP_RET_ERRNO |
 
 
 def mount(*words: str) -> None:
-    """mount(8)."""
+    """Runs mount(8)."""
     subprocess.run(["mount", *words], check=True)
 
 
-def lay_out(spec: dict[str, object]) -> None:
-    """The container's own view of the file system, in a mount namespace that is ours already."""
+def mount_file_system(spec: dict[str, object]) -> None:
+    """Mounts the container's file system. The caller has already created the mount namespace."""
     mounts = dict(spec["mounts"])  # type: ignore[call-overload]
     for point, source in mounts.items():
         os.makedirs(point, exist_ok=True)  # noqa: PTH103 - started with -S -I: the fewer modules the better
@@ -55,7 +55,7 @@ def lay_out(spec: dict[str, object]) -> None:
 
 
 def refuse_system_calls(capabilities: list[str]) -> None:
-    """Load the filter (seccomp(2)): what the runtime's default profile refuses without SYS_ADMIN and the like."""
+    """Loads a filter (seccomp(2)) of the calls that the default profile refuses without SYS_ADMIN and the like."""
     refused = [number for name, numbers in GUARDED.items() if name not in capabilities for number in numbers]
     program = [struct.pack("HBBI", 0x20, 0, 0, 0)]  # load seccomp_data.nr
     program += [struct.pack("HBBI", 0x15, len(refused) - place, 0, number) for place, number in enumerate(refused)]
@@ -68,9 +68,9 @@ def refuse_system_calls(capabilities: list[str]) -> None:
 
 
 def main() -> None:
-    """Does not return."""
+    """Replaces this process by the command in the container."""
     spec = json.loads(sys.argv[1])
-    lay_out(spec)
+    mount_file_system(spec)
     if os.uname().machine != "x86_64":
         raise SystemExit("container.py knows the system calls of x86_64 only")
     keep = spec["capabilities"]

@@ -6,5 +6,5 @@ import difflib
 
 
 def changed_lines(before: str, after: str) -> list[str]:
-    """Return removed and added lines as `diff` marks them."""
+    """Returns removed and added lines as `diff` marks them."""
     return [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]

@@ -1,4 +1,4 @@
-"""A command on a node that goes on printing, such as ``ip monitor`` or ``kvtui --watch``."""
+"""A command on a node that keeps printing, such as ``ip monitor`` or ``kvtui --watch``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Follow:
-    """A command that goes on printing; each line with the time at which it was read."""
+    """Runs a command that keeps printing, and stores each line with the time at which it was read."""
 
     def __init__(self, node: Node, argv: list[str]) -> None:
         self._lines: list[tuple[float, str]] = []
@@ -30,19 +30,19 @@ class Follow:
             self._lines.append((time.monotonic(), line))
 
     def lines(self) -> list[tuple[float, str]]:
-        """What was read so far."""
+        """Returns the time and text of each line so far."""
         return list(self._lines)
 
     def documents(self) -> list[dict[str, Any]]:
-        """The lines as JSON."""
+        """Parses each line as JSON."""
         return [json.loads(text) for _at, text in self._lines]
 
     def when(self, condition: Callable[[dict[str, Any]], bool]) -> float | None:
-        """When the first document for which this is true was read."""
+        """Returns when the first matching document was read."""
         return next((at for at, text in self.lines() if condition(json.loads(text))), None)
 
     def stop(self) -> None:
-        """End it."""
+        """Kills the command."""
         self._process.kill()
         self._process.wait()
         self._thread.join(5)

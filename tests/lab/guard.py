@@ -1,12 +1,11 @@
-"""Starts the kernel and makes sure that nothing of it outlives whoever asked for it.
+"""Starts the kernel and makes sure that none of its processes outlives the caller.
 
     guard.py LIFELINE_FD FOLDER COMMAND…
 
-User-mode Linux is not one process but many: the kernel, and one for each address space inside. When the kernel is
-killed the others stay behind for ever. The guard is their subreaper, so they become its children, and it does not
-leave before all of them are gone. The caller holds the other end of the lifeline, a pipe: when the caller ends,
-however it ends (SIGKILL too), the pipe closes, and the guard also removes the private folder. A byte before that
-means: stop, but I still need the folder.
+User-mode Linux is many processes: the kernel, and one for each address space inside. When the kernel is killed, the
+others stay for ever. The guard is their subreaper, so they become its children, and it ends only after all of them. The
+caller has the other end of the lifeline, a pipe. When the caller ends (by SIGKILL too), the pipe closes, and the guard
+also removes the private folder. A byte in the pipe asks the guard to stop and keep the folder.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def become_subreaper() -> None:
-    """Make orphans among our descendants our own children, see prctl(2)."""
+    """Makes orphaned descendants children of this process, see prctl(2)."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
 
 
 def start(argv: list[str]) -> int:
-    """Fork the kernel into a session of its own, so that the terminal's Ctrl-C never reaches it directly."""
+    """Forks the kernel into its own session, so that the terminal's Ctrl-C does not reach it directly."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     child = os.fork()
     if child == 0:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # hostfs keeps each file open that the guest knows
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # hostfs keeps each file that the guest used open
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.setsid()
         os.execv(argv[0], argv)  # noqa: S606 - there is no shell on purpose
@@ -43,9 +42,9 @@ def start(argv: list[str]) -> int:
 
 
 def kill_all(kernel: int) -> None:
-    """Kill the kernel's process group and wait until no child is left, adopted ones included."""
+    """Kills the kernel's process group and waits until no child is left, adopted ones included."""
     while True:
-        with contextlib.suppress(ProcessLookupError):  # the group may be empty already, with zombies that wait for us
+        with contextlib.suppress(ProcessLookupError):  # only zombies may be left
             os.killpg(kernel, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
@@ -54,7 +53,7 @@ def kill_all(kernel: int) -> None:
 
 
 def wait(kernel: int, lifeline: int, wake: int) -> tuple[int, bool]:
-    """Wait until the kernel ends or must end: its exit status, and whether the caller is gone."""
+    """Waits until the kernel ends or must end. Returns its exit status, and whether the caller is gone."""
     while True:
         ready, _, _ = select.select([wake, lifeline], [], [])
         pid, code = os.waitpid(kernel, os.WNOHANG)
@@ -67,11 +66,11 @@ def wait(kernel: int, lifeline: int, wake: int) -> tuple[int, bool]:
 
 
 def guard(lifeline: int, folder: str, argv: list[str]) -> int:
-    """Run the kernel until it ends, a signal comes, or the lifeline says so."""
+    """Runs the kernel until it ends, a signal arrives, or the lifeline is closed or written to."""
     become_subreaper()
-    os.set_inheritable(lifeline, False)  # noqa: FBT003 - that is its signature
-    wake, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(tell)  # from here on a signal is a byte in this pipe
+    os.set_inheritable(lifeline, False)  # noqa: FBT003 - its signature
+    wake, wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_writer)  # from now on a signal is a byte in this pipe
     for number in (*STOPPING, signal.SIGCHLD):
         signal.signal(number, lambda _number, _frame: None)
     kernel = start(argv)

@@ -1,4 +1,4 @@
-"""A booted kernel with a pytest inside, as the host sees it: gives it tests, reads its events, sees that it hangs."""
+"""The host's side of a booted kernel with a pytest inside: gives it tests, reads its events, detects a hang."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ END_TIME = 120.0
 
 
 class Guest:
-    """A kernel and the tests that it has been given."""
+    """A kernel and the tests that the host gave it."""
 
     def __init__(self, config: pytest.Config, number: int, selected: Iterable[str]) -> None:
         self.config = config
         self.number = number
-        self.failure: str | None = None  # why it runs no further test
-        self.has_ended = False  # it was told that there are no more tests
-        self.unfinished: list[str] = []  # node ids, the one that runs first
-        self.started: str | None = None  # the node id of the latest test that has begun
+        self.failure: str | None = None  # why it can run no more tests
+        self.has_ended = False  # the host has sent the end of the tests
+        self.unfinished: list[str] = []  # node ids, the running one first
+        self.started: str | None = None  # the node id of the latest test that started
         self.cpu_taken: dict[str, float] = {}  # node id -> seconds of CPU
         self._cpu = 0.0
         self._given = 0
@@ -51,32 +51,32 @@ class Guest:
 
     @property
     def needs_test(self) -> bool:
-        """Whether the test that runs has nothing after it."""
+        """Whether no test waits behind the running one."""
         waits = not self.unfinished or (len(self.unfinished) == 1 and self.started == self.unfinished[0])
         return self.failure is None and not self.has_ended and waits
 
     @property
     def has_panicked(self) -> bool:
-        """Whether user-mode Linux crashed: in a fork, 6.12.113 once touched memory that is not there."""
+        """Whether user-mode Linux crashed (6.12.113 once accessed unmapped memory in a fork)."""
         return self.failure is not None and "Kernel panic" in self.failure
 
     def give(self, nodeid: str | None, waiting: Iterable[str] = ()) -> None:
-        """Hand it one more test, or the end; and a waiting test for each cluster that is still needed."""
+        """Gives the guest one more test (None ends the tests), and a waiting test for each cluster still needed."""
         self._given += 1
         path = next_file(self.kernel.out, self._given)
-        draft = path.with_suffix(".new")
-        draft.write_text("\n".join([nodeid or "", *waiting]))
-        draft.replace(path)
+        temp = path.with_suffix(".new")
+        temp.write_text("\n".join([nodeid or "", *waiting]))
+        temp.replace(path)
         if nodeid is None:
             self.has_ended = True
         else:
             self.unfinished.append(nodeid)
 
     def events(self, limit: float) -> list[dict[str, Any]]:
-        """Return what it wrote since the last call; after `limit` seconds without an event it has failed."""
+        """Returns the events since the last call. After `limit` seconds without an event the guest has failed."""
         if self.failure is not None:
             return []
-        alive = self.kernel.alive()  # asked first: what it wrote before its end is read below
+        alive = self.kernel.alive()  # checked first, so that the events before its end are read below
         events = self._read()
         for event in events:
             self._note(event)
@@ -111,12 +111,12 @@ class Guest:
         return [json.loads(line) for line in lines]
 
     def fail(self, why: str) -> None:
-        """Stop the kernel; the reason has what the guest printed last."""
+        """Stops the kernel and stores the reason with the guest's last output."""
         self.failure = "\n".join([why, *self._broken, self.kernel.console_tail()])
         self.kernel.stop()
 
     def finish(self) -> None:
-        """Let the guest's pytest end in peace: session fixtures are torn down, coverage is written."""
+        """Waits for the guest's pytest to end: it tears down session fixtures and writes coverage data."""
         if self.failure is not None:
             return
         if not self.has_ended:
@@ -131,7 +131,7 @@ class Guest:
         self._keep_coverage()
 
     def _keep_coverage(self) -> None:
-        """Put the guest's coverage data beside the host's, where pytest-cov looks for more to combine."""
+        """Copies the guest's coverage data beside the host's, where pytest-cov combines them."""
         if (controller := coverage_controller(self.config)) is None:
             return
         data_file = Path(controller.cov.config.data_file).absolute()
@@ -141,13 +141,13 @@ class Guest:
 
 
 def coverage_controller(config: pytest.Config) -> Any:
-    """Return what measures coverage on the host, see pytest_cov.engine; None when nothing does."""
+    """Returns the host's coverage controller, see pytest_cov.engine; None without one."""
     controller = getattr(config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
     return controller if controller is not None and controller.cov is not None else None
 
 
 def guest_command(config: pytest.Config) -> list[str]:
-    """Return the command of the pytest that runs inside: same interpreter, same seed."""
+    """Returns the command of the guest's pytest, with the same interpreter and seed."""
     python = [sys.executable]
     if (controller := coverage_controller(config)) is not None:
         python += ["-m", "coverage", "run", "--parallel-mode"]
@@ -172,5 +172,5 @@ def guest_command(config: pytest.Config) -> list[str]:
 
 
 def in_output_folder() -> list[str]:
-    """Begin a command whose coverage data and list of tests are in the output folder, which only the guest knows."""
+    """Returns a command's beginning that puts coverage data and the list of tests into the output folder ($LAB_OUT)."""
     return ["sh", "-c", f'COVERAGE_FILE="$LAB_OUT/.coverage" exec "$@" "@$LAB_OUT/{SELECTED}"', "sh"]

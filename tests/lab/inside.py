@@ -1,4 +1,4 @@
-"""Into a network namespace without a process for it: a process costs a tenth of a second of the lab's one CPU."""
+"""Enters a network namespace without a new process, which would cost a tenth of a second of the lab's one CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-NETLINK_ROUTE = 0  # linux/netlink.h, as what follows; the attributes are those of linux/if_addr.h
+NETLINK_ROUTE = 0  # linux/netlink.h, as the next constants; IFA_… are from linux/if_addr.h
 NLM_F_REQUEST_DUMP = 0x301
 NLMSG_ERROR, NLMSG_DONE, RTM_NEWADDR, RTM_GETADDR = 2, 3, 20, 22
 IFA_ADDRESS, IFA_LOCAL = 1, 2
@@ -26,14 +26,14 @@ ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 
 
 def setns(namespace: int) -> None:
-    """setns(2) for a network namespace; Python has it only from 3.12 on."""
+    """Calls setns(2) for a network namespace; Python has it since 3.12."""
     if LIBC.setns(namespace, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 @contextmanager
 def inside(netns: str) -> Iterator[None]:
-    """Move the calling thread into a named network namespace for a while; what it starts there stays there."""
+    """Moves the calling thread into a named network namespace during the block. Processes that it starts stay there."""
     with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{netns}").open() as there:
         setns(there.fileno())
         try:
@@ -45,13 +45,13 @@ def inside(netns: str) -> Iterator[None]:
 def run_inside(
     netns: str, argv: Sequence[str], *, check: bool = False, timeout: float | None = None, text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in that namespace, as `ip netns exec` does but for /sys, which stays that of the lab."""
+    """Runs a command in that namespace, as `ip netns exec` does, except that /sys stays the lab's."""
     with inside(netns):
         return subprocess.run(argv, input=text, capture_output=True, text=True, check=check, timeout=timeout)
 
 
 def addresses(netns: str, device: str) -> set[str]:
-    """What `ip addr show dev DEVICE` prints in that namespace, by the same question to the kernel (rtnetlink(7))."""
+    """Returns the addresses of an interface in that namespace, by the request that `ip addr` sends (rtnetlink(7))."""
     with inside(netns):
         index = socket.if_nametoindex(device)
         requester = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
@@ -69,7 +69,7 @@ def addresses(netns: str, device: str) -> set[str]:
 
 
 def _pieces(data: bytes, head: struct.Struct) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each message, or of each attribute: both begin with length and type, on multiples of four."""
+    """Yields type and body of each message or attribute. Both start with length and type, aligned to four bytes."""
     while len(data) >= head.size:
         length, kind = head.unpack_from(data)[:2]
         yield kind, data[head.size : length]
@@ -77,6 +77,6 @@ def _pieces(data: bytes, head: struct.Struct) -> Iterator[tuple[int, bytes]]:
 
 
 def _address(body: bytes) -> str:
-    """IFA_ADDRESS is the other end on a link of two, where IFA_LOCAL is the own one."""
+    """Returns the local address. On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL the local one."""
     attributes = dict(_pieces(body[MESSAGE.size :], ATTRIBUTE))
     return socket.inet_ntop(body[0], attributes.get(IFA_LOCAL) or attributes[IFA_ADDRESS])

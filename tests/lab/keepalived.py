@@ -1,6 +1,6 @@
-"""What differs between the versions of keepalived that the lab runs: here, as data, and nowhere else in its tests.
+"""Differences between the keepalived versions that the lab runs. Tests read them here only.
 
-Each value was seen with that version in the lab.
+Each value was measured with that version in the lab.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Version:
-    """One version.
+    """A version of keepalived.
 
     Attributes:
         text: The version, as ``keepalived --version`` prints it.
-        json_log: What it logs when a signal asks for the JSON dump; None: nothing.
-        data_log: What it logs when a signal asks for the text dump.
-        reload_end: A pattern for the last that it logs of a reload.
-        rejects_other_vips: Whether it rejects adverts with another list of VIPs than its own, so that both nodes
-            become master. Later versions accept them, and one master stays.
-        keeps_running_conf: Whether the config that runs can be read back; else the file counts.
+        json_log: The text that it logs for the signal that requests the JSON dump; None: it logs nothing.
+        data_log: The text that it logs for the signal that requests the text dump.
+        reload_end: A pattern of the last line that it logs about a reload.
+        rejects_other_vips: Whether it rejects adverts whose list of VIPs differs from its own, so that both nodes
+            become master. Later versions accept them, and one node stays master.
+        keeps_running_conf: Whether kvtui can read the running config; otherwise it reads the file.
     """
 
     text: str
@@ -33,12 +33,12 @@ class Version:
 
     @property
     def number(self) -> tuple[int, ...]:
-        """The version, for comparing."""
+        """The version as numbers, for comparison."""
         return tuple(int(part) for part in self.text.split("."))
 
 
 VERSIONS = (
-    # It logs no end of a reload; opening its sockets is the last that it does.
+    # It does not log the end of a reload; it opens its sockets last.
     Version("2.1.5", json_log="as json for process", reload_end="VRRP sockpool", keeps_running_conf=False),
     Version("2.2.7", json_log="as json for process"),
     Version("2.3.3", rejects_other_vips=False),
@@ -46,9 +46,9 @@ VERSIONS = (
 
 
 def version_of(root: str) -> Version:
-    """Returns what is known of the keepalived in a root folder.
+    """Returns the version data of the keepalived in a root folder.
 
-    A version that is not in the table behaves as the newest older one that is, until a test shows what differs.
+    A version that is not in the table gets the values of the newest older one.
     """
     program = Path(root, "usr/sbin/keepalived").read_bytes()
     found = re.search(rb"Keepalived v(\d+\.\d+\.\d+)", program)

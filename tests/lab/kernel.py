@@ -1,14 +1,13 @@
-"""Boots the lab's own kernel (user-mode Linux) on the host's file system and runs one command in it, as root.
+"""Boots the lab's own kernel (user-mode Linux) on the host's file system and runs one command in it as root.
 
     python -m tests.lab.kernel [--timeout SECONDS] [--out FOLDER] -- ipvsadm -Ln
 
-No root, no /dev/kvm and no image are needed. The guest may write nowhere on the host but in the output folder (see
-`init`).
+It needs no root, no /dev/kvm and no image. The guest can write to the host only in the output folder (see `init`).
 
-The environment variable ``KVTUI_LAB_DEBIAN`` chooses the Debian release whose kernel and keepalived are used, whatever
-this machine has: ``KVTUI_LAB_DEBIAN=13 pytest tests/lab`` runs the lab on Linux 6.12 and keepalived 2.3.3;
-``KVTUI_LAB_KERNEL`` chooses the kernel alone. What is missing is fetched into ``.lab`` (release.py); where it cannot be
-fetched, every lab test fails with the reason.
+The environment variable ``KVTUI_LAB_DEBIAN`` chooses the Debian release of kernel and keepalived:
+``KVTUI_LAB_DEBIAN=13 pytest tests/lab`` runs the lab on Linux 6.12 and keepalived 2.3.3, on any machine.
+``KVTUI_LAB_KERNEL`` chooses the kernel only. release.py fetches missing files into ``.lab``; if it cannot, every lab
+test fails with the reason.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 MEMORY = 1 << 30
 
-# command -> the Debian package that brings it
+# command -> the Debian package that contains it
 NEEDED = {
     "linux.uml": "user-mode-linux",
     "modprobe": "kmod",
@@ -54,16 +53,16 @@ NEEDED = {
     "pivot_root": "util-linux",
 }
 FAILED_STEP = "lab init: "
-"""What init puts before the step that failed."""
+"""The prefix of the line in which init names the failed step."""
 
 
 class LabError(Exception):
-    """The kernel could not start, crashed, or did not finish in time; the text says which."""
+    """The kernel could not start, crashed, or did not finish in time; the text says which and why."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command inside left behind."""
+    """The exit status and output of a command in the guest."""
 
     status: int
     stdout: str
@@ -72,7 +71,7 @@ class Result:
 
 
 def missing_commands(release: Release) -> list[str]:
-    """Returns the commands that the lab needs and this machine lacks."""
+    """Returns the commands that the lab needs and that this machine does not have."""
     fetched = {"linux.uml": release.kernel_number, "keepalived": release.keepalived_number}
     needed = [command for command in NEEDED if not fetched.get(command)]
     lacking = [command for command in needed if not shutil.which(command, path=SBIN_PATH)]
@@ -82,7 +81,7 @@ def missing_commands(release: Release) -> list[str]:
 
 
 def why_not() -> str | None:
-    """Returns one sentence on what has to be installed before the lab can boot; None when it can."""
+    """Returns a sentence that names the missing Debian packages; None if the lab can boot."""
     try:
         release = chosen()
     except ReleaseError as error:
@@ -98,7 +97,7 @@ def why_not() -> str | None:
 
 
 def scratch_base() -> Path:
-    """Choose a folder for the kernel's memory: user-mode Linux maps a file there as executable, best on a tmpfs."""
+    """Chooses a folder for the kernel's memory. User-mode Linux maps a file in it as executable; a tmpfs is best."""
     for candidate in ("/dev/shm", tempfile.gettempdir(), "/var/tmp"):
         try:
             stat = os.statvfs(candidate)
@@ -111,7 +110,7 @@ def scratch_base() -> Path:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Give the command a small, known environment: nothing of the caller's leaks in."""
+    """Returns a small, fixed environment for the command, with only a few of the caller's variables."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{SBIN_PATH}",
         "HOME": "/run/home",
@@ -126,7 +125,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Terminal:
-    """A person's terminal that becomes the guest's console."""
+    """The user's terminal, which becomes the guest's console."""
 
     rows: int
     columns: int
@@ -134,7 +133,7 @@ class Terminal:
 
 
 class Kernel:
-    """One boot: start, wait, stop. As a context manager it leaves no process and no file behind."""
+    """One boot: start, wait, stop. As a context manager it leaves no process and no file."""
 
     def __init__(
         self,
@@ -150,8 +149,8 @@ class Kernel:
         self.env = clean_environment(env or {})
         self.cwd = cwd
         self.terminal = terminal
-        self.stdout = stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
-        self.files = files or {}  # put into the output folder, for the command to read
+        self.stdout = stdout  # a file descriptor for the command's output; None: read it by `stdout_text`
+        self.files = files or {}  # written into the output folder for the command
         self.dir = Path()
         self._guard: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
@@ -159,7 +158,7 @@ class Kernel:
 
     @property
     def out(self) -> Path:
-        """The one folder that the guest may write to, at the same path on both sides."""
+        """The only folder that the guest can write to, at the same path on both sides."""
         return self.dir / "out"
 
     def __enter__(self) -> Self:
@@ -170,7 +169,7 @@ class Kernel:
         self.close()
 
     def start(self) -> None:
-        """Boot; returns at once."""
+        """Starts the boot and returns at once."""
         if (why := why_not()) is not None:
             raise LabError(why)
         try:
@@ -202,7 +201,7 @@ class Kernel:
         (self.out / "command").write_text(script)
 
     def _program(self, release: Release) -> list[str]:
-        """Returns the words that start the release's kernel on this machine's CPU and C library."""
+        """Returns the command that starts the release's kernel on this machine's CPU and C library."""
         if release.kernel is None:
             raise LabError("The lab cannot boot on this machine: linux.uml (Debian package user-mode-linux) is gone.")
         try:
@@ -233,7 +232,7 @@ class Kernel:
                 words += ["con0=null,fd:1"]
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), str(self.dir), *kernel, *words],
-                cwd=self.dir,  # the folder of the loader, see loader.py
+                cwd=self.dir,  # the loader's folder, see loader.py
                 stdin=None if self.terminal else subprocess.DEVNULL,
                 stdout=None if self.terminal else console,
                 stderr=console,
@@ -248,7 +247,7 @@ class Kernel:
         return self._guard is not None and self._guard.poll() is None
 
     def cpu(self) -> float:
-        """Seconds of CPU that all processes of the kernel have taken; guard.py gives it a session of its own."""
+        """Returns the CPU seconds of all processes of the kernel, which guard.py starts in its own session."""
         if self._guard is None:
             return 0.0
         guard = self._guard.pid
@@ -259,13 +258,13 @@ class Kernel:
         return cpu_of_session(int(kernel[0])) if kernel else 0.0
 
     def resize(self, rows: int, columns: int) -> None:
-        """Tell the guest that the person's terminal has a new size; `init` sets it on the console."""
+        """Sends the terminal's new size to the guest; `init` sets it on the console."""
         if self._resize >= 0:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._resize, f"{rows} {columns}\n".encode())
 
     def wait(self, timeout: float | None) -> int:
-        """Wait for the command and return its exit status; a hung kernel is killed and reported."""
+        """Waits for the command and returns its exit status. Kills a kernel that hangs, and raises LabError."""
         if self._guard is None:
             raise LabError("The lab's kernel was not started.")
         try:
@@ -279,13 +278,13 @@ class Kernel:
         return int(text)
 
     def failed_step(self) -> str:
-        """Returns the step of the boot that failed, in one sentence, or that the kernel stopped."""
+        """Returns a sentence that names the failed step of the boot, or says that the kernel stopped."""
         lines = [*self.console_text().splitlines(), *self.stdout_text().splitlines()]
         steps = [line.partition(FAILED_STEP)[2].strip() for line in lines if FAILED_STEP in line]
         return f"The lab did not boot: {steps[0]}." if steps else "The lab's kernel stopped before the command did."
 
     def stop(self) -> None:
-        """Cut the lifeline: the guard kills every process of the kernel, and ends only then."""
+        """Asks the guard to kill all processes of the kernel, and waits until it has."""
         if self._lifeline >= 0:
             with contextlib.suppress(BrokenPipeError):  # the guard has ended already
                 os.write(self._lifeline, b"s")
@@ -297,21 +296,21 @@ class Kernel:
             self._guard.wait()
 
     def close(self) -> None:
-        """Stop, and remove the private folder."""
+        """Stops the kernel and removes the private folder."""
         self.stop()
         if self.dir != Path():
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def stdout_text(self) -> str:
-        """What the command has printed so far, when `stdout` was not given."""
+        """Returns the command's output so far, if `stdout` was not given."""
         return (self.dir / "stdout").read_text(errors="replace")
 
     def console_text(self) -> str:
-        """What the kernel and init have printed so far."""
+        """Returns the output of the kernel and init so far."""
         return (self.dir / "console").read_text(errors="replace")
 
     def console_tail(self, lines: int = 40) -> str:
-        """The console's last lines, then those of the command, for an error message."""
+        """Returns the last lines of the console and of the command, for an error message."""
         parts = [("console", self.console_text()), ("command", self.stdout_text())]
         return "\n".join(
             f"--- lab {name}, last lines ---\n" + "\n".join(text.splitlines()[-lines:])
@@ -328,7 +327,7 @@ def run(
     timeout: float = 300,
     out: Path | None = None,
 ) -> Result:
-    """Boot, run one command, power off. Files that it wrote to `$LAB_OUT` are copied to `out` when that is given."""
+    """Boots, runs one command and powers off. Copies the files in `$LAB_OUT` to `out` if that is given."""
     with Kernel(argv, env=env, cwd=cwd) as kernel:
         status = kernel.wait(timeout)
         if out is not None:
@@ -337,7 +336,7 @@ def run(
 
 
 def main() -> int:
-    """Command line: the guest's output is ours, and so is its exit status."""
+    """Runs the command line's command; prints its output and returns its exit status."""
     parser = argparse.ArgumentParser(description="Run a command as root in the lab's own kernel, with ip_vs loaded.")
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--out", type=Path, help="copy what the command wrote to $LAB_OUT into this folder")

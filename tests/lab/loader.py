@@ -1,8 +1,8 @@
-"""A kernel of another Debian release with its own C library, on a machine whose C library is older.
+"""Runs the kernel of another Debian release with that release's C library.
 
-User-mode Linux is an ordinary program: Debian 13's needs a newer C library than Debian 12 has. Started by that
-library's dynamic loader (``ld.so PROGRAM``) it would miscount its memory, which has to begin at its own end, and could
-not start itself again. So a copy of the program names the loader by a path relative to the folder where it starts.
+User-mode Linux is an ordinary program, and Debian 13's needs a newer C library than Debian 12 has. Started by that
+library's dynamic loader (``ld.so PROGRAM``), it would miscalculate its memory, which must begin at the program's end,
+and could not execute itself again. So a copy of the program names the loader by a path relative to its working folder.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def with_loader(program: Path, loader: Path, folder: Path) -> list[str]:
     Args:
         program: An ELF program for x86-64.
         loader: The dynamic loader.
-        folder: For the copy; the command has to be run in it.
+        folder: The folder for the copy; the command must run in it.
 
     Returns:
-        The words that begin the command line, in place of the program.
+        The beginning of the command line, in place of the program.
 
     Raises:
-        ValueError: The program does not name its loader in the one place where it is expected.
+        ValueError: The program does not name its loader exactly once.
     """
     text = program.read_bytes()
     if text.count(INTERPRETER) != 1:

@@ -1,4 +1,4 @@
-"""Which keepalived daemons `make run` finds on this machine, before anything is installed: standard library only."""
+"""Finds keepalived daemons on this machine for `make run`, with the standard library only: nothing is installed yet."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ONE_SHOT = re.compile(r"-[PCBlDGXVIRndaxme]*[tTvh].*|--(config-test|signum)(=.*)?|--(genhash|version|help)")
-"""Arguments with which keepalived answers and ends: it is no daemon (kvtui.backend.linux.arguments)."""
+"""Arguments with which keepalived prints something and exits: it is not a daemon (kvtui.backend.linux.arguments)."""
 
 
 class Daemon(NamedTuple):
     """A keepalived daemon.
 
     Attributes:
-        own_network: whether its network namespace is ours; None: we may not look.
-        contained: whether its files or process numbers are not ours.
+        own_network: Whether it runs in this process' network namespace; None: unknown, for lack of permission.
+        contained: Whether it runs in another mount or PID namespace.
     """
 
     pid: int
@@ -29,7 +29,7 @@ class Daemon(NamedTuple):
 
 
 def daemons(proc: str = "/proc") -> list[Daemon]:
-    """Returns the keepalived parents that run, those of our own network first."""
+    """Returns the running keepalived parent processes, those in this network namespace first."""
     argv = {pid: words for pid, words in _command_lines(proc) if _is_keepalived(words)}
     children = {child for pid in argv for child in procfs.children(pid, proc)}
     found = [
@@ -55,13 +55,13 @@ def _same(kind: str, pid: int, proc: str) -> bool | None:
 
 
 def _is_contained(pid: int, proc: str) -> bool:
-    """Any user may read NSpid; the mount namespace is for root."""
+    """Compares NSpid, which any user can read, and the mount namespace, which only root can."""
     deeper = len(procfs.ns_pids(pid, proc)) > len(procfs.ns_pids("self", proc))
     return deeper or _same("mnt", pid, proc) is False
 
 
 def what_to_show(found: Sequence[Daemon]) -> tuple[Daemon | None, str]:
-    """Returns the daemon of this node, if any, and one sentence for the person who typed `make run`."""
+    """Returns this node's daemon, if any, and a sentence for the user of `make run`."""
     if not found:
         return None, "No keepalived runs here."
     first = found[0]

@@ -1,4 +1,4 @@
-"""The lab's wires: a bridge, and a network namespace on it for each node, each real server and the client."""
+"""The lab's network: a bridge, and a network namespace on it per node, per real server and for the client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(argv: Sequence[str], *, text: str | None = None) -> str:
-    """Run a command that must succeed; its own words are in the error if it does not."""
+    """Runs a command that must succeed; the error contains its stderr."""
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}\n{text or ''}")
@@ -24,17 +24,16 @@ def command(argv: Sequence[str], *, text: str | None = None) -> str:
 
 
 def _has_link(name: str) -> bool:
-    """In our own namespace."""
+    """Whether an interface exists in this namespace."""
     return Path("/sys/class/net", name).exists()
 
 
-def _is_near(vip: str) -> bool:
-    """Whether it is in the lab's own subnet."""
+def _is_in_lab_subnet(vip: str) -> bool:
     return vip.startswith((f"{SUBNET4}.", SUBNET6))
 
 
 class Network:
-    """Builds and removes the namespaces of one cluster. The prefix keeps several clusters apart."""
+    """Creates and removes the namespaces of one cluster. A prefix separates several clusters."""
 
     def __init__(self, spec: ClusterSpec, prefix: str = "") -> None:
         self.spec = spec
@@ -46,11 +45,10 @@ class Network:
 
     @property
     def namespaces(self) -> list[str]:
-        """All of them."""
         return [*self.nodes, *self.servers, self.client]
 
     def up(self) -> None:
-        """Create everything; what must be set before an address appears is set first."""
+        """Creates everything. Sets sysctls first where they must precede an address."""
         lines = [f"link add {self.bridge} type bridge mcast_snooping 0", f"link set {self.bridge} up"]
         if not self.prefix:
             lines += [f"addr add {GATEWAY}/24 dev {self.bridge}"]
@@ -73,10 +71,10 @@ class Network:
         self._configure(self.client, {}, [*addresses, *self._addresses(None, CLIENT6), *self._routes()])
 
     def down(self) -> None:
-        """Remove everything, also what was built in part only.
+        """Removes everything, also after a partial creation.
 
-        The links first: with its namespace a link goes when the kernel comes to it, and not while a process is still
-        in there, so that the next cluster of that prefix would find it ("File exists").
+        Deletes the links first: the kernel deletes a namespace's link later, and only when no process is left in it.
+        The next cluster with that prefix would still find the link ("File exists").
         """
         lines = [f"link del {netns}-l" for netns in self.namespaces if _has_link(f"{netns}-l")]
         lines += [f"netns del {netns}" for netns in self.namespaces if Path("/run/netns", netns).exists()]
@@ -86,7 +84,7 @@ class Network:
     @staticmethod
     def _configure(netns: str, sysctls: dict[str, str], lines: Sequence[str]) -> None:
         with inside(netns):
-            for name, value in sysctls.items():  # /proc/sys/net is that of the thread which opens it
+            for name, value in sysctls.items():  # /proc/sys/net belongs to the namespace of the thread that opens it
                 Path("/proc/sys", name).write_text(value)
             command(["ip", "-batch", "-"], text="\n".join(["link set lo up", "link set eth0 up", *lines]) + "\n")
 
@@ -96,14 +94,14 @@ class Network:
         return lines + ([f"addr add {address6}/64 dev eth0 nodad"] if address6 else [])
 
     def _routes(self) -> list[str]:
-        """VIPs of other subnets are on the same link all the same, as where a router has such a route."""
-        return [f"route add {s.vip}/32 dev eth0" for s in self.spec.all_services if not _is_near(s.vip)]
+        """Returns routes to VIPs outside the lab's subnet. They are on the same link, as with a router's route."""
+        return [f"route add {s.vip}/32 dev eth0" for s in self.spec.all_services if not _is_in_lab_subnet(s.vip)]
 
     def _server_sysctls(self) -> dict[str, str]:
-        """Real servers that hold the VIP must not answer ARP for it (LVS-HOWTO, "The ARP problem").
+        """Returns the real servers' sysctls. They have the VIP and must not answer ARP for it (LVS-HOWTO).
 
-        With NAT the node is the gateway to a client on the same link, and says so in redirects, which would lead the
-        answers past it. It can be told not to over IPv4 (send_redirects); over IPv6 only those who listen can.
+        With NAT the node is the gateway to a client on the same link, and sends redirects, by which answers would
+        bypass the node. The sysctl send_redirects prevents IPv4 redirects; IPv6 redirects only the receiver can ignore.
         """
         if self.spec.method == "NAT":
             return {f"net/ipv6/conf/{link}/accept_redirects": "0" for link in ("all", "eth0")}
@@ -119,11 +117,11 @@ class Network:
             if self.spec.ipv6:
                 lines += [f"link add tunl6 type ip6tnl mode ip6ip6 local {real6(number)}", "link set tunl6 up"]
         for service in mine:
-            if self.spec.method == "NAT":  # answers must pass the node that holds the VIP again
+            if self.spec.method == "NAT":  # answers must pass the node with the VIP
                 clients = (
                     (f"{SUBNET6}:100/128",) if service.is_ipv6 else (f"{GATEWAY}/32", *(f"{c}/32" for c in CLIENTS))
                 )
-                onlink = "" if _is_near(service.vip) else " dev eth0 onlink"
+                onlink = "" if _is_in_lab_subnet(service.vip) else " dev eth0 onlink"
                 lines += [f"route add {client} via {service.vip}{onlink}" for client in clients]
             else:
                 device = ("tunl6" if service.is_ipv6 else "tunl0") if self.spec.method == "TUN" else "lo"

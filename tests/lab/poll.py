@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline, instead of sleeping and hoping."""
+"""Waits for a condition with a deadline, instead of a fixed sleep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MIN_TIMEOUT = 120.0
-"""Seconds that any condition is waited for at least: a limit ends what hangs, and a busy machine is slow."""
+"""Minimum timeout in seconds. A timeout only ends a hang, and a busy machine is slow."""
 
 
 class PollTimeoutError(AssertionError):
@@ -20,10 +20,10 @@ class PollTimeoutError(AssertionError):
 def poll(
     condition: Callable[[], T | None], timeout: float, what: str | Callable[[], str], interval: float | None = None
 ) -> T:
-    """Ask `condition` again and again until it gives something true; `what` says what was waited for.
+    """Calls `condition` until its result is true, and returns the result; `what` describes it in the error.
 
-    The limit is `timeout` seconds, but never less than `MIN_TIMEOUT`. Without `interval` (seconds) it is asked more and
-    more seldom, up to twice a second: to ask costs a process in the lab, whose one CPU is what all others wait for.
+    The timeout is `timeout` seconds, but at least `MIN_TIMEOUT`. Without `interval` (seconds) the interval grows to
+    half a second: a call often costs a process, and the lab has one CPU.
     """
     timeout = max(timeout, MIN_TIMEOUT)
     began = time.monotonic()

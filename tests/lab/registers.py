@@ -1,13 +1,12 @@
-"""The lab's kernel on a CPU whose registers are larger than it knows.
+"""Patches the lab's kernel for CPUs with more register bytes than it supports.
 
-User-mode Linux, 6.1 and 6.12 alike, keeps 2,696 bytes of floating point and vector registers a thread
-(``HOST_FP_SIZE``, up to AVX-512
-and PKRU), and gives them back by ``PTRACE_SETREGSET`` with that length. The host takes nothing but its full size
-(``xstateregs_set``, arch/x86/kernel/fpu/regset.c): with Intel's AMX (Sapphire Rapids and later) that is 11,008 bytes,
-every such call fails, and the first process of the guest is killed: "put_fp_registers … Kernel panic".
+User-mode Linux 6.1 and 6.12 store 2,696 bytes of floating point and vector registers per thread (``HOST_FP_SIZE``, up
+to AVX-512 and PKRU), and restore them by ``PTRACE_SETREGSET`` with that length. The host accepts only its own full size
+(``xstateregs_set``, arch/x86/kernel/fpu/regset.c). With Intel's AMX (Sapphire Rapids and later) that is 11,008 bytes:
+every such call fails, and the guest's first process is killed: "put_fp_registers … Kernel panic".
 
-The length is one number in the program. A copy with the host's number works: the kernel reads on behind its own buffer,
-and the host ignores what lies there, because the buffer's header says that those registers are unused.
+The length is one number in the program. A copy with the host's number works: the host also reads bytes behind the
+kernel's buffer, and ignores them, because the buffer's header marks those registers as unused.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
 _GETREGSET, _SEIZE, _INTERRUPT = 0x4204, 0x4206, 0x4207  # linux/ptrace.h
 _XSTATE = 0x202  # NT_X86_XSTATE, linux/elf.h
-_MOST = 65536
+_MAX_BYTES = 65536
 KNOWN = 2696
-"""Bytes that every user-mode Linux since 4.x has room for."""
+"""Bytes that every user-mode Linux since 4.x can store."""
 _SETREGSET = re.compile(rb"(\x48\xc7\x45\xf8)(....)(\xbf\x05\x42\x00\x00)", re.DOTALL)
-"""``movq $SIZE,-8(%rbp)``: the iovec's length; ``mov $PTRACE_SETREGSET,%edi``."""
+"""The instructions ``movq $SIZE,-8(%rbp)`` (the iovec's length) and ``mov $PTRACE_SETREGSET,%edi``."""
 
 
 class _Iovec(ctypes.Structure):
@@ -35,10 +34,10 @@ class _Iovec(ctypes.Structure):
 
 
 def host_size() -> int:
-    """Bytes of registers that this machine's kernel gives for a process; 0 when it does not say."""
+    """Returns the size in bytes of a process' registers on this machine; 0 if it is unknown."""
     ptrace = ctypes.CDLL(None, use_errno=True).ptrace
-    buffer = ctypes.create_string_buffer(_MOST)
-    iovec = _Iovec(ctypes.addressof(buffer), _MOST)
+    buffer = ctypes.create_string_buffer(_MAX_BYTES)
+    iovec = _Iovec(ctypes.addressof(buffer), _MAX_BYTES)
     with subprocess.Popen(["sleep", "60"]) as child:
         try:
             if ptrace(_SEIZE, child.pid, None, None) or ptrace(_INTERRUPT, child.pid, None, None):
@@ -51,15 +50,15 @@ def host_size() -> int:
 
 
 def fitting(program: Path, size: int, folder: Path) -> Path:
-    """The program itself where it fits, else a copy of it in ``folder`` that does.
+    """Returns the program if its size is large enough, else a patched copy in ``folder``.
 
     Args:
-        program: user-mode Linux.
-        size: of the host's registers (bytes).
-        folder: for the copy.
+        program: The program of user-mode Linux.
+        size: The size of the host's registers in bytes.
+        folder: The folder for the copy.
 
     Raises:
-        ValueError: the number is not where it is looked for.
+        ValueError: The program has no such instructions, or several.
     """
     text = program.read_bytes()
     found = _SETREGSET.findall(text)

@@ -1,8 +1,8 @@
-"""The Debian release whose kernel and keepalived the lab uses: this machine's own, or those that variables name.
+"""The Debian release of the lab's kernel and keepalived: this machine's own, or the one that variables choose.
 
 ``KVTUI_LAB_DEBIAN=13`` boots Debian 13's user-mode Linux and runs its keepalived on any machine; ``12`` does the same
-with Debian 12's. ``KVTUI_LAB_KERNEL=13`` changes the kernel alone. Nothing is installed: packaging/keepalived-versions
-unpacks both into ``.lab``, and `fetch` calls it. On a machine that is that release already, its own packages are used.
+with Debian 12's. ``KVTUI_LAB_KERNEL=13`` changes only the kernel. Nothing is installed: `fetch` calls
+packaging/keepalived-versions, which unpacks both into ``.lab``. On a machine of that release its own packages are used.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ KEEPALIVED = {"12": "2.2.7", "13": "2.3.3"}
 
 
 class ReleaseError(Exception):
-    """The kernel or keepalived of a Debian release cannot be had; the text says why."""
+    """The kernel or keepalived of a Debian release is not available; the text says why."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Where the kernel and keepalived are; each number is that of a Debian release, or empty for this machine's own."""
+    """The paths of kernel and keepalived. A number is a Debian release, or empty for this machine's own."""
 
     kernel_number: str = ""
     keepalived_number: str = ""
 
     @property
     def folder(self) -> Path:
-        """The root that the kernel's packages are unpacked into; ``/`` for this machine's own."""
+        """The root folder of the unpacked kernel packages; ``/`` for this machine's own."""
         return LAB / f"kernel-{self.kernel_number}" if self.kernel_number else Path("/")
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What packaging/keepalived-versions has to unpack."""
+        """The arguments for packaging/keepalived-versions."""
         kernel = (f"kernel-{self.kernel_number}",) if self.kernel_number else ()
         return (*kernel, KEEPALIVED[self.keepalived_number]) if self.keepalived_number else kernel
 
     @property
     def kernel(self) -> Path | None:
-        """The kernel's program; None if it is not there."""
+        """The kernel's program; None if it does not exist."""
         if not self.kernel_number:
             found = shutil.which("linux.uml", path=SBIN_PATH)
             return Path(found) if found else None
@@ -54,27 +54,26 @@ class Release:
 
     @property
     def modules(self) -> Path:
-        """The folder with its modules, one folder for each Linux release."""
+        """The folder of the kernel's modules, with one folder per Linux release."""
         return self.folder / "usr/lib/uml/modules"
 
     @property
     def loader(self) -> Path | None:
-        """The dynamic loader that the kernel needs beside this machine's own, with its libraries; None if none."""
+        """The release's dynamic loader, beside its libraries; None if the kernel uses this machine's."""
         return next(iter(self.folder.glob("usr/lib/*/ld-linux-*.so.*")), None) if self.kernel_number else None
 
     @property
     def keepalived_root(self) -> str:
-        """The root folder with its keepalived; ``/`` for this machine's own."""
+        """The root folder of keepalived; ``/`` for this machine's own."""
         return str(LAB / f"keepalived-{KEEPALIVED[self.keepalived_number]}") if self.keepalived_number else "/"
 
     @property
     def keepalived(self) -> Path:
-        """Its keepalived."""
         return Path(self.keepalived_root, "usr/sbin/keepalived")
 
 
 def chosen() -> Release:
-    """Returns the release that the environment asks for.
+    """Returns the release that the environment chooses.
 
     Raises:
         ReleaseError: A variable names a release that the lab does not know.
@@ -97,10 +96,10 @@ def machine(os_release: Path = Path("/etc/os-release")) -> str:
 
 
 def fetch(release: Release) -> None:
-    """Unpacks what is missing of a release into ``.lab``.
+    """Unpacks the missing parts of a release into ``.lab``.
 
     Raises:
-        ReleaseError: It cannot be fetched; the text says why.
+        ReleaseError: A part cannot be fetched; the text says why.
     """
     if not release.parts:
         return

@@ -1,8 +1,8 @@
-"""The pytest inside the lab's kernel: runs the tests that the host gives it, and writes each event to a file at once.
+"""The pytest plugin in the lab's kernel: runs the tests that the host gives, and writes each event to a file at once.
 
-The host gives a test by a file `next-N` in the output folder, N = 1, 2, …: a node id, or nothing as the end. The lines
-after it name a waiting test for each cluster that is still needed. A test begins when the one after it is known,
-because pytest tears down only what the next test does not need.
+The host gives a test by a file `next-N` in the output folder, N = 1, 2, …: a node id; an empty line is the end. Each
+more line names a waiting test, one for each cluster that is still needed. A test starts when the next one is known,
+because pytest keeps the fixtures that the next test needs.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class Clusters(Protocol):
 CLUSTERS = pytest.StashKey[Clusters]()
 
 REPORTS = "reports.jsonl"
-LOOK = 0.05  # seconds between looks for the next test
+POLL_SECONDS = 0.05  # between two checks for the next test
 
 
 def next_file(out: Path, number: int) -> Path:
-    """Return the file that names test `number`."""
+    """Returns the path of the file that names test `number`."""
     return out / f"next-{number}"
 
 
 class GuestReporter:
-    """The pytest plugin on the inside."""
+    """The pytest plugin in the guest."""
 
     def __init__(self, config: pytest.Config, out: Path) -> None:
         self.config = config
@@ -54,10 +54,10 @@ class GuestReporter:
     def _write(self, **event: object) -> None:
         self._file.write(json.dumps(event) + "\n")
         self._file.flush()
-        os.fsync(self._file.fileno())  # hostfs keeps pages back until then
+        os.fsync(self._file.fileno())  # hostfs writes its pages only then
 
     def _next(self, items: dict[str, pytest.Item]) -> pytest.Item | None:
-        """Wait for the next test that the host gives; None at the end."""
+        """Waits for the next test from the host; None at the end."""
         self._number += 1
         path = next_file(self._out, self._number)
         while not path.exists():
@@ -68,7 +68,7 @@ class GuestReporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run test after test until the host says that there are no more."""
+        """Runs tests until the host sends the end."""
         if session.testsfailed:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
         items = {item.nodeid: item for item in session.items}

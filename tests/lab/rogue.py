@@ -1,4 +1,4 @@
-"""Sends made-up adverts from a namespace of the lab, as another router or somebody with bad intentions would."""
+"""Sends forged adverts from a namespace of the lab, as another router or an attacker would."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ for _ in range(int(count)):
 
 
 def advert_v2(vrid: int, priority: int, password: bytes = b"") -> bytes:
-    """A version 2 message for 10.4.0.50, one second; with a password of type PASS."""
+    """Returns a version 2 advert for 10.4.0.50 with an interval of 1 s, and with authentication PASS if given."""
     head = bytes([0x21, vrid, priority, 1, 1 if password else 0, 1, 0, 0])
     message = head + socket.inet_aton("10.4.0.50") + password.ljust(8, b"\0")
     total = sum(struct.unpack("!10H", message))
@@ -39,7 +39,7 @@ def advert_v2(vrid: int, priority: int, password: bytes = b"") -> bytes:
 def sending(
     netns: str, message: bytes, *, device: str = "eth0", count: int = 1000, interval: float = 1.0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody in that namespace multicasts the message again and again."""
+    """Multicasts the message repeatedly from that namespace."""
     argv = ["-c", ROGUE, device, str(interval), str(count), message.hex()]
     with subprocess.Popen(["ip", "netns", "exec", netns, sys.executable, *argv]) as rogue:
         try:

@@ -1,9 +1,9 @@
-"""`make run`: kvtui on whatever this machine has.
+"""`make run`: starts kvtui on the keepalived of this machine, the lab or the demo.
 
-    python -m tests.lab.run [kvtui's arguments]
-    python -m tests.lab.run --needs-lab [kvtui's arguments]     only the exit status: 0 if the lab would be booted
+python -m tests.lab.run [kvtui's arguments]
+python -m tests.lab.run --needs-lab [kvtui's arguments]     only the exit status: 0 if it would boot the lab
 
-The keepalived of this node, else the lab's MASTER, else the built-in demo; a message says which, and why.
+It shows this node's keepalived, else the lab's MASTER, else the built-in demo; a message says which one and why.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ALONE = frozenset({"--demo", "--help", "-h", "--version"})
-"""Arguments with which kvtui looks at no node: nothing has to be booted for them."""
+"""Arguments with which kvtui observes no node, so the lab is not needed."""
 
 
 def names_a_daemon(arguments: Sequence[str]) -> bool:
-    """Whether they say which keepalived is meant."""
+    """Whether the arguments choose a keepalived."""
     return any(word == "--pid" or word.startswith("--pid=") for word in arguments)
 
 
 def become_kvtui(*arguments: str) -> NoReturn:
-    """Replace this process by kvtui."""
+    """Replaces this process by kvtui."""
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "kvtui", *arguments])  # noqa: S606 - no shell on purpose
 
 
 def show_demo(why: str, arguments: Sequence[str]) -> NoReturn:
-    """Run the demo; the message stays on the terminal when the demo has ended."""
+    """Prints why, and runs the demo. The message stays on the terminal after the demo."""
     print(why, file=sys.stderr)
     print("Starting the built-in demo instead: nothing that it shows is real.", file=sys.stderr)
     become_kvtui("--demo", *arguments)
 
 
 def main(arguments: list[str]) -> int:
-    """Choose, and say what was chosen."""
-    asked, arguments = arguments[:1] == ["--needs-lab"], [word for word in arguments if word != "--needs-lab"]
+    """Chooses what kvtui shows, and prints the choice."""
+    only_check, arguments = arguments[:1] == ["--needs-lab"], [word for word in arguments if word != "--needs-lab"]
     daemon, sentence = what_to_show(daemons())
     alone = bool(ALONE.intersection(arguments))
     needs_lab = not (alone or daemon or names_a_daemon(arguments))
-    if asked:
+    if only_check:
         return int(not needs_lab)
     if not alone:
         print(sentence, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The terminal UI in a real pty on a node of the lab."""
+"""The terminal UI in a real pty on a lab node."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 def terminal_on(node: Node, *arguments: str) -> PseudoTerminal:
-    """kvtui on that node at 80 by 24, outside keepalived's mount and PID namespaces."""
+    """Starts kvtui on that node at 80×24, outside keepalived's mount and PID namespaces."""
     prefix = ["ip", "netns", "exec", node.netns, "env", f"NODE_NAME={node.name}"]
     return PseudoTerminal(*arguments, prefix=prefix, env={"KVTUI_STATE_DIR": f"/tmp/kvtui-{node.name}"})

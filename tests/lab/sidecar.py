@@ -23,18 +23,18 @@ PATH = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def pod_spec() -> dict[str, Any]:
-    """The pod's spec in the patch."""
+    """Returns the pod's spec from the patch."""
     spec: dict[str, Any] = yaml.safe_load(PATCH.read_text())["spec"]["template"]["spec"]
     return spec
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A container of the pod of a node: each command runs in a new one, as after a restart.
+    """The kvtui container in a node's pod. Each command runs in a new container, as after a restart.
 
     Args:
-        node: whose pod.
-        without: capabilities that are taken away from those of the manifest.
+        node: The pod's node.
+        without: Capabilities of the manifest that the container does not get.
     """
 
     node: Node
@@ -42,17 +42,17 @@ class Sidecar:
 
     @property
     def capabilities(self) -> list[str]:
-        """Those of the manifest, less what is taken away."""
+        """The manifest's capabilities, except those in ``without``."""
         [container] = pod_spec()["containers"]
         named: list[str] = container["securityContext"]["capabilities"]["add"]
         return [name for name in named if name not in self.without]
 
     def folder_of(self, volume: str) -> Path:
-        """Where the lab keeps a volume of the pod: of the node for a hostPath, else of the pod."""
+        """Returns the lab's folder for a volume of the pod."""
         return self.node.folder / "volumes" / volume
 
     def argv(self, command: Sequence[str]) -> list[str]:
-        """What runs a command in the container, from outside the pod."""
+        """Returns the command line that runs a command in the container, from outside the pod."""
         pod = pod_spec()
         [container] = pod["containers"]
         security = container["securityContext"]
@@ -84,15 +84,15 @@ class Sidecar:
         return {e["name"]: fields[e["valueFrom"]["fieldRef"]["fieldPath"]] for e in container["env"]}
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Runs a command and waits for it."""
         return subprocess.run(self.argv(command), capture_output=True, text=True, check=False, timeout=300)
 
     def kvtui(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """As `kubectl exec POD -c kvtui -- kvtui …` does."""
+        """Runs kvtui as `kubectl exec POD -c kvtui -- kvtui …` does."""
         return self.run(sys.executable, "-m", "kvtui", *arguments)
 
     def status(self, *options: str) -> dict[str, Any]:
-        """The document that it prints."""
+        """Returns the JSON document of `kvtui status`."""
         done = self.kvtui(*options, "status", "-o", "json")
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr

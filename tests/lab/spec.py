@@ -1,7 +1,7 @@
-"""What a lab cluster looks like, and the keepalived.conf that keepalived-vip would write for it.
+"""The spec of a lab cluster, and the keepalived.conf that keepalived-vip would write for it.
 
-The form is that of keepalived-vip's template (aledbf/kube-keepalived-vip, rootfs/keepalived.tmpl): one `vrrp_instance
-vips` for all VIPs, state BACKUP everywhere, a `# Service:` comment before each virtual server, wlc, TCP_CHECK.
+The file follows keepalived-vip's template (aledbf/kube-keepalived-vip, rootfs/keepalived.tmpl): one `vrrp_instance
+vips` for all VIPs, state BACKUP on all nodes, a `# Service:` comment before each virtual server, wlc, TCP_CHECK.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from tests.lab.release import keepalived_root
 
 Method = Literal["DR", "NAT", "TUN"]
 SUBNET4, SUBNET6 = "10.4.0", "fd00:10:4:"
-GATEWAY = f"{SUBNET4}.1"  # the bridge itself: the lab's own shell and what it runs
+GATEWAY = f"{SUBNET4}.1"  # the bridge itself: the address of the lab's shell and its commands
 CLIENTS = tuple(
     f"{SUBNET4}.{host}" for host in range(100, 106)
-)  # all on the one client, so that hashing has something to spread
+)  # all on the one client, so that source hashing spreads requests
 CLIENT6 = f"{SUBNET6}:100"
 REAL_SERVERS = 5
 
 
 def real4(number: int) -> str:
-    """IPv4 address of rs-<number>."""
+    """Returns the IPv4 address of rs-<number>."""
     return f"{SUBNET4}.{10 + number}"
 
 
 def real6(number: int) -> str:
-    """IPv6 address of rs-<number>."""
+    """Returns the IPv6 address of rs-<number>."""
     return f"{SUBNET6}:{10 + number}"
 
 
@@ -35,14 +35,13 @@ def real6(number: int) -> str:
 class Service:
     """A Kubernetes Service behind a VIP."""
 
-    name: str  # <namespace>-<service>, as the template's comment has it
+    name: str  # <namespace>-<service>, as in the template's comment
     vip: str
     real_servers: tuple[str, ...]
     port: int = 80
 
     @property
     def is_ipv6(self) -> bool:
-        """Address family of the VIP."""
         return ":" in self.vip
 
 
@@ -53,13 +52,13 @@ NGINX6 = Service("default-nginx", f"{SUBNET6}:50", (real6(1), real6(2), real6(3)
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """Everything that two lab clusters may differ in; hashable, so that equal clusters are built once."""
+    """All parameters of a lab cluster. Hashable, so that equal clusters are built once."""
 
     nodes: int = 3
     unicast: bool = False
     preempt: bool = True  # keepalived-vip's own template always has nopreempt
     priorities: tuple[int, ...] = ()  # default: 100 + index, as keepalived-vip computes them
-    advert_int: float = 0.25  # a test waits a quarter as long for an election; VRRP 2 knows whole seconds only
+    advert_int: float = 0.25  # elections take a quarter of the time; VRRP version 2 allows whole seconds only
     vrrp_version: Literal[2, 3] = 3
     vrid: int = 50
     method: Method = "DR"
@@ -70,9 +69,9 @@ class ClusterSpec:
     services: tuple[Service, ...] = (NGINX, ECHO)
     extra_global: str = ""  # text inside global_defs
     extra_instance: str = ""  # text inside each vrrp_instance
-    extra: str = ""  # text at the end of the file; PRIORITY in it is that of the node
+    extra: str = ""  # text at the end of the file; the node's priority replaces PRIORITY
     keepalived: str = "/usr/sbin/keepalived"
-    root: str = field(default_factory=keepalived_root)  # a root folder that holds another version of keepalived
+    root: str = field(default_factory=keepalived_root)  # the root folder of the keepalived to run
     extra_args: tuple[str, ...] = ()  # more arguments for keepalived
     requests_per_second: float = 4.0  # 0: no traffic
 
@@ -84,37 +83,34 @@ class ClusterSpec:
 
     @property
     def node_names(self) -> tuple[str, ...]:
-        """node-a, node-b, …"""
+        """The names node-a, node-b, …"""
         return tuple(f"node-{chr(ord('a') + index)}" for index in range(self.nodes))
 
     @property
     def all_services(self) -> tuple[Service, ...]:
-        """The services, and nginx over IPv6 if asked for."""
+        """The services, with nginx over IPv6 if ``ipv6`` is set."""
         return (*self.services, NGINX6) if self.ipv6 else self.services
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """All VIPs."""
         return tuple(service.vip for service in self.all_services)
 
     def address4(self, index: int) -> str:
-        """IPv4 address of the node: 10.4.0.3, .4, .5, as in keepalived-vip's own figure."""
+        """Returns the node's IPv4 address: 10.4.0.3, .4, .5, as in keepalived-vip's figure."""
         return f"{SUBNET4}.{3 + index}"
 
     def address6(self, index: int) -> str:
-        """IPv6 address of the node."""
         return f"{SUBNET6}:{3 + index}"
 
     def priority(self, index: int) -> int:
-        """VRRP priority of the node."""
         return self.priorities[index] if self.priorities else 100 + index
 
     def best(self) -> str:
-        """The node that wins an election among all."""
+        """Returns the name of the node with the highest priority."""
         return max(self.node_names, key=lambda name: self.priority(self.node_names.index(name)))
 
     def conf(self, index: int) -> str:
-        """The keepalived.conf of node number `index`."""
+        """Returns the keepalived.conf of node number `index`."""
         parts = [_globals(self), _instance(self, index, "vips", self.vrid, ipv6=False)]
         if self.ipv6:
             parts.append(_instance(self, index, "vips6", self.vrid + 1, ipv6=True))

@@ -1,4 +1,4 @@
-"""A real sshd in each node's namespace, and the ssh_config that reaches them without a password."""
+"""A real sshd in each node's namespace, and an ssh_config to reach them without a password."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Host *
 
 
 class Sshd:
-    """As a context manager; ``config`` is a kvtui.toml that names all nodes as hosts."""
+    """Runs the sshds as a context manager; ``config`` is a kvtui.toml with all nodes as hosts."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
@@ -65,11 +65,11 @@ class Sshd:
             self.stop(node)
 
     def state(self, node: Node) -> Path:
-        """Where the kvtui that is reached there keeps its journal."""
+        """Returns the state folder of that node's kvtui."""
         return self.folder / f"state-{node.name}"
 
     def start(self, node: Node) -> None:
-        """Start the daemon there, and wait until it listens."""
+        """Starts the node's sshd and waits until it listens."""
         path = self.folder / f"sshd-{node.name}"
         path.write_text(DAEMON.format(folder=self.folder, state=self.state(node)))
         with inside(node.netns), Path(f"{path}.log").open("wb") as log:
@@ -77,11 +77,11 @@ class Sshd:
         poll(lambda: "listening" in Path(f"{path}.log").read_text(), 30, f"sshd on {node.name}")
 
     def stop(self, node: Node) -> None:
-        """End the daemon; connections that it has go on."""
+        """Kills the node's sshd; its open connections continue."""
         if daemon := self._daemons.pop(node.name, None):
             daemon.kill()
             daemon.wait()
 
     def argv(self, *arguments: str) -> list[str]:
-        """The command that runs kvtui with all nodes as hosts."""
+        """Returns the command that runs kvtui with all nodes as hosts."""
         return ["env", f"KVTUI_CONFIG={self.config}", *LAUNCHER, *arguments]

@@ -1,8 +1,8 @@
-"""The inside of `make run` and `make lab`: brings the lab up, then gives the terminal to kvtui on its MASTER.
+"""The guest's side of `make run` and `make lab`: starts the lab, then runs kvtui on its MASTER in the terminal.
 
     python -m tests.lab.stage run|lab [kvtui's arguments]
 
-`KVTUI_LAB_PROGRAM` replaces kvtui, to try the stage itself.
+`KVTUI_LAB_PROGRAM` replaces kvtui, to test this script.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SOCKET = BASE / "tmux"
 LINES_FOR_BOTH = 36
-"""From this height on the shell stands below kvtui, which keeps 24 lines; else each has a window."""
+"""From this height on the shell is below kvtui, which keeps 24 lines; else each has a window."""
 SHELL_LINES = 11
 
 LAB = """#!/bin/sh
@@ -56,25 +56,25 @@ bind -n M-2 {second}
 
 
 def progress(text: str, began: float = time.monotonic()) -> None:
-    """One line that is written over and over, on the console: standard output belongs to kvtui."""
+    """Rewrites one line on the console; standard output is kvtui's."""
     with open("/dev/console", "w") as console:  # noqa: PTH123
         console.write(f"\r\x1b[K  lab {time.monotonic() - began:4.1f} s  {text}" if text else "\r\x1b[K")
 
 
 def environment(lab: LiveLab) -> dict[str, str]:
-    """For kvtui and the shell: which API, and that this is the lab."""
+    """Returns the environment of kvtui and the shell."""
     return {**os.environ, "KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1"}
 
 
 def kvtui_command(lab: LiveLab, arguments: Sequence[str]) -> list[str]:
-    """What the operator on the MASTER types."""
+    """Returns the command that runs kvtui on the MASTER."""
     program = shlex.split(os.environ.get("KVTUI_LAB_PROGRAM", "")) or [sys.executable, "-m", "kvtui"]
-    # the nodes share the lab's host name; as in a DaemonSet, the node's own comes from NODE_NAME
+    # the nodes share the lab's host name; NODE_NAME gives the node's name, as in a DaemonSet
     return ["ip", "netns", "exec", lab.node(BEST).netns, "env", f"NODE_NAME={BEST}", *program, *arguments]
 
 
 def write_shell(lab: LiveLab) -> Path:
-    """The files of the shell: `lab`, and how to start a node again."""
+    """Writes the shell's files: the command `lab`, and a script per node that starts it again."""
     for node in lab.nodes:
         pod = shlex.join(node.pod_argv())
         start = f"cd {PROJECT}\nsetsid {pod} </dev/null >>{node.log_path} 2>&1 &\necho $! >{node.folder}/pod\n"
@@ -89,7 +89,7 @@ def write_shell(lab: LiveLab) -> Path:
 
 
 def windows(lab: LiveLab, arguments: Sequence[str]) -> int:
-    """Show kvtui and the shell in tmux; the end of kvtui is the end of tmux."""
+    """Shows kvtui and the shell in tmux. tmux ends with kvtui."""
     shell = f"bash --rcfile {write_shell(lab)} -i"
     status, conf = lab.folder / "status", lab.folder / "tmux.conf"
     size = os.get_terminal_size(sys.stdin.fileno())
@@ -105,18 +105,18 @@ def windows(lab: LiveLab, arguments: Sequence[str]) -> int:
     beside = ["split-window", "-d", "-l", str(SHELL_LINES)] if both else ["new-window", "-d", "-n", "shell"]
     subprocess.run([*tmux, *beside, shell], check=True)
     attach = shlex.join([*tmux, "attach-session"])
-    # tmux's server gets no events from user-mode Linux's console (tmux 3.3a); a pseudo-terminal between them helps
+    # tmux's server gets no events from user-mode Linux's console (tmux 3.3a), but from a pseudo-terminal
     subprocess.run(["script", "-q", "-e", "-c", attach, "/dev/null"], check=False)
     return int(status.read_text()) if status.exists() else 0
 
 
 def main() -> int:
-    """Bring the lab up and hand over; the kernel's end is the lab's."""
+    """Starts the lab and runs kvtui. The lab ends with the kernel."""
     mode, *arguments = sys.argv[1:]
     lab = LiveLab(progress=progress)
     try:
         lab.up()
-        if arguments or not sys.stdin.isatty():  # what prints once is not to print how the lab starts
+        if arguments or not sys.stdin.isatty():  # a command that prints once must not show the lab's start
             progress("the first election")
             lab.begin_traffic()
             lab.wait_for_answer(world.VIP)

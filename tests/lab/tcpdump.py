@@ -1,4 +1,4 @@
-"""The priorities of the adverts that a node sends, as tcpdump prints them."""
+"""Reads the priorities of a node's adverts from tcpdump."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Tcpdump:
-    """The priorities of one node's adverts, as tcpdump prints them."""
+    """Captures the priorities of one node's adverts."""
 
     def __init__(self, node: Node) -> None:
         argv = ["tcpdump", "-nn", "-l", "-v", "-i", "eth0", f"ip proto 112 and src {node.address}"]
@@ -28,7 +28,7 @@ class Tcpdump:
         self.stop()
 
     def stop(self) -> list[int]:
-        """Everything seen."""
+        """Ends the capture and returns the priorities."""
         self._process.terminate()
         out, _ = self._process.communicate(timeout=120)
         self.seen = getattr(self, "seen", []) + [int(p) for p in re.findall(r"prio (\d+)", out)]
@@ -36,7 +36,7 @@ class Tcpdump:
 
 
 def next_priority(node: Node) -> int:
-    """Return the priority in the next advert that the node sends."""
+    """Returns the priority in the node's next advert."""
     argv = ["timeout", "5", "tcpdump", "-nn", "-v", "-c", "1", "-i", "eth0", f"ip proto 112 and src {node.address}"]
     text = node.exec(argv, check=True).stdout
     return int(text.partition("prio ")[2].partition(",")[0])

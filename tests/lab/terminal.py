@@ -1,8 +1,8 @@
-"""`make lab`: the lab on a person's terminal, kvtui on the MASTER with traffic flowing, and a shell beside it.
+"""`make lab`: the lab in the user's terminal, with kvtui on the MASTER, traffic, and a shell beside it.
 
     python -m tests.lab.terminal [kvtui's arguments]
 
-The guest's console is the terminal itself. When kvtui quits, the kernel is powered off and the terminal is as before.
+The guest's console is the terminal itself. When kvtui quits, the kernel powers off and the terminal is restored.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from tests.lab.kernel import PROJECT, Kernel, LabError, Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# What a full-screen program that was cut off may leave: mouse reports, alternate screen, hidden cursor, colours.
+# Resets what a killed full-screen program may leave: mouse reports, alternate screen, hidden cursor, colours.
 SOFT_RESET = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[0m\r"
 
 FAILURE = "failure"
-"""File in the output folder in which stage.py says why the cluster did not come up."""
+"""File in the output folder. stage.py writes the reason into it if the cluster does not start."""
 
 
 def has_terminal() -> bool:
-    """Whether a person sits there."""
+    """Whether stdin and stdout are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @contextlib.contextmanager
 def kept_terminal() -> Iterator[None]:
-    """Give the terminal back as it was: user-mode Linux makes it raw and non-blocking, for the shell after us too."""
+    """Restores the terminal at the end: user-mode Linux leaves it raw and non-blocking, also for the calling shell."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     blocking = {stream: os.get_blocking(stream) for stream in (0, 1, 2)}
@@ -44,36 +44,36 @@ def kept_terminal() -> Iterator[None]:
     finally:
         for stream, was_blocking in blocking.items():
             os.set_blocking(stream, was_blocking)
-        with contextlib.suppress(termios.error, OSError):  # the terminal itself may have gone away
+        with contextlib.suppress(termios.error, OSError):  # the terminal may be closed
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
             sys.stdout.write(SOFT_RESET)
             sys.stdout.flush()
 
 
 def compile_once() -> None:
-    """Compile what runs inside: there it would be compiled at each start, on a slow CPU, and kept nowhere."""
+    """Compiles the guest's modules on the host. The guest would compile them at each start, on a slow CPU."""
     for folder in ("kvtui", "tests/lab", "tests/kube"):
         compileall.compile_dir(PROJECT / folder, quiet=2)
 
 
 def stage(mode: str, arguments: Sequence[str]) -> list[str]:
-    """The command that runs inside, see stage.py."""
+    """Returns the command to run in the guest, see stage.py."""
     return [sys.executable, "-m", "tests.lab.stage", mode, *arguments]
 
 
-def passed_on() -> dict[str, str]:
-    """The few variables of the person's environment that matter inside."""
+def guest_environment() -> dict[str, str]:
+    """Returns the user's variables that the guest needs."""
     names = [name for name in os.environ if name.startswith("KVTUI_")]
     return {name: os.environ[name] for name in ("COLORTERM", "NO_COLOR", "LANG", *names) if name in os.environ}
 
 
 def hang_up(number: int, _frame: object) -> None:
-    """Leave through every `finally` when the terminal goes away."""
+    """Exits through every `finally` when the terminal closes."""
     sys.exit(128 + number)
 
 
 def wait_for(kernel: Kernel) -> int:
-    """Wait for the end and return kvtui's exit status; raises LabError if kvtui was never reached."""
+    """Waits for the end and returns kvtui's exit status; raises LabError if kvtui did not start."""
     status = kernel.wait(None)
     failure = kernel.out / FAILURE
     if failure.exists():
@@ -82,13 +82,13 @@ def wait_for(kernel: Kernel) -> int:
 
 
 def on_terminal(mode: str, arguments: Sequence[str]) -> int:
-    """Boot with the terminal as console and wait for the end; raises LabError if kvtui was never reached."""
-    sys.stdout.write("  lab        Python modules, then the kernel")  # stage.py writes over it
+    """Boots with the terminal as console and waits for the end; raises LabError if kvtui did not start."""
+    sys.stdout.write("  lab        Python modules, then the kernel")  # stage.py overwrites it
     sys.stdout.flush()
     compile_once()
     columns, rows = os.get_terminal_size()
     terminal = Terminal(rows, columns, os.environ.get("TERM", "xterm-256color"))
-    kernel = Kernel(stage(mode, arguments), env=passed_on(), terminal=terminal)
+    kernel = Kernel(stage(mode, arguments), env=guest_environment(), terminal=terminal)
 
     def resized(_number: int, _frame: object) -> None:
         columns, rows = os.get_terminal_size()
@@ -102,9 +102,9 @@ def on_terminal(mode: str, arguments: Sequence[str]) -> int:
 
 
 def without_terminal(arguments: Sequence[str]) -> int:
-    """Boot, and let kvtui print to our standard output, for pipes and scripts."""
+    """Boots and lets kvtui print to standard output, for pipes and scripts."""
     compile_once()
-    with Kernel(stage("run", arguments), env=passed_on(), stdout=sys.stdout.fileno()) as kernel:
+    with Kernel(stage("run", arguments), env=guest_environment(), stdout=sys.stdout.fileno()) as kernel:
         return wait_for(kernel)
 
 

@@ -1,6 +1,6 @@
-"""What a process does to the world, from its system calls: strace(1) around it, and a judge over what strace saw.
+"""Finds what a process changes on the system, from its system calls by strace(1).
 
-The judge knows what is harmless and takes everything else for a change, so what nobody thought of is found.
+It has a list of harmless calls and counts every other call as a change, so it also finds unexpected changes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _calls(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# They change something whatever they are given. io_uring_setup: what goes through a ring is hidden from strace.
+# They change something with any arguments. io_uring_setup: strace does not see the operations of a ring.
 ALWAYS = _calls(
     "creat rename renameat renameat2 unlink unlinkat rmdir mkdir mkdirat mknod mknodat link linkat symlink symlinkat "
     "chmod fchmodat chown fchown lchown fchownat truncate fallocate fsync fdatasync sync syncfs copy_file_range "
@@ -35,38 +35,38 @@ CALLS = ALWAYS | SIGNALS | OPENING | WRITING | SENDING | NETWORK | {"execve", "e
 FOR_WRITING = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 NO_FILES = frozenset({"/dev/null", "/dev/tty", "/proc/self/oom_score_adj"})
 OWN = re.compile(r"\d+<(pipe:\[|socket:\[|anon_inode:|/memfd:|/dev/null>|/dev/tty>|/proc/\d+/oom_score_adj>)")
-"""As strace -y names descriptors; ``oom_score_adj`` is opened as /proc/self only, and is about the process itself."""
+"""Harmless descriptors as strace -y prints them. ``oom_score_adj`` is opened by /proc/self only: the process' own."""
 OPTIONS = re.compile(
     r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF|PASSCRED)"
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
 )
-QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+")
+READ_REQUESTS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+")
 SPEED_QUERY = ("SIOCGIFFLAGS", "SIOCETHTOOL")
-"""How psutil reads a link's speed (ETHTOOL_GSET, which strace does not decode): always directly behind its flags."""
+"""How psutil reads a link's speed (ETHTOOL_GSET, which strace does not decode): always directly after its flags."""
 ROUTE_GET = 2
-"""The number of an rtnetlink request is 16 + 4 × object + NEW 0, DEL 1, GET 2 or SET 3, see rtnetlink(7)."""
+"""An rtnetlink request has the number 16 + 4 × object + 0 (NEW), 1 (DEL), 2 (GET) or 3 (SET), see rtnetlink(7)."""
 NLMSG = re.compile(r"""nlmsg_len=(\d+), nlmsg_type=(\w+)[^}]*\}(?:, (?:"\\x(\w\w)|\{cmd=(\w+)))?""")
-"""A netlink message. The command of a generic one is its first byte; strace 6.1 prints the bytes
+"""A netlink message. The first byte of a generic one is its command; strace 6.1 prints the bytes
 (``"\\x03\\x01…"``), strace 6.13 decodes them (``{cmd=CTRL_CMD_GETFAMILY, version=1}``, ``{cmd=0x4, version=1}``)."""
 NAMES = {"CTRL_CMD_GETFAMILY": 3}  # include/uapi/linux/genetlink.h
 QUERIES = {
     "nlctrl": frozenset({3}),
     "IPVS": frozenset({4, 8, 11, 13, 15}),  # ip_vs.h: GET_SERVICE, _DEST, _DAEMON, _CONFIG, _INFO
 }
-"""Generic netlink family → its commands that only ask."""
+"""Generic netlink family → its commands that only read."""
 
 
 def strace(output: str) -> list[str]:
-    """How a command that is to be traced begins; its children are followed."""
+    """Returns the beginning of a command line that traces a command and its children."""
     calls = ",".join(f"?{call}" for call in sorted(CALLS))
     how = ["-f", "--seccomp-bpf", "-y", "-x", "-s", "64", "-e", f"trace={calls}", "-e", "signal=none"]
     return ["strace", *how, "-o", output]
 
 
 def netlink_messages(rest: str) -> list[tuple[str, int | None]]:
-    """Returns the family, or the type, and the generic netlink command of each message that a call sends.
+    """Returns the family or type, and the generic netlink command, of each message that a call sends.
 
-    The command is None where strace does not show it, or by a name that is not known here.
+    The command is None if strace does not show it, or shows an unknown name.
     """
     return [
         (kind, int(byte, 16) if byte else NAMES.get(word) if not word[:1].isdigit() else int(word, 0))
@@ -76,7 +76,7 @@ def netlink_messages(rest: str) -> list[tuple[str, int | None]]:
 
 
 def whole_lines(text: str) -> Iterator[str]:
-    """The calls of a trace, those in one piece that strace cut where another thread came between."""
+    """Yields the calls of a trace, and joins those that strace split because of another thread."""
     begun: dict[str, str] = {}
     for line in text.splitlines():
         thread = line.partition(" ")[0]
@@ -91,25 +91,25 @@ def whole_lines(text: str) -> Iterator[str]:
 
 @dataclass
 class Trace:
-    """What was found in a trace.
+    """The result of a trace.
 
     Attributes:
-        calls: how many system calls were looked at.
-        changes: the lines that change something, or may.
-        programs: what was executed.
+        calls: The number of system calls.
+        changes: The lines that change something, or may.
+        programs: The arguments of each execve.
     """
 
     calls: int = 0
     changes: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
-    _own: set[str] = field(default_factory=set)  # the command's processes and threads, and all that they started
-    _quiet: set[str] = field(default_factory=set)  # sockets that reach nobody, or a name server
+    _own: set[str] = field(default_factory=set)  # the command's processes and threads, and their children
+    _harmless_sockets: set[str] = field(default_factory=set)  # sockets to itself or to a name server
     _ioctls: dict[str, str] = field(default_factory=dict)  # thread → its latest request
-    _route: set[str] = field(default_factory=set)  # sockets of rtnetlink, which strace does not always know as such
+    _route: set[str] = field(default_factory=set)  # rtnetlink sockets, which strace does not always recognize
 
     @classmethod
     def of(cls, text: str) -> Trace:
-        """Returns what the file that strace wrote shows."""
+        """Parses the file that strace wrote."""
         trace = cls(_own=set(re.findall(r"^(\d+) ", text, re.MULTILINE)))
         for line in whole_lines(text):
             if match := re.match(r"(?:(\d+) +)?((\w+)\((.*))", line):
@@ -140,13 +140,13 @@ class Trace:
     def _ioctl_changes(self, rest: str, thread: str) -> bool:
         before = self._ioctls.get(thread)
         request = self._ioctls[thread] = (re.findall(r", (\w+)", rest) or [""])[0]
-        return (before, request) != SPEED_QUERY and QUESTIONS.search(rest) is None
+        return (before, request) != SPEED_QUERY and READ_REQUESTS.search(rest) is None
 
     def _sends(self, rest: str) -> bool:
         messages = netlink_messages(rest)
         socket = re.match(r"\d+<(socket:\[\d+\])>", rest)
         if not messages:
-            return socket is None or socket[1] not in self._quiet
+            return socket is None or socket[1] not in self._harmless_sockets
         is_route = socket is not None and socket[1] in self._route
         return not all(
             kind.startswith("RTM_GET")
@@ -162,11 +162,11 @@ class Trace:
                 self._route.update(sockets)
             return False
         if call == "socketpair":
-            self._quiet.update(sockets)  # asyncio wakes itself
+            self._harmless_sockets.update(sockets)  # asyncio wakes itself
             return False
         if call == "connect":
-            if "sin_port=htons(53)" in rest or "sin6_port=htons(53)" in rest:  # keepalived looks its own host up
-                self._quiet.update(sockets)
+            if "sin_port=htons(53)" in rest or "sin6_port=htons(53)" in rest:  # keepalived resolves its own host name
+                self._harmless_sockets.update(sockets)
                 return False
             return re.search(r"sa_family=AF_NETLINK.* nl_pid=0,|/nscd/socket", rest) is None
         return OPTIONS.search(rest) is None

@@ -1,4 +1,4 @@
-"""Which cluster a lab test needs: it says so by a parameter, by its mark, or by the fixture `cluster`."""
+"""Finds the cluster spec of a lab test: in a parameter, in its mark, or by the fixture `cluster`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tests.lab.spec import ClusterSpec
 
 
 def wanted_cluster(item: pytest.Item) -> ClusterSpec | None:
-    """Return a parameter that is a spec, that of `@pytest.mark.lab(spec=…)`, or the default one for `cluster`."""
+    """Returns the parameter that is a spec, the spec in `@pytest.mark.lab(spec=…)`, or the default for `cluster`."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     marks = [mark.kwargs.get("spec") for mark in item.iter_markers("lab")]
-    said = next((value for value in (*parameters.values(), *marks) if isinstance(value, ClusterSpec)), None)
-    if said is None and "cluster" in getattr(item, "fixturenames", ()):
+    spec = next((value for value in (*parameters.values(), *marks) if isinstance(value, ClusterSpec)), None)
+    if spec is None and "cluster" in getattr(item, "fixturenames", ()):
         return ClusterSpec()
-    return said
+    return spec

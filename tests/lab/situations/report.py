@@ -1,7 +1,7 @@
-"""Writes docs/predictions.md from what the situations gave: ``python -m tests.lab.situations.report COMMIT RESULT…``.
+"""Writes docs/predictions.md from the situations' results: ``python -m tests.lab.situations.report COMMIT RESULT…``.
 
-The results are those of ``pytest tests/lab/situations --junitxml=RESULT.xml``, in any number of portions; of a
-situation that was carried out twice on one version, the last file counts. COMMIT names what was tested.
+Each RESULT is a file of ``pytest tests/lab/situations --junitxml=RESULT.xml``. If a situation ran twice on one version,
+the last file counts. COMMIT is the tested commit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from tests.lab.situations.rows import ROWS
 
 REFUSED = 3
-"""Exit code of what was not carried out."""
+"""Exit code of a refused action."""
 TARGET = Path(__file__).parents[3] / "docs" / "predictions.md"
 HEAD = """# What kvtui predicts, and what comes
 
@@ -39,18 +39,19 @@ class Line(NamedTuple):
     version: str
     predicted: str
     certainty: str
-    came: str
+    observed: str
     wrong: list[str]
     code: int
 
     def __str__(self) -> str:
         mark = f" **wrong: {'; '.join(self.wrong)}**" if self.wrong else ""
         name = self.situation.partition(": ")[2]
-        return f"| {name} ({self.version}) | {self.predicted} | {self.certainty} | {self.came}{mark} | {self.code} |"
+        cells = (f"{name} ({self.version})", self.predicted, self.certainty, f"{self.observed}{mark}", self.code)
+        return f"| {' | '.join(map(str, cells))} |"
 
 
 def results(paths: list[str]) -> list[dict[str, Any]]:
-    """Returns what each situation gave."""
+    """Returns the results of all situations, in the order of ``ROWS``."""
     properties = (e for path in paths for e in ET.parse(path).iter("property"))  # noqa: S314 - written by our own pytest
     values = [json.loads(e.get("value") or "{}") for e in properties if e.get("name") == "situation"]
     found = {(r["name"], r["keepalived"]): r for r in values if r["code"] != REFUSED}
@@ -59,26 +60,27 @@ def results(paths: list[str]) -> list[dict[str, Any]]:
 
 
 def lines_of(result: dict[str, Any]) -> list[Line]:
-    """Returns the lines of one situation; of a drain only the instances that move."""
+    """Returns the lines of one situation. A drain has lines only for instances that change state."""
     facts = (result["name"], result["keepalived"])
     lines = []
     for one in result["services"]:
-        p, came = one["predicted"], one["came"]
+        p, observed = one["predicted"], one["observed"]
         predicted = f"{p['virtual_server']}: {p['real_servers']['then']} of {p['real_servers']['now']} live"
         predicted += f", weight {p['weight']['then']} of {p['weight']['now']}; clients: {p['new_connections']}"
-        clients = came["new_connections"] or "not here"
-        seen = f"{came['real_servers']} live, weight {came['weight']}; clients: {clients}"
+        clients = observed["new_connections"] or "not here"
+        seen = f"{observed['real_servers']} live, weight {observed['weight']}; clients: {clients}"
         lines.append(Line(*facts, predicted, "certain", seen, one["wrong"], result["code"]))
     for one in result["instances"]:
-        p, came = one["predicted"], one["came"]
+        p, observed = one["predicted"], one["observed"]
         if result["services"] and p["state"]["then"] == p["state"]["now"] and not one["wrong"]:
             continue
         state = f"{p['state']['now'] or 'new'} → {p['state']['then'] or 'unknown'}"
         vips = "unknown" if p["vips_here"]["then"] is None else " ".join(p["vips_here"]["then"]) or "none"
         two = {True: ", two owners", False: "", None: ", two owners unknown"}[p["two_owners"]]
         predicted = f"{p['instance']}: {state}; VIPs here: {vips}{two}"
-        here = " ".join(came["vips_here"]) or "none"
-        seen = f"{came['state'] or 'as before'}; VIPs here: {here}{', two owners' if came['two_owners'] else ''}"
+        here = " ".join(observed["vips_here"]) or "none"
+        two = ", two owners" if observed["two_owners"] else ""
+        seen = f"{observed['state'] or 'as before'}; VIPs here: {here}{two}"
         lines.append(Line(*facts, predicted, p["certainty"], seen, one["wrong"], result["code"]))
     return lines
 

@@ -1,4 +1,4 @@
-"""Situations as data: what is changed, and on which node. What is predicted, and what comes, is measured."""
+"""Situations as data: the change, and its node. The test compares the prediction with the observation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tests.lab.owners import OFFSET
 from tests.lab.spec import ECHO, NGINX, ClusterSpec, real4
 
 PRIORITY = "priority *"
-"""In an edit: whatever priority the node has."""
+"""In an edit, stands for the node's present priority."""
 Edit = tuple[str, str]
-"""A text of the node's config, and what takes its place."""
+"""A text in the node's config, and its replacement."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Row:
     spec: ClusterSpec
     node: Literal["master", "backup"] = "master"
     edits: tuple[Edit, ...] = ()
-    files: tuple[tuple[str, str], ...] = ()  # in the pod's /tmp, before
-    parts: tuple[str, ...] = field(default=())  # what must stand in the plan's first lines
+    files: tuple[tuple[str, str], ...] = ()  # written into the pod's /tmp first
+    parts: tuple[str, ...] = field(default=())  # texts that the plan's effects must contain
 
 
 BASE = ClusterSpec(services=(NGINX,), requests_per_second=0, delay_loop=1, advert_int=1)
-"""Adverts of a second: on a busy machine shorter ones come too late, and VIPs move by themselves."""
+"""An advert_int of 1: on a busy machine more frequent adverts are late, and VIPs move without a cause."""
 V2 = replace(BASE, vrrp_version=2)
 UNICAST = replace(BASE, unicast=True)
 NOPREEMPT = replace(BASE, preempt=False)
@@ -50,11 +50,11 @@ DEFINED = "".join((
     script("late", "/bin/true", "init_fail"),
     script("patient", "/bin/false", "fall 3"),
 ))  # fmt: skip
-ENDING = (
+SCRIPT_FILES = (
     ("polite", "trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"),
     ("stubborn", "trap '' TERM\nwhile :; do sleep 0.1; done\n"),
 )
-"""Scripts that do not end by themselves: one exits with 0 when it is told to, one does not listen."""
+"""Scripts that run until they get SIGTERM: one exits with 0 then, one ignores the signal."""
 SCRIPTS = replace(BASE, extra_global=f"}}\n{DEFINED}global_defs {{", priorities=(100, 101, 104))
 WEIGHTED = replace(SCRIPTS, extra_instance="track_script {\n    good weight 30\n  }")
 FAILING = replace(SCRIPTS, extra_instance="track_script {\n    bad weight -30\n  }")
@@ -122,9 +122,9 @@ RELOADS = (
         "script added that exits with 0 at its time limit",
         SCRIPTS,
         tracking("track_script {\n polite\n }"),
-        files=ENDING,
+        files=SCRIPT_FILES,
     ),
-    reload("script added that ignores SIGTERM", SCRIPTS, tracking("track_script {\n stubborn\n }"), files=ENDING),
+    reload("script added that ignores SIGTERM", SCRIPTS, tracking("track_script {\n stubborn\n }"), files=SCRIPT_FILES),
     reload(
         "script of weight -10 added that does not end", SCRIPTS, tracking("track_script {\n endless weight -10\n }")
     ),
@@ -223,13 +223,13 @@ WEB = "# Service: default-nginx"
 
 
 def drain(name: str, spec: ClusterSpec, *edits: Edit, **changes: object) -> Row:
-    """The edits run before: they are reloaded first."""
+    """Returns a drain situation; the edits are reloaded before the drain."""
     words = ("drain", str(changes.pop("real", real4(1))), *changes.pop("options", ()))  # type: ignore[misc]
     return Row(f"drain: {name}", words, spec, edits=edits, **changes)  # type: ignore[arg-type]
 
 
 def block(number: int) -> str:
-    """The config of a real server."""
+    """Returns the config block of a real server."""
     return f"""
   real_server {real4(number)} 80 {{
     weight 1
@@ -242,7 +242,7 @@ def block(number: int) -> str:
 
 
 def by_file(*numbers: int) -> tuple[Edit, ...]:
-    """Real servers with a FILE_CHECK each, whose track file drains them."""
+    """Returns edits that give these real servers a FILE_CHECK, so that its track file drains them."""
     files = "".join(f"track_file rs{n} {{\n  file /tmp/rs{n}\n}}\n" for n in numbers)
     checks = [
         (f"{real4(n)} 80 {{\n", f"{real4(n)} 80 {{\n FILE_CHECK {{\n track_file rs{n}\n weight 1\n }}\n")
@@ -252,10 +252,10 @@ def by_file(*numbers: int) -> tuple[Edit, ...]:
 
 
 SORRY = ((block(3), f"  sorry_server {real4(3)} 80\n"), (block(2), "\n"))
-"""One real server and a sorry server."""
+"""Edits that leave one real server and a sorry server."""
 LAST = ((block(3), "\n"), (block(2), "\n"))
 QUORUM = (f"{WEB}\nvirtual_server {NGINX.vip} 80 {{", f"{WEB}\nvirtual_server {NGINX.vip} 80 {{\n  quorum 3")
-SPREAD = (QUORUM[0], f"{QUORUM[1]}\n  hysteresis 1")
+HYSTERESIS = (QUORUM[0], f"{QUORUM[1]}\n  hysteresis 1")
 HASHED = replace(BASE, scheduler="sh")
 SHARED_FILE = ("virtual_ipaddress {", "track_file {\n    rs1 weight 10\n  }\n  virtual_ipaddress {")
 
@@ -282,7 +282,7 @@ DRAINS = (
     drain("by a track file: the last one", BASE, *LAST, *by_file(1)),
     drain("by a track file: the last one, beside a sorry server", BASE, *SORRY, *by_file(1)),
     drain("by a track file: one of three, quorum 3", BASE, QUORUM, *by_file(1)),
-    drain("by a track file: one of three, quorum 3, hysteresis 1", BASE, SPREAD, *by_file(1)),
+    drain("by a track file: one of three, quorum 3, hysteresis 1", BASE, HYSTERESIS, *by_file(1)),
     drain("by a track file that the instance tracks too", BASE, *by_file(1), SHARED_FILE),
 )
 
@@ -341,4 +341,4 @@ QUICK = frozenset(
         ),
     )
 )
-"""The third that `make test` carries out: of each kind, on few different clusters."""
+"""The third of the situations that `make test` runs: some of each kind, on few clusters."""

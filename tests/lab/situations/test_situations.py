@@ -1,4 +1,4 @@
-"""Each situation is carried out on real nodes: what is said to be certain comes, and exit code 0 loses no VIP."""
+"""Runs each situation on real nodes and compares the plan's prediction with what happens."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The lab's Kubernetes API: the tests' emulator in a network namespace of its own, with the cluster's controllers.
+"""The lab's Kubernetes API: the tests' emulator in its own network namespace, with the endpoint controllers.
 
     python -m tests.lab.story.api FOLDER
 
-It leaves in the folder `kubeconfig`, once it serves, and `targets.json` for the traffic (services.py).
+It writes into the folder `kubeconfig`, once it serves, and `targets.json` for the traffic (services.py).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tests.lab.story import client, world
 
 
 def write_targets(folder: Path, targets: list[tuple[str, int]], sources: list[str]) -> None:
-    """Tell the traffic whom to ask; it looks before each request."""
-    draft = folder / "targets.new"
-    draft.write_text(json.dumps([[vip, port, sources] for vip, port in targets]))
-    draft.replace(folder / "targets.json")
+    """Writes the addresses for the traffic, which reads them before each request."""
+    temp = folder / "targets.new"
+    temp.write_text(json.dumps([[vip, port, sources] for vip, port in targets]))
+    temp.replace(folder / "targets.json")
 
 
 def main() -> None:
-    """Serve until the lab ends."""
+    """Serves until the lab ends."""
     die_with_parent()
     folder = Path(sys.argv[1])
     plan = json.loads((folder / "world.json").read_text())

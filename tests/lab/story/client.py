@@ -1,4 +1,4 @@
-"""A small client of the lab's API: the standard library only, because each import costs time on the lab's CPU."""
+"""A small client of the lab's API. It uses the standard library only: each import costs time on the lab's CPU."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ GROUPS = {"endpointslices": "apis/discovery.k8s.io/v1"}
 
 
 class ApiError(Exception):
-    """The API cannot be reached, or refused; the text is for a person."""
+    """The API cannot be reached, or refused a request; the text says which."""
 
 
 def path_of(plural: str, namespace: str = "", name: str = "") -> str:
-    """The path of an object, or of a list."""
+    """Returns the path of an object or of a list."""
     scope = f"/namespaces/{namespace}" if namespace else ""
     return f"/{GROUPS.get(plural, 'api/v1')}{scope}/{plural}" + (f"/{name}" if name else "")
 
 
 def ask(method: str, path: str, body: Any = None) -> Any:
-    """Make one request; gives the parsed answer.
+    """Sends one request and returns the parsed answer.
 
     Raises:
-        ApiError: no answer, or not the one that was hoped for.
+        ApiError: No answer, or an error.
     """
     connection = http.client.HTTPConnection(HOST, PORT, timeout=TIMEOUT)
     try:
@@ -48,19 +48,19 @@ def ask(method: str, path: str, body: Any = None) -> Any:
 
 
 def get(plural: str, namespace: str = "", name: str = "") -> Any:
-    """Get one object, or the items of a list."""
+    """Returns one object, or the items of a list."""
     found = ask("GET", path_of(plural, namespace, name))
     return found if name else found["items"]
 
 
 def put(plural: str, obj: Any) -> None:
-    """Create or replace an object."""
+    """Creates or replaces an object."""
     metadata = obj["metadata"]
     ask("PUT", path_of(plural, metadata.get("namespace", ""), metadata["name"]), obj)
 
 
 def watch(plural: str, namespace: str = "", name: str = "") -> Iterator[Any]:
-    """Yield the events of a watch that begins now, until the connection ends; first None, once it runs."""
+    """Yields None once the watch runs, then its events until the connection ends."""
     field = f"&fieldSelector=metadata.name%3D{name}" if name else ""
     connection = http.client.HTTPConnection(HOST, PORT)
     try:

@@ -1,11 +1,10 @@
-"""The controller of the lab's nodes: what keepalived-vip does, after its description in ../shared/keepalived-vip.md.
+"""The controller of the lab's nodes. It does what keepalived-vip does, see ../shared/keepalived-vip.md.
 
     kube-keepalived-vip --services-configmap=NAMESPACE/NAME --vrid=50 --iface=eth0 --release-vips
 
-PID 1 of its pod, and keepalived's parent. It reads the ConfigMap, Services, Endpoints (ready addresses only), Nodes
-and its own Pod; renders keepalived.conf; and, when the text differs from the last one that it wrote, sends SIGHUP.
-
-It has a template of its own, not that of ``kvtui.rules.mapping``: what kvtui expects is compared with what this writes.
+It is PID 1 of its pod and keepalived's parent. It reads the ConfigMap, Services, Endpoints (ready addresses only),
+Nodes and its own Pod, and renders keepalived.conf. If the text differs from the last one, it sends SIGHUP.
+Its template is independent of ``kvtui.rules.mapping``, so that tests compare what kvtui expects with what this writes.
 """
 
 from __future__ import annotations
@@ -110,11 +109,11 @@ TAIL = """
 
 """
 BLANK = "  \n"
-"""What Go's template leaves of a line with an action."""
+"""The rest of a line that contains an action of Go's template."""
 
 
 class Entry(NamedTuple):
-    """An entry of the ConfigMap that the grammar accepts; namespace and name are empty for a VIP alone."""
+    """A valid entry of the ConfigMap. Namespace and name are empty for an entry without a Service."""
 
     vip: str
     namespace: str = ""
@@ -123,7 +122,7 @@ class Entry(NamedTuple):
 
 
 def parse(vip: str, value: str) -> Entry | None:
-    """Reads one entry as the controller's regular expressions do; None: skipped, with a warning."""
+    """Parses one entry with the controller's regular expressions; None if the controller skips it with a warning."""
     if not value:
         return Entry(vip)
     match = VALUE.search(value)
@@ -136,7 +135,7 @@ def parse(vip: str, value: str) -> Entry | None:
 
 
 def backends(endpoints: Mapping[str, Any], port: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The ready addresses of an Endpoints object that serve a port of the Service."""
+    """Returns the ready addresses in an Endpoints object that serve a port of the Service."""
     target = port.get("targetPort") or port["port"]
     found = {
         (address["ip"], number["port"])
@@ -149,7 +148,7 @@ def backends(endpoints: Mapping[str, Any], port: Mapping[str, Any]) -> list[tupl
 
 
 class Controller:
-    """One node's controller, with its keepalived."""
+    """One node's controller and its keepalived."""
 
     def __init__(self, flags: Mapping[str, str], conf: Path, keepalived: list[str]) -> None:
         self.configmap = tuple(flags["services-configmap"].split("/", 1))
@@ -161,7 +160,7 @@ class Controller:
         self._process: subprocess.Popen[bytes] | None = None
 
     def priority(self) -> int:
-        """100 and the place of this node's address among all, sorted as text; once, as the controller does."""
+        """Returns 100 plus the index of this node's address among all, sorted as text. Computed once."""
         if not self._priority:
             mine = client.get("pods", os.environ["POD_NAMESPACE"], os.environ["POD_NAME"])["spec"]["nodeName"]
             addresses = {
@@ -174,7 +173,7 @@ class Controller:
         return self._priority
 
     def render(self) -> str:
-        """The text of keepalived.conf for what the API says now."""
+        """Returns the text of keepalived.conf for the API's present objects."""
         data = client.get("configmaps", *self.configmap).get("data") or {}
         services = {(s["metadata"]["namespace"], s["metadata"]["name"]): s for s in client.get("services")}
         endpoints = {(e["metadata"]["namespace"], e["metadata"]["name"]): e for e in client.get("endpoints")}
@@ -215,7 +214,7 @@ class Controller:
         return found
 
     def sync(self) -> None:
-        """Write the file in place, as the controller does; SIGHUP only if its text is new."""
+        """Writes the file in place, as keepalived-vip does. Sends SIGHUP only if the text is new."""
         text = self.render()
         self.conf.write_text(text)
         if text == self._written:
@@ -228,11 +227,11 @@ class Controller:
             self._process.send_signal(signal.SIGHUP)
 
     def _end_with_keepalived(self) -> None:
-        """The container ends when keepalived does."""
+        """Ends the container when keepalived ends."""
         os._exit(self._process.wait() if self._process else 1)
 
     def stop(self, number: int, _frame: object) -> None:
-        """SIGTERM: keepalived hands the VIPs over and removes them; then the container ends."""
+        """Handles SIGTERM: keepalived hands over its VIPs and removes them, then the container ends."""
         if self._process is None:
             os._exit(128 + number)
         self._process.terminate()
@@ -241,14 +240,14 @@ class Controller:
         while True:
             try:
                 for event in client.watch(plural, *where):
-                    # an added or deleted ConfigMap triggers no sync; at the beginning there is one
+                    # only a modified ConfigMap triggers a sync; so does the start of the watch
                     if event is None or plural == "endpoints" or event["type"] == "MODIFIED":
                         self.changed.set()
-            except (OSError, ValueError):  # the API is not there (yet), or the connection was cut in a line
+            except (OSError, ValueError):  # the API does not answer (yet), or the connection broke in a line
                 time.sleep(RETRY_SECONDS)
 
     def run(self) -> None:
-        """Sync after every change, at most once in two seconds."""
+        """Syncs after each change, at most once in two seconds."""
         signal.signal(signal.SIGTERM, self.stop)
         for arguments in (("configmaps", *self.configmap), ("endpoints",)):
             threading.Thread(target=self._follow, args=arguments, daemon=True).start()
@@ -266,7 +265,7 @@ class Controller:
 
 
 def main() -> None:
-    """Begin; LAB_ROOT is the root folder of another version of keepalived."""
+    """Runs the controller. LAB_ROOT is the root folder of another version of keepalived."""
     flags = dict(argument[2:].partition("=")[::2] for argument in sys.argv[1:])
     root = os.environ.get("LAB_ROOT", "/")
     keepalived = [os.environ.get("LAB_KEEPALIVED", "/usr/sbin/keepalived"), *KEEPALIVED_ARGS]

@@ -1,4 +1,4 @@
-"""`lab`: the commands of the lab's shell. One program, so that the shell keeps all of its own commands."""
+"""`lab`: the commands of the lab's shell, as one program, so that they hide no other command."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ The API takes kubectl, where it is installed: kubectl edit configmap vip-configm
 
 
 class RefusedError(Exception):
-    """What was typed cannot be done; the text says why, and what can."""
+    """A command cannot be done; the text says why, and what to type instead."""
 
 
 def known(name: str, names: tuple[str, ...], what: str) -> str:
-    """Returns the name if it is one of these."""
+    """Returns the name if it is one of these names; else raises RefusedError."""
     if name not in names:
         raise RefusedError(f'no {what} "{name}"; there are {", ".join(names)}')
     return name
 
 
 def main_pid(node: str) -> int | None:
-    """The pid of the controller, PID 1 of the node's pod; None when the pod does not run."""
+    """Returns the PID of the controller, which is PID 1 of the node's pod; None if the pod does not run."""
     try:
         pod = (FOLDER / known(node, NODES, "node") / "pod").read_text().strip()
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]) if (pid := int(pod)) else None
@@ -60,7 +60,7 @@ def main_pid(node: str) -> int | None:
 
 
 def add_vip(vip: str, service: str) -> str:
-    """An entry of the ConfigMap."""
+    """Adds an entry to the ConfigMap."""
     try:
         address = ipaddress.ip_address(vip)
     except ValueError:
@@ -73,14 +73,14 @@ def add_vip(vip: str, service: str) -> str:
 
 
 def remove_vip(vip: str) -> str:
-    """Take the entry out."""
+    """Removes an entry of the ConfigMap."""
     known(vip, tuple(_configmap().get("data") or {}), "VIP")
     _edit_configmap(vip, None)
     return f"{vip} is no longer in the ConfigMap."
 
 
 def list_vips() -> str:
-    """The ConfigMap, an entry a line."""
+    """Lists the ConfigMap's entries."""
     lines = [f"  {vip}: {value or '(VIP only)'}" for vip, value in (_configmap().get("data") or {}).items()]
     return "\n".join(["ConfigMap default/vip-configmap", *lines])
 
@@ -97,21 +97,21 @@ def _edit_configmap(vip: str, value: str | None) -> None:
 
 
 def endpoint(state: str, pod: str) -> str:
-    """Readiness of a pod."""
+    """Sets the readiness of a pod."""
     all_pods = world.pods()
     client.put("pods", world.with_readiness(all_pods[known(pod, tuple(all_pods), "pod")], ready=state == "up"))
     return f"{pod} is {'ready' if state == 'up' else 'not ready'}."
 
 
 def server(state: str, pod: str) -> str:
-    """The cable of a pod."""
+    """Sets a pod's link up or down."""
     link = f"{world.server_of(known(pod, tuple(world.pods()), 'pod'))}-l"
     _run("ip", "link", "set", link, state)
     return f"{pod} {'answers again' if state == 'up' else 'no longer answers'}: the next health checks see it."
 
 
 def send(number: signal.Signals, node: str) -> str:
-    """End a pod."""
+    """Sends a signal to a node's pod."""
     pid = main_pid(node)
     if pid is None:
         raise RefusedError(f"keepalived does not run on {node}; start it: lab start {node}")
@@ -120,7 +120,7 @@ def send(number: signal.Signals, node: str) -> str:
 
 
 def start(node: str) -> str:
-    """Start the pod again."""
+    """Starts a node's pod again."""
     if main_pid(node) is not None:
         raise RefusedError(f"keepalived runs on {node}")
     _run("sh", str(FOLDER / node / "start"))
@@ -128,7 +128,7 @@ def start(node: str) -> str:
 
 
 def split(node: str = "node-c") -> str:
-    """Block multicast to the other nodes."""
+    """Blocks multicast to the other nodes."""
     for other in NODES:
         if other != known(node, NODES, "node"):
             _run("bridge", "link", "set", "dev", f"{other}-l", "mcast_flood", "off")
@@ -136,13 +136,13 @@ def split(node: str = "node-c") -> str:
 
 
 def cut(node: str) -> str:
-    """Pull the cable of a node."""
+    """Sets a node's link down."""
     _run("ip", "link", "set", f"{known(node, NODES, 'node')}-l", "down")
     return f"The cable of {node} is pulled. End it: lab mend"
 
 
 def mend() -> str:
-    """Every cable and every multicast is back."""
+    """Restores all nodes' links and multicast."""
     for node in NODES:
         _run("ip", "link", "set", f"{node}-l", "up")
         _run("bridge", "link", "set", "dev", f"{node}-l", "mcast_flood", "on")
@@ -156,7 +156,7 @@ def _run(*command: str) -> None:
 
 
 def show_tour(*words: str) -> str:
-    """The next step, or the one that is named."""
+    """Shows the next step of the tour, or the given one."""
     number = tour.advance(FOLDER / "tour", list(words))
     if number is None:
         raise RefusedError(f"the tour has steps 1 to {len(tour.STEPS)}: lab tour 1")
@@ -164,18 +164,18 @@ def show_tour(*words: str) -> str:
 
 
 def edit(node: str) -> str:
-    """The node's keepalived.conf in an editor."""
+    """Opens the node's keepalived.conf in an editor."""
     conf = FOLDER / known(node, NODES, "node") / "etc" / "keepalived.conf"
-    return instead(os.environ.get("EDITOR") or "vi", str(conf))
+    return become(os.environ.get("EDITOR") or "vi", str(conf))
 
 
 def log(node: str) -> str:
-    """What the pod logs, as it comes."""
-    return instead("tail", "-n", "40", "-f", str(FOLDER / known(node, NODES, "node") / "keepalived.log"))
+    """Follows the log of a node's pod."""
+    return become("tail", "-n", "40", "-f", str(FOLDER / known(node, NODES, "node") / "keepalived.log"))
 
 
-def instead(*command: str) -> str:
-    """Become another program."""
+def become(*command: str) -> str:
+    """Replaces this process by another program."""
     sys.stdout.flush()
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell on purpose
@@ -184,9 +184,9 @@ def instead(*command: str) -> str:
 
 
 def on(place: str, *command: str) -> str:
-    """Run a command in a namespace of the lab, as its node."""
+    """Runs a command in a namespace of the lab, with its NODE_NAME."""
     places = tuple(sorted(path.name for path in Path("/run/netns").iterdir()))
-    return instead("ip", "netns", "exec", known(place, places, "place"), "env", f"NODE_NAME={place}", *command)
+    return become("ip", "netns", "exec", known(place, places, "place"), "env", f"NODE_NAME={place}", *command)
 
 
 Action = Callable[..., str]
@@ -209,11 +209,11 @@ COMMANDS: dict[tuple[str, ...], tuple[Action, int]] = {
     ("tour",): (show_tour, OPTIONAL),
     ("on",): (on, ANY),
 }
-"""What is typed → what it does, and with how many more words."""
+"""Command words → function, and its number of arguments."""
 
 
 def find(words: list[str]) -> Callable[[], str] | None:
-    """Returns what the words ask for; None: there is no such command."""
+    """Returns the call for these words; None if there is no such command."""
     for name, (action, more) in COMMANDS.items():
         rest = words[len(name) :]
         allowed = {OPTIONAL: len(rest) <= 1, ANY: len(rest) >= 2}.get(more, len(rest) == more)
@@ -223,7 +223,7 @@ def find(words: list[str]) -> Callable[[], str] | None:
 
 
 def main() -> int:
-    """Do what was typed."""
+    """Runs the typed command."""
     words = sys.argv[1:]
     if not words or words[0] in {"help", "-h", "--help"}:
         print(HELP)

@@ -1,4 +1,4 @@
-"""`lab tour`: six steps, each with what to type and what to look at."""
+"""`lab tour`: six steps, each with commands to type and results to look at."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """One step of the tour; ``typed`` are commands for the lab's shell."""
+    """One step of the tour; ``typed`` has commands for the lab's shell."""
 
     title: str
     typed: tuple[str, ...]
@@ -70,7 +70,7 @@ END = 'That was the tour. "lab" lists all commands; q in kvtui leaves, and the l
 
 
 def step_text(number: int) -> str:
-    """Returns step ``number``, from 1, as it is printed."""
+    """Returns the text of step ``number``, counted from 1."""
     step = STEPS[number - 1]
     lines = [f"Step {number} of {len(STEPS)}: {step.title}", "", "  Type"]
     lines += [f"    {line}" for line in step.typed]
@@ -81,7 +81,7 @@ def step_text(number: int) -> str:
 
 
 def advance(state: Path, words: list[str]) -> int | None:
-    """Returns the step to show, and remembers it; None if the words name no step."""
+    """Returns the number of the step to show and stores it; None if the words are no valid step."""
     last = int(state.read_text()) if state.exists() else 0
     match words:
         case []:

@@ -1,4 +1,4 @@
-"""The objects of the lab's API, and what a cluster's own controllers make of them: endpoints from Services and pods."""
+"""The objects of the lab's API, and the endpoints that a cluster's controllers derive from Services and pods."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 VIP, ECHO_VIP, GATEWAY_VIP = "10.4.0.50", "10.4.0.51", "10.4.0.60"
 CONFIGMAP = {VIP: "default/nginx", ECHO_VIP: "default/echo:DR", GATEWAY_VIP: ""}
-"""The tutorial's entry (NAT); one by direct routing; a VIP alone, through which the pods answer what came by NAT."""
+"""The tutorial's entry (NAT), one by direct routing, and a VIP without Service, the pods' gateway for NAT answers."""
 APPS = {"nginx": (1, 2, 3), "echo": (4, 5)}
-"""Service → the numbers of the real servers that are its pods."""
+"""Service → the numbers of its real servers, which are its pods."""
 
 
 def pods() -> dict[str, Object]:
-    """The pods of the Services by name: nginx-1 is rs-1, … echo-2 is rs-5."""
+    """Returns the Services' pods by name: nginx-1 is rs-1, … echo-2 is rs-5."""
     return {
         f"{app}-{place}": objects.pod(
             f"{app}-{place}",
@@ -35,7 +35,7 @@ def pods() -> dict[str, Object]:
 
 
 def beginning(nodes: Mapping[str, str]) -> list[Object]:
-    """What is in the API when the lab starts; ``nodes`` are addresses by name."""
+    """Returns the API's objects at the lab's start; ``nodes`` are addresses by name."""
     return [
         objects.configmap(CONFIGMAP),
         *(objects.service(app, clusterIP=f"10.96.0.{number}") for number, app in enumerate(APPS, start=10)),
@@ -46,30 +46,30 @@ def beginning(nodes: Mapping[str, str]) -> list[Object]:
 
 
 def server_of(pod: str) -> str:
-    """The real server (a network namespace) that is this pod.
+    """Returns the real server (a network namespace) of this pod.
 
     Raises:
-        KeyError: there is no such pod.
+        KeyError: There is no such pod.
     """
     address = pods()[pod]["status"]["podIP"]
     return next(f"rs-{number}" for number in range(1, REAL_SERVERS + 1) if real4(number) == address)
 
 
 def with_readiness(pod: Object, *, ready: bool) -> Object:
-    """The pod with another Ready condition."""
+    """Returns the pod with this Ready condition."""
     condition = {"type": "Ready", "status": "True" if ready else "False"}
     return {**pod, "status": {**pod["status"], "conditions": [condition]}}
 
 
 def reconcile(cluster: FakeCluster) -> None:
-    """Make Endpoints and EndpointSlices what Services and pods say, as the endpoint controllers do."""
+    """Updates Endpoints and EndpointSlices from Services and pods, as the endpoint controllers do."""
     services = {_key(s): s for s in cluster.all("services")}
     everyone = cluster.all("pods")
     for key, service in services.items():
         if selector := service.get("spec", {}).get("selector"):
             chosen = [p for p in everyone if p["metadata"]["namespace"] == key[0] and _selected(p, selector)]
-            for made in _made(service, chosen):
-                _put_if_new(cluster, made)
+            for made in _endpoint_objects(service, chosen):
+                _put_if_changed(cluster, made)
     for plural in ("endpoints", "endpointslices"):
         for found in cluster.all(plural):
             namespace, name = _key(found)
@@ -79,7 +79,7 @@ def reconcile(cluster: FakeCluster) -> None:
 
 
 def targets(cluster: FakeCluster) -> list[tuple[str, int]]:
-    """Each VIP and TCP port that the client asks: of Services with a ready endpoint, for it waits for each answer."""
+    """Returns each VIP and TCP port that the client requests. It waits for answers, so their Services must be ready."""
     data = next((c.get("data") or {} for c in cluster.all("configmaps") if _key(c) == objects.CONFIGMAP), {})
     ready = {_key(e) for e in cluster.all("endpoints") if any(s.get("addresses") for s in e.get("subsets") or ())}
     services = {"/".join(_key(s)): s for s in cluster.all("services") if _key(s) in ready}
@@ -101,12 +101,12 @@ def _selected(pod: Object, selector: Mapping[str, str]) -> bool:
     return bool(pod.get("status", {}).get("podIP")) and selector.items() <= labels.items()
 
 
-def _made(service: Object, chosen: list[Object]) -> Iterator[Object]:
+def _endpoint_objects(service: Object, chosen: list[Object]) -> Iterator[Object]:
     namespace, name = _key(service)
     numbers = [
         {"name": p.get("name", ""), "port": p.get("targetPort", p["port"]), "protocol": p.get("protocol", "TCP")}
         for p in service["spec"].get("ports") or ()
-        if isinstance(p.get("targetPort", p["port"]), int)  # the pods of the lab name no ports
+        if isinstance(p.get("targetPort", p["port"]), int)  # the lab's pods have no named ports
     ]
     subset: dict[str, Any] = {"ports": numbers}
     for pod in chosen:
@@ -139,7 +139,7 @@ def _reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": namespace, "name": name}
 
 
-def _put_if_new(cluster: FakeCluster, made: Object) -> None:
+def _put_if_changed(cluster: FakeCluster, made: Object) -> None:
     plural = {"Endpoints": "endpoints", "EndpointSlice": "endpointslices"}[made["kind"]]
     before = next((o for o in cluster.all(plural) if _key(o) == _key(made)), {})
     if {n: v for n, v in before.items() if n != "metadata"} != {n: v for n, v in made.items() if n != "metadata"}:
