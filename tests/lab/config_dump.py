@@ -1,6 +1,6 @@
-"""What real keepalived makes of a config: it runs for a moment in namespaces of its own and dumps what it has read.
+"""How real keepalived reads a config: it runs briefly in its own namespaces and dumps what it has read.
 
-Many run at once, since each waits for most of its time. Interfaces that the config names are made first (`dummy`).
+Several run in parallel, because each mostly waits. The interfaces that the config names are created first (`dummy`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.lab.poll import poll
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-AT_ONCE = 6
+MAX_PARALLEL = 6
 TIMEOUT = 120.0
-GIVE_UP = 60.0
-"""Seconds after which a process that was asked writes no dump any more."""
+DUMP_TIMEOUT = 60.0
+"""Seconds after the signal. keepalived writes no dump later than that."""
 CONFIG_ID = "high"
-"""What `@id` lines are compared with (`-i`): some of the shared files have it."""
+"""The config id (`-i`) that `@id` lines are compared with. Some of the shared files use it."""
 
 # $1: folder with etc, tmp, run and the batch of `ip`; $2: the root of keepalived's version
 SANDBOX = """
@@ -42,7 +42,7 @@ mount --bind "$folder/etc" "$root/etc/keepalived" || exit 70
 for name in "$folder"/run/netns/*; do
     [ ! -e "$name" ] || mount --bind /proc/self/ns/net "$name" || exit 70
 done
-exec 3<"$folder/tmp" # the folders may lie in one that is covered
+exec 3<"$folder/tmp" # the next mount may cover the folder's own path
 mount --rbind "$folder/run" "$root/run" && mount -c --bind /proc/self/fd/3/. "$root/tmp" || exit 70
 exec chroot "$root/" "$@"
 """
@@ -66,15 +66,15 @@ _TRACKED = re.compile(r"(?:track_interface|interfaces|linkbeat_interfaces)\s*\{(
 
 @dataclass
 class Dumped:
-    """What one keepalived said of one config.
+    """The dumps and the log of one keepalived on one config.
 
     Attributes:
-        vrrp: keepalived.data; empty without a VRRP child.
-        checker: keepalived_check.data; empty without a checker.
-        json: keepalived.json; empty without an instance.
-        log: all that it logged.
-        ended: whether it ended by itself, because of the config.
-        mute: whether it runs and wrote no dump.
+        vrrp: Text of keepalived.data; empty without a VRRP child.
+        checker: Text of keepalived_check.data; empty without a checker.
+        json: Text of keepalived.json; empty without an instance.
+        log: The whole log.
+        ended: Whether it exited because of the config.
+        no_dump: Whether it runs and wrote no dump.
     """
 
     vrrp: str = ""
@@ -82,7 +82,7 @@ class Dumped:
     json: str = ""
     log: str = ""
     ended: bool = False
-    mute: bool = False
+    no_dump: bool = False
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Run:
     process: subprocess.Popen[bytes] | None = None
     asked: tuple[int, ...] = ()
     asked_at: float = 0.0
-    mute: bool = False
+    no_dump: bool = False
     earlier: dict[str, str] = field(default_factory=dict)
     before: tuple[int, ...] = ()
 
@@ -110,7 +110,7 @@ class Run:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
         (self.folder / "run" / "netns").mkdir()
-        for name in _NAMESPACE.findall("\n".join(files.values())):  # each is the sandbox's own
+        for name in _NAMESPACE.findall("\n".join(files.values())):  # all of them are the sandbox's own namespace
             (self.folder / "run" / "netns" / name).touch()
         sources = _SOURCE.findall("\n".join(files.values()))
         self.folder.joinpath("links").write_text("".join(_links(interfaces, sources)))
@@ -121,7 +121,7 @@ class Run:
             )
 
     def done(self) -> bool:
-        """Asks for dumps once its children are there; whether they are written, or it has ended."""
+        """Requests the dumps once the children run. Returns whether they are written or keepalived has ended."""
         assert self.process is not None
         if self.process.poll() is not None or "died: Respawning" in self.log():
             self.earlier = {}
@@ -144,8 +144,8 @@ class Run:
         if " VRRP Instance = " in now.get("vrrp", ""):
             now["json"] = _text(self.folder / "tmp" / JSON)
         same, self.earlier = now == self.earlier, now
-        self.mute = not all(now.values()) and time.monotonic() - self.asked_at > GIVE_UP
-        return same and (all(now.values()) or self.mute)
+        self.no_dump = not all(now.values()) and time.monotonic() - self.asked_at > DUMP_TIMEOUT
+        return same and (all(now.values()) or self.no_dump)
 
     def log(self) -> str:
         return _text(self.folder / "log")
@@ -155,7 +155,7 @@ class Run:
         ended = self.process.poll() is not None or "died: Respawning" in self.log()
         self.process.kill()
         self.process.wait()
-        return Dumped(**self.earlier, log=self.log(), ended=ended, mute=self.mute)
+        return Dumped(**self.earlier, log=self.log(), ended=ended, no_dump=self.no_dump)
 
 
 def dumps(folder: Path, root: str, configs: Sequence[tuple[str, dict[str, str]]]) -> Iterator[tuple[str, Run, Dumped]]:
@@ -173,7 +173,7 @@ def _dumps(
     folder: Path, root: str, waiting: list[tuple[str, dict[str, str]]], running: list[tuple[str, Run]]
 ) -> Iterator[tuple[str, Run, Dumped]]:
     while waiting or running:
-        while waiting and len(running) < AT_ONCE:
+        while waiting and len(running) < MAX_PARALLEL:
             name, files = waiting.pop()
             run = Run(folder / name, root)
             run.start(files, interfaces_of("\n".join(files.values())))

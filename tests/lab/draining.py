@@ -1,4 +1,4 @@
-"""Drains as an operator does them, and what they do."""
+"""Runs drains by the command line, and observes their effects."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ WEB = (Protocol.TCP, NGINX.vip, 80, 0)
 
 
 def kvtui(node: Node, state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """As an operator on that node who is not asked."""
+    """Runs kvtui on that node with `--yes`, as user anna."""
     return operate.kvtui(node, state, "--yes", *arguments, SUDO_USER="anna")
 
 
-def done(node: Node, state: Path, *arguments: str) -> str:
-    """It must succeed; what it said."""
+def succeed(node: Node, state: Path, *arguments: str) -> str:
+    """Runs kvtui, which must succeed, and returns what it printed."""
     ran = kvtui(node, state, *arguments)
     assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout + ran.stderr
@@ -58,7 +58,7 @@ for _ in sys.stdin:
 
 @contextmanager
 def held_connection(cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
-    """A client that keeps one connection; each line asks it once more."""
+    """Yields a client that keeps one connection open; each line on its stdin sends one more request."""
     argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-I", "-S", "-c", HOLD, NGINX.vip]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         yield client

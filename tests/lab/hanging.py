@@ -1,4 +1,4 @@
-"""Where kvtui's readings are that hang, in its code and in the kernel."""
+"""Shows where kvtui's threads wait, in Python and in the kernel, for the report of a hang."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def readings() -> list[str]:
-    """Where the readings that run now are, should one hang."""
-    frames = sys._current_frames()  # noqa: SLF001 - documented, for debugging
+def thread_stacks() -> list[str]:
+    """Returns the Python and kernel stacks of the main thread and of those that read sources."""
+    frames = sys._current_frames()  # noqa: SLF001 - documented for debugging
     threads = {t.ident: t for t in threading.enumerate()}
     named = {t.native_id for t in threads.values()}
     found = []
@@ -26,7 +26,7 @@ def readings() -> list[str]:
 
 
 def kernel_stack(thread: int | None) -> str:
-    """Where a thread waits in the kernel."""
+    """Returns a thread's stack in the kernel."""
     with suppress(OSError):
         return Path(f"/proc/self/task/{thread}/stack").read_text()
     return ""

@@ -1,4 +1,4 @@
-"""Carries out an action in a child that is killed by SIGKILL at a chosen moment, and looks at what that leaves."""
+"""Runs an action in a child process that gets SIGKILL at a chosen moment, and reads the state that it leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """When kvtui is killed: `before` or `after` a step, `within` the write of one, or `verifying`."""
+    """When kvtui is killed: `before` or `after` a step, `within` the step's write, or `verifying`."""
 
     when: str
     step: int = 0
@@ -42,20 +42,20 @@ class Moment:
 
     @property
     def done(self) -> int:
-        """Steps that are done by then."""
+        """The number of steps done by then."""
         return self.step + (self.when == "after")
 
 
 def moments(steps: int) -> Iterator[Moment]:
-    """All that there are around so many steps."""
+    """Yields each moment before and after that many steps, and during the verification."""
     for step in range(steps):
         yield Moment("before", step)
         yield Moment("after", step)
     yield Moment("verifying", steps)
 
 
-class Dying:
-    """A step in whose ``do`` this process dies."""
+class KilledStep:
+    """A step that kills this process in ``do``."""
 
     def __init__(self, step: Step, when: str) -> None:
         self._step, self._when = step, when
@@ -67,7 +67,7 @@ class Dying:
         if self._when == "before":
             die()
         if self._when == "within":
-            vars(os)["fsync"] = die  # the temp file is written then, and the file is the old one
+            vars(os)["fsync"] = die  # by then the temp file is written and the target is unchanged
         self._step.do()
         die()
 
@@ -76,20 +76,21 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def dying(_say: Callable[[str], None]) -> Verification:
+async def verify_and_die(_say: Callable[[str], None]) -> Verification:
     die()
     raise AssertionError
 
 
-def killed(action: Action, folder: Path, moment: Moment) -> Entry:
-    """Carry it out in a child that is killed at that moment; the entry that the next start finds."""
+def run_killed(action: Action, folder: Path, moment: Moment) -> Entry:
+    """Runs the action in a child that is killed at that moment. Returns the journal entry that the next start finds."""
     steps: list[Any] = list(action.steps)
     if moment.when != "verifying":
-        steps[moment.step] = Dying(steps[moment.step], moment.when)
+        steps[moment.step] = KilledStep(steps[moment.step], moment.when)
     child = os.fork()
     if child == 0:
         try:
-            asyncio.run(Runner(Journal(folder)).run(replace(action, steps=tuple(steps), verify=dying), force=True))
+            killed = replace(action, steps=tuple(steps), verify=verify_and_die)
+            asyncio.run(Runner(Journal(folder)).run(killed, force=True))
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, moment
@@ -99,7 +100,7 @@ def killed(action: Action, folder: Path, moment: Moment) -> Entry:
 
 
 def run(folder: Path, action: Action) -> str:
-    """It must succeed; its id."""
+    """Runs the action, which must succeed, and returns its id."""
     outcome = asyncio.run(Runner(Journal(folder)).run(action))
     assert outcome.code is ExitCode.DONE, outcome.detail
     assert Journal(folder).unfinished() == ()
@@ -112,13 +113,13 @@ def entry_of(folder: Path, identity: str) -> Entry:
     return found
 
 
-def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
-    """The plan for that node as it is now."""
+def plan_on(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
+    """Plans an action on that node in its present state."""
 
     async def work() -> Action:
         observer = Observer(NodeSource(pid=node.keepalived_pid))
         try:
-            for _ in range(240):  # on a busy machine a source may be late
+            for _ in range(240):  # a source may be late on a busy machine
                 observation = await observer.observe()
                 chosen = observation.snapshot.chosen_keepalived
                 if chosen is not None and observation.vrrp_instances and observation.vips is not None:
@@ -136,22 +137,22 @@ def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
 
 
 @dataclass(frozen=True)
-class World:
-    """What an action may change on a node."""
+class NodeState:
+    """All that an action can change on a node."""
 
     file: bytes
     folder: tuple[str, ...]
-    runs: int | None
+    running_priority: int | None
     vips: frozenset[str]
     ipvs: str
     control: str | None
 
 
-def world(node: Node) -> World:
+def node_state(node: Node) -> NodeState:
     running = read_running(node.keepalived_pid, now=0.0)
     assert running is not None
     control = node.folder / "tmp" / "offset"
-    return World(
+    return NodeState(
         node.conf_path.read_bytes(),
         tuple(sorted(p.name for p in node.conf_path.parent.iterdir())),
         running.instances[0].priority,
@@ -161,7 +162,8 @@ def world(node: Node) -> World:
     )
 
 
-def sides(state: recovery.Recovery) -> str:
+def step_letters(state: recovery.Recovery) -> str:
+    """Returns one letter per step: b (before, pending), a (after, applied) or ? (conflict)."""
     return "".join(
         {StepState.PENDING: "b", StepState.APPLIED: "a"}.get(f.state or StepState.CONFLICT, "?") for f in state.steps
     )

@@ -1,4 +1,4 @@
-"""An action as an operator on a node does it: by the real command line; its plan, exit code, words and journal."""
+"""Runs an action on a node by the real command line; returns its plan, exit code, output and journal entry."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ if TYPE_CHECKING:
 
 
 def kvtui(node: Node, state: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """`kvtui WORDS`, as an operator on that node types it; `state` is where its journal is, `env` more variables."""
+    """Runs `kvtui WORDS` on that node. `state` is the folder of its journal, `env` are more variables."""
     return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 300)
 
 
 def succeed(node: Node, state: Path, *words: str) -> str:
-    """Run `kvtui WORDS`, which must succeed, and return what it printed."""
+    """Runs `kvtui WORDS`, which must succeed, and returns what it printed."""
     ran = kvtui(node, state, *words)
     assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 
 
 def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
-    """What came of ``kvtui WORDS`` on that node.
+    """Runs an action on that node and returns its report.
 
     Args:
-        node: where.
-        words: the command and its options, as typed.
-        dry_run: ``--dry-run`` instead of ``--yes``.
+        node: The node.
+        words: The command and its options.
+        dry_run: Passes ``--dry-run`` instead of ``--yes``.
 
     Returns:
-        The plan (``summary``, ``remarks``, ``diff``, ``changes``), the exit ``code``, the last line of what was said as
-        ``detail`` (all of it: ``said``), and by the journal ``id`` and ``facts``; both empty where nothing was begun.
+        The plan (``summary``, ``remarks``, ``diff``, ``changes``), the exit ``code``, the lines on stderr as
+        ``printed``, the last of them as ``detail``, and from the journal ``id`` and ``facts``, both empty if the action
+        did not start.
     """
     state = node.folder / "state"
     done = kvtui(node, state, "-o", "json", "--dry-run" if dry_run else "--yes", *words)
@@ -47,7 +48,7 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
     plan, outcome, entry = document["plan"], document["outcome"], document["journal"]
     assert outcome["exit_code"] == done.returncode
     assert plan is not None, outcome["detail"]
-    said = done.stderr.splitlines()
+    printed = done.stderr.splitlines()
     found = Journal(state).entry(entry) if entry else None
     return {
         "summary": plan["summary"],
@@ -55,8 +56,8 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
         "diff": plan["diff"],
         "changes": [[c["what"], c["before"], c["after"]] for c in plan["changes"]],
         "code": done.returncode,
-        "said": said,
-        "detail": said[-1],
+        "printed": printed,
+        "detail": printed[-1],
         "id": found.id if found else "",
         "outcome": outcome,
         "facts": dict(found.facts) if found else {},
@@ -64,5 +65,5 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
 
 
 def graded(report: dict[str, Any], severity: str) -> list[str]:
-    """The plan's remarks of one grade."""
+    """Returns the texts of the plan's remarks of one grade."""
     return [text for g, text in report["remarks"] if g == severity]

@@ -1,4 +1,4 @@
-"""Clusters whose VIPs move, and which node has the VIPs in the end."""
+"""Cluster specs for tests that move VIPs, and the wait for their new owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
 
-OFFSET = "}\ntrack_file offset {\n  file /tmp/offset"  # ends global_defs: it must be defined before it is tracked
+OFFSET = "}\ntrack_file offset {\n  file /tmp/offset"  # closes global_defs; an instance follows
 NOPREEMPT = ClusterSpec(preempt=False, advert_int=1, requests_per_second=0)
 TRACKED = replace(
     NOPREEMPT,
@@ -23,20 +23,20 @@ TRACKED = replace(
 
 
 def others(cluster: Cluster, node: Node) -> list[Node]:
-    """Return all nodes but this one."""
+    """Returns all nodes except this one."""
     return [n for n in cluster.nodes if n is not node]
 
 
-def lasting_owner(cluster: Cluster, before: Node) -> Node:
-    """Return who has the VIPs alone for two adverts: backups 4 ms apart may both take them for a moment."""
-    lasts = [cluster.wait_for_master(among=others(cluster, before))]
+def wait_for_stable_owner(cluster: Cluster, before: Node) -> Node:
+    """Returns the node that alone has the VIPs for two advert intervals; two backups may both take them briefly."""
+    owners = [cluster.wait_for_master(among=others(cluster, before))]
     since = time.monotonic()
 
-    def lasted() -> Node | None:
+    def is_stable() -> Node | None:
         nonlocal since
-        if cluster.holders() != lasts:
-            lasts[:] = [cluster.wait_for_master(among=others(cluster, before))]
+        if cluster.holders() != owners:
+            owners[:] = [cluster.wait_for_master(among=others(cluster, before))]
             since = time.monotonic()
-        return lasts[0] if time.monotonic() - since > 2 * cluster.spec.advert_int else None
+        return owners[0] if time.monotonic() - since > 2 * cluster.spec.advert_int else None
 
-    return poll(lasted, 20, "an owner that lasts")
+    return poll(is_stable, 20, "a stable owner")

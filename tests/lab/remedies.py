@@ -1,7 +1,7 @@
-"""What each finding's remedy is, and running it as an operator does: pasted into a shell on the node, as printed.
+"""Classifies each finding's remedy, and runs it as printed in a shell on the node.
 
-A remedy that changes something is run in the lab on its condition: afterwards the finding is gone, and nothing else of
-IPVS table, addresses and config has changed. One that only shows something is run too, and changes nothing at all.
+The lab runs a remedy that changes something on its condition: afterwards the finding is gone, and nothing else in IPVS
+table, addresses and config has changed. The lab also runs one that only shows something: it must change nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEALS: dict[str, str] = {
     "vs-conntrack-off": "",
     "weight-differs": r"^-a .*10\.4\.0\.11:80",
 }
-"""Finding → which lines its remedy may change."""
+"""Finding → a pattern of the lines that its remedy may change."""
 SHOWS = frozenset(
     [
         "config-include",
@@ -59,7 +59,7 @@ SHOWS = frozenset(
         "vip-held-no-advert",
     ]
 )
-"""Remedies that show something with what every node has; ``config-…`` end with 3 where the file is refused."""
+"""Remedies that only show something, on any node. ``config-…`` exit with 3 if kvtui refuses the file."""
 ELSEWHERE = frozenset(
     [
         "adverts-filtered-here",
@@ -100,8 +100,8 @@ ELSEWHERE = frozenset(
         "vip-missing-on-master",
     ]
 )
-"""Remedies that need kubectl, tcpdump, nc, nft or another node, or a condition that the lab does not make: of their
-commands the lab checks that a shell can read them."""
+"""Remedies that need kubectl, tcpdump, nc, nft or another node, or a condition that the lab does not create. The lab
+only checks that a shell can parse their commands."""
 PROSE = frozenset(
     [
         "advert-interval-differs",
@@ -138,7 +138,7 @@ PROSE = frozenset(
         "weight-with-priority-255",
     ]
 )
-"""Remedies in words."""
+"""Remedies that are sentences, not commands."""
 COMMANDS = frozenset(
     [
         "chronyc",
@@ -159,28 +159,28 @@ COMMANDS = frozenset(
         "timedatectl",
     ]
 )
-"""What a remedy that is a command begins with; `keepalived` also begins sentences."""
+"""First words of remedies that are commands. `keepalived` is missing: sentences begin with it too."""
 UNVERIFIED = 4
-"""kvtui's exit status for what is applied and was not seen to come true: the test looks at that itself."""
+"""kvtui's exit status for an action that was applied but not verified; the test verifies the effect itself."""
 REFUSED = 3
-"""kvtui's exit status for a plan that it refuses: what `kvtui --dry-run reload` has to say of a broken file."""
+"""kvtui's exit status for a refused plan, such as `kvtui --dry-run reload` of a broken file."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a remedy must leave alone, line by line."""
+class NodeLines:
+    """The lines of a node's state that a remedy must not change."""
 
     lines: tuple[str, ...]
 
     @classmethod
-    def of(cls, node: Node) -> Held:
+    def of(cls, node: Node) -> NodeLines:
         limits = node.exec(["ipvsadm", "-Ln", "--thresholds"], check=True).stdout
-        thresholds = [" ".join(line.split()[:4]) for line in limits.splitlines()]  # without the connections
+        thresholds = [" ".join(line.split()[:4]) for line in limits.splitlines()]  # without connection counts
         addresses = run_inside(node.netns, ["ip", "-o", "address"], check=True).stdout.splitlines()
         conf = node.conf_path.read_text().splitlines() if node.conf_path.exists() else []
         return cls((*sorted(node.ipvs().splitlines()), *sorted(thresholds), *addresses, *conf))
 
-    def changes(self, later: Held) -> list[str]:
+    def changes(self, later: NodeLines) -> list[str]:
         return [line[2:].strip() for line in ndiff(self.lines, later.lines) if line[0] in "+-"]
 
 
@@ -188,8 +188,8 @@ def is_command(remedy: str) -> bool:
     return remedy.partition(" ")[0] in COMMANDS
 
 
-def check_words(finding: Finding) -> None:
-    """A command can be read by a shell, words are not taken for one."""
+def check_form(finding: Finding) -> None:
+    """Checks that a shell can parse a command, and that a sentence does not begin like a command."""
     if finding.id in PROSE:
         assert not is_command(finding.remedy), f"{finding.id}: {finding.remedy}"
     elif is_command(finding.remedy):
@@ -199,20 +199,20 @@ def check_words(finding: Finding) -> None:
 
 
 def run_remedy(node: Node, finding: Finding) -> list[str]:
-    """Run it. ``KVTUI_YES`` answers kvtui's question.
+    """Runs the remedy. ``KVTUI_YES`` confirms kvtui's plan.
 
     Returns:
-        What is wrong: it failed, or changed what it may not.
+        What is wrong: it failed, or changed more than it may.
     """
-    before = Held.of(node)
+    before = NodeLines.of(node)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     state = f"KVTUI_STATE_DIR={node.folder / 'state'}"
     shell = ["env", f"PATH={path}", state, "KVTUI_YES=1", "bash", "-c", finding.remedy]
     done = run_inside(node.netns, shell, timeout=300)
-    told = f"{finding.id}: {finding.remedy}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
+    report = f"{finding.id}: {finding.remedy}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
     allowed = (0, REFUSED) if finding.id in SHOWS else (0, UNVERIFIED)
     may_change = HEALS.get(finding.id, "")
-    wrong = [c for c in before.changes(Held.of(node)) if not may_change or not re.search(may_change, c)]
+    wrong = [c for c in before.changes(NodeLines.of(node)) if not may_change or not re.search(may_change, c)]
     if done.returncode not in allowed:
-        return [told]
-    return ["\n".join([told, "It also changed:", *wrong])] if wrong else []
+        return [report]
+    return ["\n".join([report, "It also changed:", *wrong])] if wrong else []

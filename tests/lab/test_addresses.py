@@ -1,4 +1,4 @@
-"""The table agrees with `ip -j`, and follows what `ip` does; in a network namespace of another process."""
+"""kvtui's address table of another network namespace agrees with `ip -j` and follows changes by `ip`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ip(*words: str) -> str:
 
 @pytest.fixture
 def pid() -> Iterator[int]:
-    """A process in a namespace that has one of everything."""
+    """Returns the PID of a process in a namespace with one interface of each kind."""
     command(["ip", "netns", "add", NAME])
     sleeper = subprocess.Popen(["ip", "netns", "exec", NAME, "sleep", "1000"])
     try:
@@ -68,7 +68,7 @@ Row = tuple[object, ...]
 
 
 def addresses_by_ip() -> list[Row]:
-    """(interface, address, prefix length, label, scope, tentative) as iproute2 says it."""
+    """Returns (interface, address, prefix length, label, scope, tentative) from iproute2."""
     rows: list[Row] = []
     for link in json.loads(ip("-j", "addr", "show")):
         for a in link["addr_info"]:
@@ -83,7 +83,7 @@ def addresses_of(table: AddressTable) -> list[Row]:
 
 
 def interfaces_by_ip() -> list[Row]:
-    """(index, name, up, running, mtu, mac, kind, master) as iproute2 says it."""
+    """Returns (index, name, up, running, mtu, mac, kind, master) from iproute2."""
     rows: list[Row] = []
     for link in json.loads(ip("-j", "-d", "link", "show")):
         up = "UP" in link["flags"]
@@ -100,8 +100,8 @@ def interfaces_of(table: AddressTable) -> list[Row]:
     return sorted(rows, key=str)
 
 
-def agreed(read: Callable[[], AddressTable]) -> bool:
-    """IPv6 duplicate detection goes on meanwhile, so agreement is something to wait for."""
+def agrees(read: Callable[[], AddressTable]) -> bool:
+    """Whether both tables are equal. Tests wait for it, because IPv6 duplicate address detection takes time."""
     return addresses_of(read()) == addresses_by_ip() and interfaces_of(read()) == interfaces_by_ip()
 
 
@@ -112,7 +112,7 @@ def differences(table: AddressTable) -> str:
 
 async def test_the_first_reading_agrees_with_ip(pid: int) -> None:
     async with watching(pid) as watched:
-        await watched.until(lambda _: agreed(watched.table), "agreement with ip")
+        await watched.until(lambda _: agrees(watched.table), "agreement with ip")
         table = watched.table()
     rows = {(a.address, a.prefixlen, a.interface, a.label, a.scope) for a in table.addresses}
     assert {
@@ -128,7 +128,7 @@ async def test_the_first_reading_agrees_with_ip(pid: int) -> None:
 
 
 class Watched:
-    """A ``RouteMonitor`` with the number of its ``changed`` calls."""
+    """A ``RouteMonitor`` that counts its ``changed`` calls."""
 
     def __init__(self, monitor: RouteMonitor) -> None:
         self.monitor = monitor
@@ -145,7 +145,7 @@ class Watched:
         return table
 
     async def until(self, condition: Callable[[AddressTable], Any], what: str, timeout: float = 120) -> AddressTable:
-        """Wait for events, never for the clock, until the table is as told."""
+        """Waits for events until the table meets the condition."""
 
         async def wait() -> AddressTable:
             while not condition(table := self.table()):
@@ -156,7 +156,7 @@ class Watched:
         try:
             return await asyncio.wait_for(wait(), timeout)
         except TimeoutError:
-            raise AssertionError(f"no event told: {what}; {differences(self.table())}") from None
+            raise AssertionError(f"no event for: {what}; {differences(self.table())}") from None
 
 
 @asynccontextmanager
@@ -194,7 +194,7 @@ async def test_a_renamed_interface(pid: int) -> None:
         table = await watched.until(lambda t: "lan0" in names(t), "the new name")
         assert "dummy0" not in names(table)
         assert [a.interface for a in table.holding("10.9.0.1")] == ["lan0"]
-        await watched.until(lambda _: agreed(watched.table), "agreement with ip")
+        await watched.until(lambda _: agrees(watched.table), "agreement with ip")
 
 
 async def test_a_deleted_interface_and_its_addresses(pid: int) -> None:
@@ -202,11 +202,11 @@ async def test_a_deleted_interface_and_its_addresses(pid: int) -> None:
         ip("link", "del", "dummy0")
         table = await watched.until(lambda t: "dummy0" not in names(t), "the interface removed")
         assert not table.holding("10.9.0.1")
-        await watched.until(lambda _: agreed(watched.table), "agreement with ip")
+        await watched.until(lambda _: agrees(watched.table), "agreement with ip")
 
 
 async def test_a_port_that_leaves_its_bridge_is_still_there(pid: int) -> None:
-    """The bridge sends RTM_DELLINK for it, in family AF_BRIDGE."""
+    """The bridge sends RTM_DELLINK in family AF_BRIDGE for the port, which is not a deleted interface."""
     async with watching(pid) as watched:
         ip("link", "set", "dummy0", "nomaster")
         await watched.until(lambda t: {i.name: i.master for i in t.interfaces}["dummy0"] is None, "no master")
@@ -238,7 +238,7 @@ async def test_ipv6_duplicate_detection_ends(pid: int) -> None:
         await watched.until(lambda t: not t.holding("fd00:10:4::60")[0].tentative, "the end of tentative")
 
 
-async def test_lost_events_are_made_up_for_by_a_new_dump(pid: int) -> None:
+async def test_after_lost_events_a_new_dump_is_read(pid: int) -> None:
     async with watching(pid, receive_buffer=4096) as watched:
         many = [f"10.{high}.{low}.1" for high in range(20, 28) for low in range(250)]
         lines = [f"addr add {a}/32 dev eth0" for a in ("10.99.0.1", *many)] + ["addr del 10.99.0.1/32 dev eth0"]
@@ -248,7 +248,7 @@ async def test_lost_events_are_made_up_for_by_a_new_dump(pid: int) -> None:
         )
         assert watched.monitor.resyncs
         assert {a.address for a in table.addresses} >= set(many)
-        await watched.until(lambda _: agreed(watched.table), "agreement with ip", 60)
+        await watched.until(lambda _: agrees(watched.table), "agreement with ip", 60)
         assert watched.calls < len(many)  # a batch is one redraw
 
 
@@ -259,9 +259,9 @@ async def test_an_interface_moved_away_to_another_namespace(pid: int) -> None:
             await watched.until(lambda t: "eth0-peer" not in names(t), "the interface gone")
         finally:
             command(["ip", "link", "del", "eth0-peer"])
-        await watched.until(lambda _: agreed(watched.table), "agreement with ip")
+        await watched.until(lambda _: agrees(watched.table), "agreement with ip")
 
 
-async def test_a_process_that_is_gone() -> None:
+async def test_a_process_that_does_not_exist() -> None:
     async with watching(2**31 - 1) as watched:
         assert isinstance(watched.monitor.error, ProcessLookupError)

@@ -1,4 +1,4 @@
-"""Which interfaces an advert is captured on: bridges, VLANs, macvlans, loopback; in namespaces without keepalived."""
+"""The interfaces that an advert is captured on: bridges, VLANs, macvlans, loopback; without keepalived."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SENDER, RECEIVER = "kvsend", "kvrecv"
 
 @pytest.fixture
 def pair() -> Iterator[int]:
-    """Two namespaces, s0 in one and eth0 in the other; the pid of a process in the receiving one."""
+    """Connects two namespaces, s0 in one and eth0 in the other. Yields the PID of a process in the receiving one."""
     for netns in (SENDER, RECEIVER):
         command(["ip", "netns", "add", netns])
     command(["ip", "-n", SENDER, "link", "add", "s0", "type", "veth", "peer", "name", "eth0", "netns", RECEIVER])
@@ -55,7 +55,7 @@ def batch(netns: str, *lines: str) -> None:
 
 
 def captured(capture: Capture, count: int) -> list[Advert]:
-    """At least so many."""
+    """Reads adverts until there are at least `count`."""
     got: list[Advert] = []
 
     def enough() -> bool:
@@ -67,13 +67,13 @@ def captured(capture: Capture, count: int) -> list[Advert]:
 
 
 def send(netns: str, device: str, *messages: bytes) -> None:
-    """Return when they are out."""
+    """Sends each message once and returns when all are sent."""
     for message in messages:
         with sending(netns, message, device=device, count=1, interval=0) as rogue:
             assert rogue.wait(120) == 0
 
 
-def test_of_a_bridges_port_only_what_is_sent_on_itself_is_heard_beside_the_bridge(pair: int) -> None:
+def test_a_bridge_port_captures_only_the_adverts_sent_on_the_port_itself(pair: int) -> None:
     batch(SENDER, "addr add 10.4.0.9/24 dev s0")
     batch(
         RECEIVER,
@@ -99,7 +99,7 @@ def test_of_a_bridges_port_only_what_is_sent_on_itself_is_heard_beside_the_bridg
     ]
 
 
-def test_a_tagged_packet_is_heard_on_its_vlan_only(pair: int) -> None:
+def test_a_tagged_packet_is_captured_on_its_vlan_only(pair: int) -> None:
     for netns, link, host in ((SENDER, "s0", 9), (RECEIVER, "eth0", 3)):
         batch(
             netns,
@@ -117,7 +117,7 @@ def test_a_tagged_packet_is_heard_on_its_vlan_only(pair: int) -> None:
     assert [(a.interface, a.priority, a.outgoing) for a in got] == [("v7", 1, False), ("v7", 2, True)]
 
 
-def test_a_vmacs_own_advert_is_own_on_both_of_its_interfaces(pair: int) -> None:
+def test_a_vmacs_own_advert_is_outgoing_on_both_of_its_interfaces(pair: int) -> None:
     batch(
         RECEIVER,
         "link add link eth0 name vrrp.50 address 00:00:5e:00:01:32 type macvlan mode private",
@@ -143,7 +143,7 @@ def test_the_loopbacks_echo_is_dropped(pair: int) -> None:
     assert [(a.priority, a.outgoing) for a in got] == [(1, True), (2, True)]
 
 
-def test_the_kernel_drops_everything_else(pair: int) -> None:
+def test_the_kernel_filter_drops_all_other_packets(pair: int) -> None:
     batch(SENDER, "addr add 10.4.0.9/24 dev s0")
     batch(RECEIVER, "addr add 10.4.0.3/24 dev eth0")
     capture = Capture.open(pair)
@@ -157,7 +157,7 @@ def test_the_kernel_drops_everything_else(pair: int) -> None:
     assert struct.unpack("=II", statistics) == (1, 0)
 
 
-def test_without_the_capability_it_says_what_is_lost() -> None:
+def test_without_cap_net_raw_the_error_names_the_lost_data() -> None:
     code = (
         "import asyncio; from kvtui.backend.adverts import Adverts, CaptureError\n"
         "try: asyncio.run(Adverts(None).start(print))\n"

@@ -1,4 +1,4 @@
-"""Adverts of real keepaliveds on the wire, in the network namespace of another process."""
+"""Captures adverts of real keepalived processes in another network namespace."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ UNICAST = replace(QUIET, unicast=True)
 SIMPLE = replace(QUIET, vrrp_version=2, extra_instance=f"authentication {{\n auth_type PASS\n auth_pass {PASSWORD}\n}}")
 DIGEST = replace(QUIET, vrrp_version=2, extra_instance=f"authentication {{\n auth_type AH\n auth_pass {PASSWORD}\n}}")
 
-SAID = re.compile(
+TCPDUMP_ADVERT = re.compile(
     r"VRRPv(\d), Advertisement.*?vrid (\d+), prio (\d+),.*?intvl (\d+)(c?)s,.*?addrs(?:\(\d+\))?: (\S+)", re.DOTALL
 )
-"""Version, VRID, priority, interval, its unit and the addresses, as tcpdump -v prints an advert."""
+"""Version, VRID, priority, interval, its unit, and the addresses of an advert in tcpdump -v's output."""
 
 
 class Listening:
-    """``Adverts`` with the number of its ``changed`` calls."""
+    """``Adverts`` that counts its ``changed`` calls."""
 
     def __init__(self, pid: int) -> None:
         self.adverts = Adverts(pid)
@@ -62,15 +62,15 @@ class Listening:
         self.calls += 1
 
     async def until(self, condition: Callable[[], bool], what: str, timeout: float = 120) -> None:
-        """Let the loop run until it is so."""
+        """Runs the loop until the condition is true."""
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, (
-                f"not in {timeout} s: {what}; {self.told()}, {self.adverts.tracker.advertisers()}"
+                f"not in {timeout} s: {what}; {self.transitions()}, {self.adverts.tracker.advertisers()}"
             )
             await asyncio.sleep(0.02)
 
-    def told(self, vrid: int = 50) -> list[str]:
+    def transitions(self, vrid: int = 50) -> list[str]:
         return [t.what for t in self.adverts.tracker.transitions() if t.vrid == vrid]
 
     def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
@@ -100,7 +100,7 @@ async def listening(node: Node) -> AsyncIterator[Listening]:
 
 
 def as_sent(advert: Advert) -> Advert:
-    """What does not depend on when and by whom it was heard."""
+    """Removes the fields that depend on the receiver."""
     return structs.replace(advert, received=0.0, outgoing=False)
 
 
@@ -141,7 +141,7 @@ async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
+async def test_repeated_adverts_are_not_reported_as_changes(both: Cluster) -> None:
     async with listening(both.node("node-b")) as heard:
         await heard.until(
             lambda: all(a.count >= 4 for a in heard.adverts.tracker.advertisers()) and heard.calls > 0, "adverts"
@@ -152,14 +152,14 @@ async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_waiting_for_a_vrid_that_nobody_has_ends(both: Cluster) -> None:
+async def test_waiting_for_an_unused_vrid_ends(both: Cluster) -> None:
     async with listening(both.node("node-b")) as heard:
         assert await heard.adverts.wait_for({50}, 120) == {50}
         assert await heard.adverts.wait_for({50, 99}, 2) == {50}
 
 
 TO_B = (["10.4.0.5 → 10.4.0.4 is master"], ["10.4.0.5 → 10.4.0.3 is master", "10.4.0.3 → 10.4.0.4 is master"])
-"""Backups of priority 100 and 101 wait 4 ms unlike: in a slow kernel the worse may be first, until it is heard."""
+"""The backups of priority 100 and 101 time out 4 ms apart: in a slow kernel the worse one may be master briefly."""
 
 
 @pytest.mark.lab(spec=BOTH)
@@ -168,44 +168,45 @@ async def test_a_stopped_master_steps_down(both: Cluster) -> None:
         await heard.adverts.wait_for({50, 51}, 40)
         both.node("node-c").stop()
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
-        assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 stepped down (priority 0)"]
-        assert heard.told()[2:] in TO_B
+        assert heard.transitions()[:2] == ["10.4.0.5 is master", "10.4.0.5 stepped down (priority 0)"]
+        assert heard.transitions()[2:] in TO_B
         assert heard.master().priority == 101
         assert heard.of("10.4.0.5").stepped_down
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_a_killed_master_is_replaced_without_a_word(both: Cluster) -> None:
+async def test_a_killed_master_is_replaced_without_stepping_down(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
         both.node("node-c").kill()
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
-        told = [what for what in heard.told() if what != "10.4.0.5 fell silent, nobody advertises"]  # a slow kernel's
-        assert told[0] == "10.4.0.5 is master"
-        assert told[1:] in TO_B
+        # only a slow kernel leaves time for the silence
+        changes = [what for what in heard.transitions() if what != "10.4.0.5 fell silent, nobody advertises"]
+        assert changes[0] == "10.4.0.5 is master"
+        assert changes[1:] in TO_B
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_a_lowered_priority_is_news(both: Cluster) -> None:
+async def test_a_lowered_priority_is_reported(both: Cluster) -> None:
     node = both.node("node-c")
     async with listening(node) as heard:
         await heard.adverts.wait_for({50}, 40)
         node.reload(node.conf_path.read_text().replace("priority 102", "priority 50"))
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
-        assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
-        assert heard.told()[2:] in TO_B
+        assert heard.transitions()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
+        assert heard.transitions()[2:] in TO_B
         assert len(heard.claimants()) == 1
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_nobody_left(both: Cluster) -> None:
+async def test_the_silence_of_the_last_master_is_reported(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
         for node in both.nodes[:2]:
             node.stop()
         both.node("node-c").kill()
         calls = heard.calls
-        await heard.until(lambda: "10.4.0.5 fell silent, nobody advertises" in heard.told(), "silence")
+        await heard.until(lambda: "10.4.0.5 fell silent, nobody advertises" in heard.transitions(), "silence")
         assert heard.calls > calls
 
 
@@ -213,19 +214,20 @@ async def test_nobody_left(both: Cluster) -> None:
 async def test_two_masters(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
-        # not each second: keepalived starts its advert timer anew with each packet of its VRID that it receives, so
-        # that one which comes just before the timer fires, again and again, silences the master
+        # not every second: keepalived restarts its advert timer with each packet of its VRID, so a packet that
+        # repeatedly arrives just before the timer fires silences the master
         with sending(both.network.client, advert_v2(50, 7), interval=1.4):
             await heard.until(
-                lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.told(), "rivals"
+                lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.transitions(),
+                "rivals",
             )
             assert [a.last.source for a in heard.claimants()] == ["10.4.0.5", "10.4.0.100"]
             assert heard.master().source == "10.4.0.5"
-        await heard.until(lambda: "10.4.0.5 is the only master again" in heard.told(), "the end of it")
+        await heard.until(lambda: "10.4.0.5 is the only master again" in heard.transitions(), "the end of it")
 
 
 @pytest.mark.lab(spec=BOTH)
-async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
+async def test_adverts_of_another_vrid_are_captured(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         with sending(both.network.client, advert_v2(77, 100)):
             assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
@@ -245,7 +247,7 @@ async def test_unicast(make_cluster: MakeCluster) -> None:
         )
         assert heard.master().outgoing
         assert heard.master().destination in {"10.4.0.3", "10.4.0.4"}
-        assert len(heard.adverts.tracker.advertisers()) == 1  # a backup says nothing
+        assert len(heard.adverts.tracker.advertisers()) == 1  # a backup sends no adverts
 
 
 @pytest.mark.lab(spec=SIMPLE)
@@ -271,11 +273,11 @@ def test_scapy_and_tcpdump_read_the_same(make_cluster: MakeCluster, spec: Cluste
         ["tcpdump", "-Z", "root", "-nni", "eth0", "-c", "6", "-w", str(pcap), only], check=True
     )
     text = subprocess.check_output(["tcpdump", "-nnvr", str(pcap)], text=True, stderr=subprocess.DEVNULL)
-    said = SAID.findall(text)
+    printed = TCPDUMP_ADVERT.findall(text)
     mine = [decode(bytes(p.payload), received=0, interface="eth0", outgoing=False) for p in rdpcap(str(pcap))]
-    assert len(mine) == len(said) == 6
+    assert len(mine) == len(printed) == 6
     for frame, advert, (version, vrid, priority, interval, cents, addresses) in zip(
-        rdpcap(str(pcap)), mine, said, strict=True
+        rdpcap(str(pcap)), mine, printed, strict=True
     ):
         assert advert is not None
         assert advert.error == ""

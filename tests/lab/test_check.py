@@ -1,4 +1,4 @@
-"""``kvtui check`` beside keepalived: the script sees the same world; new checks are tried before a reload."""
+"""``kvtui check`` compared with keepalived: a script gets the same environment; new checks run before a reload."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.draining import done, kvtui
+from tests.lab.draining import kvtui, succeed
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 WITH_SHELL = ClusterSpec(root="/")
-"""The unpacked roots of other releases have no /bin/sh."""
+"""This machine's root: the unpacked roots of other releases have no /bin/sh."""
 
-WORLD = """#!/bin/sh
+PRINT_ENVIRONMENT = """#!/bin/sh
 [ -e /etc/keepalived/fail ] && { echo "haproxy is down"; exit 3; }
 {
   id; pwd; env | grep -v ^_= | sort; umask; ulimit -a
@@ -34,13 +34,13 @@ WORLD = """#!/bin/sh
   grep -E "^(Cap|NoNewPrivs|Seccomp|Groups)" /proc/self/status
   cat /proc/self/cgroup
   echo "arguments $*"
-} > /tmp/world.$$
+} > /tmp/environment.$$
 case $(cat /proc/$PPID/comm) in keepalived*) by=keepalived;; *) by=kvtui;; esac
-mv /tmp/world.$$ /tmp/world-$by
+mv /tmp/environment.$$ /tmp/environment-$by
 """
 SCRIPT = """
 vrrp_script chk {{
-  script "/etc/keepalived/world.sh one two"
+  script "/etc/keepalived/environment.sh one two"
   interval 1
   timeout 20
   {user}
@@ -60,48 +60,52 @@ virtual_server 10.4.0.51 81 {
 
 
 def write_script(node: Node) -> None:
-    script = node.conf_path.with_name("world.sh")
-    script.write_text(WORLD)
+    script = node.conf_path.with_name("environment.sh")
+    script.write_text(PRINT_ENVIRONMENT)
     script.chmod(0o755)
 
 
 def with_script(node: Node, user: str = "") -> str:
-    """The script stands behind script_user and before the instance: keepalived 2.2.7 reads from top to bottom."""
+    """Puts the script between script_user and the instance: keepalived 2.2.7 reads from top to bottom."""
     conf = node.spec.conf(node.index).replace("track_interface", "track_script {\n chk\n}\n track_interface", 1)
     return conf.replace("vrrp_instance", SCRIPT.format(user=user) + "vrrp_instance", 1)
 
 
-def seen_world(node: Node, by: str) -> str:
-    """What the newest run of the script saw, started by keepalived or by kvtui."""
-    world = node.folder / "tmp" / f"world-{by}"
-    text = poll(lambda: world.exists() and world.read_text(), 30, lambda: f"the script ran\n{node.log()[-3000:]}")
-    world.unlink()
+def seen_environment(node: Node, by: str) -> str:
+    """Returns what the script's latest run printed, started by keepalived or by kvtui."""
+    environment = node.folder / "tmp" / f"environment-{by}"
+    text = poll(
+        lambda: environment.exists() and environment.read_text(), 30, lambda: f"the script ran\n{node.log()[-3000:]}"
+    )
+    environment.unlink()
     return str(text)
 
 
-def world_of(node: Node, uid: str) -> str:
-    """What its newest run as this user saw; one that began before the reload may end after it."""
-    return str(poll(lambda: (seen := seen_world(node, "keepalived")).startswith(uid) and seen, 60, f"it runs as {uid}"))
+def environment_of(node: Node, uid: str) -> str:
+    """Waits for a run as this user; a run of before the reload may end after it."""
+    return str(
+        poll(lambda: (seen := seen_environment(node, "keepalived")).startswith(uid) and seen, 60, f"it runs as {uid}")
+    )
 
 
-def test_a_script_sees_what_it_sees_when_keepalived_runs_it(make_cluster: MakeCluster, state: Path) -> None:
+def test_a_script_gets_the_same_environment_as_from_keepalived(make_cluster: MakeCluster, state: Path) -> None:
     node = make_cluster(WITH_SHELL).node("node-a")
     write_script(node)
     (node.folder / "tmp").chmod(0o1777)
     try:
         for user in "", "user nobody nogroup":
             node.reload(with_script(node, user))
-            by_keepalived = world_of(node, "uid=65534" if user else "uid=0")
-            (node.conf_path.with_name("fail")).touch()  # keepalived's own runs write nothing from now on
+            by_keepalived = environment_of(node, "uid=65534" if user else "uid=0")
+            (node.conf_path.with_name("fail")).touch()  # from now on keepalived's own runs write nothing
             poll(lambda: "haproxy is down" in check_output(node, state), 30, "it fails")
             failing = kvtui(node, state, "check", "chk")
             assert failing.returncode == 1
             assert "vrrp_script chk fails: exit status 3: vips: FAULT" in failing.stderr
             (node.conf_path.with_name("fail")).unlink()
-            said = done(node, state, "check", "chk")
-            assert "vrrp_script chk passes: exit status 0" in said
-            assert f"user: {'nobody (uid 65534' if user else 'root (uid 0'}" in said
-            assert seen_world(node, "kvtui") == by_keepalived
+            printed = succeed(node, state, "check", "chk")
+            assert "vrrp_script chk passes: exit status 0" in printed
+            assert f"user: {'nobody (uid 65534' if user else 'root (uid 0'}" in printed
+            assert seen_environment(node, "kvtui") == by_keepalived
     finally:
         node.conf_path.with_name("fail").unlink(missing_ok=True)
 
@@ -110,7 +114,7 @@ def check_output(node: Node, state: Path) -> str:
     return kvtui(node, state, "check", "chk").stderr
 
 
-def test_new_checks_are_tried_before_the_reload(make_cluster: MakeCluster, state: Path) -> None:
+def test_new_checks_run_before_the_reload(make_cluster: MakeCluster, state: Path) -> None:
     node = make_cluster(WITH_SHELL).node("node-a")
     write_script(node)
     node.conf_path.with_name("fail").touch()
@@ -176,7 +180,7 @@ virtual_server 10.4.0.51 443 {{
 
 @contextmanager
 def https_server(cluster: Cluster, folder: Path) -> Iterator[None]:
-    """A real server that answers over TLS, with a certificate that nobody signed: keepalived does not verify it."""
+    """Runs a real server with TLS and a self-signed certificate, which keepalived does not verify."""
     pem = folder / "both.pem"
     subject = ["-subj", "/CN=rs-4", "-keyout", str(pem), "-out", str(folder / "crt")]
     subprocess.run(
@@ -197,45 +201,45 @@ def https_server(cluster: Cluster, folder: Path) -> Iterator[None]:
 
 
 TLS_LIMIT = 240
-"""Seconds: each of two attempts may take ``connect_timeout`` on a starved kernel, and keepalived waits between them."""
+"""Seconds: on a starved kernel each of two attempts may take ``connect_timeout``, with keepalived's pause between."""
 
 
 @pytest.mark.long
 @pytest.mark.debian13
 @pytest.mark.lab(timeout=900)
-def test_what_keepalived_makes_of_a_script_and_of_tls_is_what_kvtui_says(
+def test_kvtui_and_keepalived_agree_on_a_script_and_on_a_tls_check(
     cluster: Cluster, state: Path, tmp_path: Path
 ) -> None:
-    """Each fails, then passes; keepalived itself is the script, since its root has no other program."""
+    """Both fail, then pass. keepalived itself is the script: its root has no other program."""
     node = cluster.node("node-a")
 
     def reload(argument: str, path: str) -> int:
-        """Returns where the log ended before: what it said of earlier tests shows nothing."""
+        """Returns the log's length before the reload: lines of earlier tests do not count."""
         before = len(node.log())
         text = node.spec.conf(node.index).replace("track_interface", "track_script {\n chk\n}\n track_interface", 1)
         script = TRACKED.format(argument=argument)
         node.reload(text.replace("vrrp_instance", f"{script}vrrp_instance", 1) + SECURE.format(path=path))
         return before
 
-    def until_said(before: int, *words: str) -> None:
-        def is_said() -> bool:
+    def wait_for_log(before: int, *words: str) -> None:
+        def is_logged() -> bool:
             lines = node.log()[before:].splitlines()
             return any(all(word in line for word in words) for line in lines)
 
-        poll(is_said, TLS_LIMIT, lambda: f"keepalived says {words}\n{node.log()[before:][-3000:]}")
+        poll(is_logged, TLS_LIMIT, lambda: f"keepalived logs {words}\n{node.log()[before:][-3000:]}")
 
     with https_server(cluster, tmp_path):
         before = reload("--no-such-option", "/nowhere")
-        until_said(before, "Removing service [10.4.0.14]", ":443")
-        until_said(before, "Entering FAULT STATE")
+        wait_for_log(before, "Removing service [10.4.0.14]", ":443")
+        wait_for_log(before, "Entering FAULT STATE")
         script, secure = kvtui(node, state, "check", "chk"), kvtui(node, state, "check", "10.4.0.14:443")
         assert (script.returncode, secure.returncode) == (1, 1), f"{script.stderr}\n{secure.stderr}"
         assert "vrrp_script chk fails: exit status 1: vips: FAULT" in script.stderr
         assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 fails: " in secure.stderr
         assert "404" in secure.stderr
         before = reload("--version", "/health")
-        until_said(before, "Adding service [10.4.0.14]", ":443")
-        until_said(before, "Entering BACKUP STATE")
-        assert "vrrp_script chk passes: exit status 0" in done(node, state, "check", "chk")
-        assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 passes" in done(node, state, "check", "10.4.0.14:443")
+        wait_for_log(before, "Adding service [10.4.0.14]", ":443")
+        wait_for_log(before, "Entering BACKUP STATE")
+        assert "vrrp_script chk passes: exit status 0" in succeed(node, state, "check", "chk")
+        assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 passes" in succeed(node, state, "check", "10.4.0.14:443")
         assert "-r 10.4.0.14:443" in node.ipvs()

@@ -1,4 +1,4 @@
-"""`kvtui cluster` on real nodes, reached by a real sshd in each node's namespace."""
+"""`kvtui cluster` on real nodes, over a real sshd in each node's namespace."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
 
 
-ASKING = """
+CLIENT = """
 import http.client, socket, sys, threading, time
 print(flush=True)
 over = threading.Event()
@@ -48,29 +48,29 @@ while not over.is_set():
     print(time.monotonic(), int(ok), flush=True)
     time.sleep(0.05)
 """
-"""A client that asks a VIP until its stdin ends: a line with the time and 1 or 0 for each request."""
+"""A client that requests a VIP until its stdin ends. It prints a line per request: the time, and 1 or 0."""
 
 
 @pytest.fixture
 def sshd(cluster: Cluster, tmp_path: Path) -> Iterator[Sshd]:
-    """All nodes can be reached by ssh."""
+    """Makes all nodes reachable by ssh."""
     with Sshd(cluster, tmp_path) as running:
         yield running
 
 
 class Watch:
-    """`kvtui cluster --watch` on a node, which is one of the hosts too."""
+    """`kvtui cluster --watch` on a node that is also one of the hosts."""
 
     def __init__(self, node: Node, sshd: Sshd) -> None:
         self._follow = Follow(node, sshd.argv("cluster", "--watch", "-o", "json"))
         self._seen = 0
 
     def stop(self) -> None:
-        """End it."""
+        """Kills the command."""
         self._follow.stop()
 
     def wait(self, condition: Callable[[Document], bool], what: str) -> Document:
-        """The first document from now on of which this is true."""
+        """Returns the first matching document from now on."""
         first = len(self._follow.lines())
 
         def found() -> Document | None:
@@ -81,7 +81,7 @@ class Watch:
 
 @contextmanager
 def watching(node: Node, sshd: Sshd) -> Iterator[Watch]:
-    """A Watch that is ended at the end."""
+    """Runs a Watch during the block."""
     watch = Watch(node, sshd)
     try:
         yield watch
@@ -90,22 +90,22 @@ def watching(node: Node, sshd: Sshd) -> Iterator[Watch]:
 
 
 def states(document: Document) -> dict[str, str]:
-    """Node → state."""
+    """Returns node → state."""
     return {n["name"]: n["state"] for n in document["nodes"]}
 
 
 def heard(document: Document) -> dict[tuple[str, str], str]:
-    """(Listener, speaker) → whether it hears it."""
+    """Returns (listener, speaker) → whether it hears the speaker."""
     return {(h["listener"], h["speaker"]): h["heard"] for h in document["hearing"]}
 
 
 def found(document: Document) -> set[tuple[str, str]]:
-    """Ids and objects of the findings."""
+    """Returns ids and objects of the findings."""
     return {(f["id"], f["object"]) for f in document["findings"]}
 
 
-def test_owner_next_in_line_and_who_hears_whom_are_those_of_the_real_cluster(cluster: Cluster, sshd: Sshd) -> None:
-    """The master and its adverts, by each node's own capture; a node that refuses is a row that says so."""
+def test_owner_next_master_and_hearing_are_those_of_the_real_cluster(cluster: Cluster, sshd: Sshd) -> None:
+    """Each node reports the master from its own capture; a node that refuses connections is a row with the reason."""
     refusing = cluster.node("node-a")
     sshd.stop(refusing)
     with watching(cluster.node("node-b"), sshd) as watch:
@@ -118,7 +118,7 @@ def test_owner_next_in_line_and_who_hears_whom_are_those_of_the_real_cluster(clu
     assert "Connection refused" in rows["node-a"]["detail"]
     (router,) = document["routers"]
     assert router["masters"] == [cluster.master().name] == ["node-c"]
-    assert (router["next"]["node"], router["next"]["certain"]) == ("node-b", False)  # node-a may exist
+    assert (router["next"]["node"], router["next"]["certain"]) == ("node-b", False)  # node-a may be up
     assert rows["node-b"]["config_hash"] == rows["node-c"]["config_hash"] is not None
     assert {i["address"] for n in ("node-b", "node-c") for i in rows[n]["instances"]} == {"10.4.0.4", "10.4.0.5"}
     assert not [d for d in document["differences"] if d["kind"] in {"config", "sysctl", "vips"}]
@@ -126,7 +126,7 @@ def test_owner_next_in_line_and_who_hears_whom_are_those_of_the_real_cluster(clu
 
 @contextmanager
 def blocked() -> Iterator[Callable[[Node, Node], None]]:
-    """A function that drops the adverts from one node to another on the bridge."""
+    """Yields a function that drops the adverts from one node to another on the bridge."""
     command(["nft", "add", "table", "bridge", "loss"])
     command(["nft", "add", "chain", "bridge", "loss", "way", "{ type filter hook forward priority 0; }"])
 
@@ -141,7 +141,7 @@ def blocked() -> Iterator[Callable[[Node, Node], None]]:
 
 
 def watched_kvtui(node: Node) -> int:
-    """Pid of the kvtui that ssh has started there."""
+    """Returns the PID of the kvtui that ssh started there."""
     pids = command(["ip", "netns", "pids", node.netns]).split()
     lines = {int(pid): command(["ps", "-o", "args=", "-p", pid]) for pid in pids}
     return next(pid for pid, args in lines.items() if args.rstrip().endswith("kvtui status --watch -o json"))
@@ -149,7 +149,7 @@ def watched_kvtui(node: Node) -> int:
 
 @pytest.mark.long
 def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: Cluster, sshd: Sshd) -> None:
-    """Each is named, and the others stay live."""
+    """Each fault is reported, and the other nodes stay live."""
     a, b, c = cluster.nodes
     with watching(a, sshd) as watch:
         all_live = dict.fromkeys(("node-a", "node-b", "node-c"), "live")
@@ -189,8 +189,8 @@ def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: C
 
 
 @pytest.mark.long
-def test_a_pod_without_kvtui_is_read_by_a_shell_in_it(cluster: Cluster) -> None:
-    """What a shell in the pod can read is what kvtui on the node reports."""
+def test_a_pod_without_kvtui_is_read_by_a_shell_in_the_pod(cluster: Cluster) -> None:
+    """A shell in the pod reads the same as kvtui on the node."""
     for node in (cluster.master(), cluster.node("node-a")):
         pod = ["nsenter", "-t", str(node.keepalived_pid), "-m", "-p", "-n", "-r", "-w"]
         follow = Follow(node, [sys.executable, "-m", "kvtui.cli.pod_status", "vip-a", *pod])
@@ -209,13 +209,13 @@ def test_a_pod_without_kvtui_is_read_by_a_shell_in_it(cluster: Cluster) -> None:
 
 
 def weights(cluster: Cluster) -> dict[str, set[str]]:
-    """Node → the weights that rs-1 has there."""
+    """Returns node → the weights of rs-1 on it."""
     lines = {n.name: [line.split() for line in n.ipvs().splitlines() if "10.4.0.11:" in line] for n in cluster.nodes}
     return {name: {words[words.index("-w") + 1] for words in found} for name, found in lines.items()}
 
 
 def journaled(sshd: Sshd, node: Node) -> list[tuple[str, str]]:
-    """(Reason, result) of each action in the journal of the kvtui that is reached there."""
+    """Returns (reason, result) of each action in that node's journal."""
     done = node.exec(["env", f"KVTUI_STATE_DIR={sshd.state(node)}", *LAUNCHER, "journal", "-o", "json"])
     return [(e["reason"], e["result"]) for e in json.loads(done.stdout)["journal"]]
 
@@ -224,7 +224,7 @@ def journaled(sshd: Sshd, node: Node) -> list[tuple[str, str]]:
 def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chosen_node(
     cluster: Cluster, sshd: Sshd
 ) -> None:
-    """By each node's own kvtui, with one id in all journals."""
+    """Each node's own kvtui drains, and all journals have the same id."""
     a, b, c = cluster.nodes
     on = {n.name: {"1"} for n in cluster.nodes}
     off = {n.name: {"0"} for n in cluster.nodes}
@@ -239,7 +239,7 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
 
     lock = sshd.state(b) / "lock"
     lock.unlink()
-    lock.mkdir()  # from now on node-b cannot lock its journal, so that it does nothing
+    lock.mkdir()  # from now on node-b cannot lock its journal, so it does nothing
     done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
     assert (done.returncode, weights(cluster)) == (1, on), done.stderr
     assert "node-b: " in done.stderr
@@ -264,7 +264,7 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
 def test_nothing_is_drained_anywhere_when_the_coordinator_is_killed(
     cluster: Cluster, sshd: Sshd, stopped: bool
 ) -> None:
-    """By kill -9: each node puts back by itself, and its journal says why."""
+    """After kill -9 each node restores its weights by itself, and its journal has the reason."""
 
     def journals() -> list[Entry]:
         return [entry for n in cluster.nodes for entry in Journal(sshd.state(n)).entries()]
@@ -274,7 +274,7 @@ def test_nothing_is_drained_anywhere_when_the_coordinator_is_killed(
     with subprocess.Popen(argv) as coordinator:
         try:
             poll(lambda: any(e.done for e in journals()) or coordinator.poll(), 240, "a drain", interval=0.1)
-            if stopped:  # all go on until they hold; a node that hears nothing for 30 s puts back even now
+            if stopped:  # the nodes go on until they hold; a node restores its weights after 30 s without a message
                 coordinator.send_signal(signal.SIGSTOP)
                 poll(lambda: sum(bool(e.done or e.result) for e in journals()) == 3, 240, "all nodes have begun")
         finally:
@@ -290,9 +290,9 @@ def test_nothing_is_drained_anywhere_when_the_coordinator_is_killed(
 
 @contextmanager
 def measured(cluster: Cluster, what: str) -> Iterator[dict[str, float]]:
-    """What a client of the VIP notices meanwhile: failed requests, and the longest time without an answer."""
+    """Measures for a client of the VIP the failed requests and the longest time without an answer."""
     seen: dict[str, float] = {}
-    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-ISc", ASKING, cluster.spec.vips[0]]
+    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-ISc", CLIENT, cluster.spec.vips[0]]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         client.stdout.readline()
@@ -309,10 +309,10 @@ def measured(cluster: Cluster, what: str) -> Iterator[dict[str, float]]:
 
 @pytest.mark.long
 @pytest.mark.lab(timeout=900)
-def test_failover_reaches_the_chosen_node_also_where_nobody_preempts(
+def test_failover_reaches_the_chosen_node_also_with_nopreempt(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
 ) -> None:
-    """In one move: its priority is raised first, then the master leaves. The same by hand, to compare (`-s`)."""
+    """The VIP moves once: kvtui first raises the node's priority. `-s` prints a comparison with a failover by hand."""
     cluster = make_cluster(ClusterSpec(preempt=False, requests_per_second=0))
 
     def moves() -> int:

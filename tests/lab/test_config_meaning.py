@@ -1,7 +1,7 @@
-"""What kvtui reads of a config against what keepalived itself makes of it, field by field, on three versions.
+"""Compares kvtui's reading of configs with keepalived's own dumps, field by field, on three versions.
 
-The configs: real ones of other projects (`../shared/confs`, where that folder is) and generated ones
-(tests/conf/generate.py). What may differ, and why, is in `KNOWN`.
+The configs are real ones of other projects (`../shared/confs`, if that folder exists) and generated ones
+(tests/conf/generate.py). `KNOWN` lists the accepted differences with their reasons.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LAB = Path(__file__).parents[2] / ".lab"
 ROOTS = {"2.1.5": str(LAB / "keepalived-2.1.5"), "2.2.7": "/", "2.3.3": str(LAB / "keepalived-2.3.3")}
 FOLDER = Path("/run/configs")
 TOO_LARGE = {"pqa-1173"}
-"""30,000 real servers, whose values are random: keepalived would keep the lab's kernel from everything else."""
+"""Has 30,000 real servers with random values, which would keep the lab's one CPU busy."""
 Configs = list[tuple[str, dict[str, str]]]
 
 
 class Known(NamedTuple):
-    """A difference that stays: patterns of the version, the config's text and the path of the field, and why."""
+    """An accepted difference: patterns of the version, the config's text and the field's path, and the reason."""
 
     version: str
     text: str
@@ -47,48 +47,48 @@ KNOWN = (
     Known("2.1.5", r"advert_int 12x", r".*/advert_int", "it takes the number before other characters"),
     Known(".*", r'"[{}]"', r"/instances", "the parent counts a quoted brace in a block, and starts no VRRP process"),
 )
-UNLIKE_LATER = {
+OLDER_SYNTAX = {
     "2.1.5": (
-        ("aVeryLongLabel:12345", "eth0:1"),  # it cuts a long label; later versions skip the address
-        ("\\#", "#"),  # its children read the file itself, and not a copy in which the backslash is missing
+        ("aVeryLongLabel:12345", "eth0:1"),  # it truncates a long label; later versions skip the address
+        ("\\#", "#"),  # its children read the file itself; later versions read a copy without the backslash
     )
 }
-"""What a version does in another way than the later ones that kvtui follows: replaced in the configs that it gets."""
-MACHINE = re.compile(
-    "Non-existent interface specified"  # the config names one that is not in the sandbox
+"""Text that an old version reads unlike the later ones, which kvtui follows: replaced in its configs."""
+UNRELATED_EXITS = re.compile(
+    "Non-existent interface specified"  # the sandbox lacks an interface of the config
     "|died: Respawning"  # keepalived crashed (2.2.7 reads memory that it has freed: checks of a skipped real server)
 )
-"""Why keepalived ends on some configs without being told to by the config."""
-MUTE = {("2.3.3", "up-SMTP_CHECK")}
-"""Its checker writes no dump of that config, however long one waits (seen in each run)."""
+"""Reasons for which keepalived exits on some configs although they are valid."""
+WITHOUT_DUMP = {("2.3.3", "up-SMTP_CHECK")}
+"""That version's checker never writes a dump of that config (in every run)."""
 DISABLED = re.compile(r"Disabling track script (\S+)")
-"""A program that this machine lacks: such as killall."""
+"""Names a script whose program this machine lacks, such as killall."""
 
 
 def shared_configs() -> Configs:
-    """The real configs; none in a clone that lies alone."""
+    """Returns the real configs; none without the folder `../shared`."""
     paths = sorted(p for p in (SHARED / "confs").glob("*.conf") if p.stem not in TOO_LARGE)
     return [(p.stem, {"keepalived.conf": p.read_bytes().decode("utf-8", "surrogateescape")}) for p in paths]
 
 
 def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -> list[str]:
-    """Says where kvtui and keepalived differ."""
+    """Returns the differences between kvtui and keepalived."""
     exits = [p.message for p in conf.problems if "exits on it" in p.message and "keepalived 2.2" not in p.message]
     fatal = exits or [p.message for p in conf.problems if p.kind is ProblemKind.SYNTAX]
     if dumped.ended:
-        told = bool(fatal) or MACHINE.search(dumped.log) is not None or "2.2 exits" in str(conf.problems)
-        return [] if told else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
-    if dumped.mute:
-        return [] if (version, name) in MUTE else [f"{name}: keepalived writes no dump\n{dumped.log[-2000:]}"]
+        explained = bool(fatal) or UNRELATED_EXITS.search(dumped.log) is not None or "2.2 exits" in str(conf.problems)
+        return [] if explained else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
+    if dumped.no_dump:
+        return [] if (version, name) in WITHOUT_DUMP else [f"{name}: keepalived writes no dump\n{dumped.log[-2000:]}"]
     ours, theirs = of_conf(conf, DISABLED.findall(dumped.log)), of_dump(dumped.vrrp, dumped.checker)
-    if "has no configuration to run" in dumped.log:  # the parent skips all that follows an open block
-        told = bool(fatal) or not (ours["instances"] or ours["servers"])
-        return [] if told else [f"{name}: keepalived runs nothing, and kvtui does not say why"]
+    if "has no configuration to run" in dumped.log:  # the parent skips everything after an open block
+        explained = bool(fatal) or not (ours["instances"] or ours["servers"])
+        return [] if explained else [f"{name}: keepalived runs nothing, and kvtui does not say why"]
     found = [f"{name}{line}" for line in differences(ours, theirs)]
     for instance, values in (of_json(dumped.json, theirs) if dumped.json else {}).items():
         known = ours["instances"].get(instance, {})
         found += [f"{name}/json/{instance}{line}" for line in differences({k: known.get(k) for k in values}, values)]
-    if "Disabling misc script" in dumped.log:  # one that this machine lacks
+    if "Disabling misc script" in dumped.log:  # this machine lacks its program
         found = [line for line in found if "MISC_CHECK" not in line]
     found += [f"{name}/exits: kvtui {message!r}, and keepalived runs" for message in exits]
     known = [k for k in KNOWN if re.fullmatch(k.version, version) and re.search(k.text, text)]
@@ -96,7 +96,7 @@ def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -
 
 
 def compare(version: str, chosen: Configs) -> None:
-    for old, new in UNLIKE_LATER.get(version, ()):
+    for old, new in OLDER_SYNTAX.get(version, ()):
         chosen = [(n, {path: text.replace(old, new) for path, text in files.items()}) for n, files in chosen]
     texts = {name: "\n".join(files.values()) for name, files in chosen}
     found: list[str] = []
@@ -114,14 +114,14 @@ def written_configs() -> Configs:
 
 
 @pytest.mark.lab(seconds=40, timeout=600)
-def test_a_part_of_the_configs_means_what_keepalived_takes_it_to_mean() -> None:
+def test_some_configs_are_read_as_keepalived_reads_them() -> None:
     compare("2.2.7", [*shared_configs()[::9], *configs(range(12))])
 
 
 @pytest.mark.long
 @pytest.mark.lab(seconds=300, timeout=3000)
 @pytest.mark.parametrize("version", ROOTS)
-def test_every_config_means_what_keepalived_takes_it_to_mean(version: str) -> None:
+def test_every_config_is_read_as_keepalived_reads_it(version: str) -> None:
     if not Path(ROOTS[version], "usr/sbin/keepalived").exists():
         pytest.fail(f"{ROOTS[version]} is missing: packaging/keepalived-versions makes it.")
     compare(version, [*shared_configs(), *written_configs(), *configs(range(100))])

@@ -1,4 +1,4 @@
-"""Drain and undrain on real IPVS under a client's traffic, by the command line; and what is found after kill -9."""
+"""Drains and undrains by the command line, on real IPVS under a client's traffic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kvtui.actions.steps.weight import SetWeight
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.model.ipvs import Protocol, endpoint
-from tests.lab.draining import WEB, done, held_connection, kvtui, network, observe
+from tests.lab.draining import WEB, held_connection, kvtui, network, observe, succeed
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
 from tests.signals import DEFAULT_SIGNALS
@@ -41,7 +41,7 @@ QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 
 
 def connections(node: Node, service: Service) -> dict[str, int]:
-    """How many connections each real server got so far; the whole virtual server is ''."""
+    """Returns the connections that each real server got so far; '' is the whole virtual server."""
     vip = endpoint(service.vip, service.port)
     text = node.exec(["ipvsadm", "-Ln", "--stats", "--exact", "-t", vip], check=True).stdout
     found = {}
@@ -54,8 +54,8 @@ def connections(node: Node, service: Service) -> dict[str, int]:
     return found
 
 
-def settled(node: Node, service: Service) -> dict[str, int]:
-    """The counters, which the kernel brings up to date every two seconds, after a connection that is over."""
+def updated_connections(node: Node, service: Service) -> dict[str, int]:
+    """Waits for the kernel's next update of the counters (every two seconds), and returns them."""
     before = connections(node, service)[""]
     poll(lambda: connections(node, service)[""] > before, 20, "a newer reading of the counters")
     return connections(node, service)
@@ -71,7 +71,7 @@ METHODS = {
 }
 
 SHORT = ("DR", "NAT", "IPv6 TUN")
-"""Each method once, and IPv6 once; the others are part of `make test-full`."""
+"""Each method once, and IPv6 once; `make test-full` also runs the others."""
 
 
 @pytest.mark.lab(timeout=600)
@@ -79,7 +79,7 @@ SHORT = ("DR", "NAT", "IPv6 TUN")
     ("spec", "service", "method"),
     [pytest.param(*v, id=name, marks=() if name in SHORT else pytest.mark.long) for name, v in METHODS.items()],
 )
-def test_under_traffic_nobody_new_comes_and_nobody_fails(
+def test_a_drain_under_traffic_gets_no_new_connections_and_no_request_fails(
     make_cluster: MakeCluster, state: Path, spec: ClusterSpec, service: Service, method: str
 ) -> None:
     cluster = make_cluster(spec)
@@ -88,18 +88,18 @@ def test_under_traffic_nobody_new_comes_and_nobody_fails(
     real = endpoint(service.real_servers[0], 80)
     failed = cluster.traffic()["failed"]
 
-    done(node, state, "--reason", "kernel update", "drain", real, "--service", endpoint(service.vip, 80))
+    succeed(node, state, "--reason", "kernel update", "drain", real, "--service", endpoint(service.vip, 80))
     line = next(text for text in before.splitlines() if f"-r {real} " in text)
     assert node.ipvs() == before.replace(line, line.replace("-w 1", "-w 0"))
     listing = node.exec(["ipvsadm", "-Ln"]).stdout
     assert re.search(rf"-> {re.escape(real)} +{method} +0 ", listing)
-    start = settled(node, service)
+    start = updated_connections(node, service)
     poll(lambda: connections(node, service)[""] >= start[""] + 12, 60, "a dozen new connections")
     end = connections(node, service)
     assert end[real] == start[real]
     assert cluster.traffic()["failed"] == failed, cluster.describe()
 
-    done(node, state, "undrain", real)
+    succeed(node, state, "undrain", real)
     assert node.ipvs() == before
     poll(lambda: connections(node, service)[real] > end[real], 60, "a new connection to the undrained server")
     assert cluster.traffic()["failed"] == failed, cluster.describe()
@@ -118,15 +118,15 @@ def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
 
 
 @pytest.mark.lab(timeout=600)
-def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
+def test_an_open_connection_goes_on_and_wait_waits_for_it(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     with held_connection(cluster) as client:
         server = answer(client)
         real = endpoint(NGINX.real_servers[int(server[-1]) - 1], 80)
-        in_vain = kvtui(node, state, "drain", real, "--wait", "--timeout", "3")
-        assert in_vain.returncode == ExitCode.UNVERIFIED, in_vain.stderr
-        assert "not empty after 3.0s: active 1," in in_vain.stderr
-        assert "active 1, inactive" in in_vain.stderr
+        timed_out = kvtui(node, state, "drain", real, "--wait", "--timeout", "3")
+        assert timed_out.returncode == ExitCode.UNVERIFIED, timed_out.stderr
+        assert "not empty after 3.0s: active 1," in timed_out.stderr
+        assert "active 1, inactive" in timed_out.stderr
         assert answer(client, ask=True) == server
         env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
         argv = [sys.executable, "-m", "kvtui", "--yes", "drain", real, "--wait"]
@@ -135,20 +135,20 @@ def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, s
             assert waiting.stderr
             poll(lambda: "active 1, inactive" in waiting.stderr.readline(), 60, "progress", interval=0)  # type: ignore[union-attr] # it is there
             assert client.stdin
-            client.stdin.close()  # and with it the connection
+            client.stdin.close()  # this also closes the connection
             assert "weight 0, and empty: active 0, inactive" in waiting.stderr.read()
         assert waiting.returncode == 0
-    done(node, state, "undrain", real)
+    succeed(node, state, "undrain", real)
 
 
 def thresholds(node: Node) -> list[str]:
-    """Upper and lower one of rs-1; `ipvsadm -S` leaves them out."""
+    """Returns the upper and lower threshold of rs-1, which `ipvsadm -S` does not print."""
     text = node.exec(["ipvsadm", "-Ln", "--thresholds"], check=True).stdout
     return next(line.split()[2:4] for line in text.splitlines() if "-> 10.4.0.11:80" in line)
 
 
 @pytest.mark.lab(timeout=600)
-def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
+def test_a_slow_drain_and_ctrl_c_during_it(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "50", "-x", "900"], check=True)
     before = node.ipvs()
@@ -164,17 +164,17 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
         assert "interrupted; everything was put back" in slow.stderr.read()
     assert slow.returncode == ExitCode.INTERRUPTED
     assert node.ipvs() == before
-    done(node, state, "drain", "10.4.0.11", "--over", "9s")
+    succeed(node, state, "drain", "10.4.0.11", "--over", "9s")
     assert "-r 10.4.0.11:80 -g -w 0\n" in node.ipvs()
     assert thresholds(node) == ["900", "0"]
-    done(node, state, "undo")
+    succeed(node, state, "undo")
     assert node.ipvs() == before
     assert [e.result for e in Journal(state).entries()] == ["put back", "undone", "done"]
 
 
 @pytest.mark.long
 @pytest.mark.lab(timeout=600, spec=ClusterSpec(persistence=1800, requests_per_second=0))
-def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster, state: Path) -> None:
+def test_persistent_clients_leave_only_with_the_sysctl(make_cluster: MakeCluster, state: Path) -> None:
     cluster = make_cluster(ClusterSpec(persistence=1800, requests_per_second=0))
     node = cluster.master()
 
@@ -185,18 +185,18 @@ def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster
     homes = visit()
     server = homes[0]
     real = NGINX.real_servers[int(server[-1]) - 1]
-    said = done(node, state, "drain", real)
-    assert "clients that were there in the last 1800 s keep coming" in said
+    printed = succeed(node, state, "drain", real)
+    assert "clients that were there in the last 1800 s keep coming" in printed
     assert visit() == homes
-    done(node, state, "undrain", real)
-    said = done(node, state, "drain", real, "--fix-persistence", "--wait", "--timeout", "150")
-    assert f"sysctl -w {QUIESCENT}=1" in said
+    succeed(node, state, "undrain", real)
+    printed = succeed(node, state, "drain", real, "--fix-persistence", "--wait", "--timeout", "150")
+    assert f"sysctl -w {QUIESCENT}=1" in printed
     assert read_sysctls(node.keepalived_pid)[QUIESCENT] == 1
     moved = visit()
     assert server not in moved
     assert "" not in moved
     assert [new for new, old in zip(moved, homes, strict=True) if old != server] == [h for h in homes if h != server]
-    done(node, state, "undrain", real)
+    succeed(node, state, "undrain", real)
     assert read_sysctls(node.keepalived_pid)[QUIESCENT] == 0
     assert node.is_pristine()
 
@@ -208,7 +208,7 @@ def test_refusals(cluster: Cluster, state: Path) -> None:
     assert unknown.returncode == ExitCode.USAGE
     assert "no real server 10.4.0.99 in the kernel's table; it has 10.4.0.1" in unknown.stderr
     for other in NGINX.real_servers[1:]:
-        done(node, state, "drain", other)
+        succeed(node, state, "drain", other)
     before = node.ipvs()
     last = kvtui(node, state, "drain", NGINX.real_servers[0])
     assert last.returncode == ExitCode.REFUSED
@@ -221,8 +221,8 @@ def test_refusals(cluster: Cluster, state: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.debian13
-def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
-    """The fact that the refusal rests on."""
+def test_a_hashing_scheduler_refuses_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
+    """kvtui refuses such a drain for this reason."""
     node = cluster.master()
     node.exec(["ipvsadm", "-E", "-t", "10.4.0.50:80", "-s", "sh"], check=True)
 
@@ -240,7 +240,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
     assert "" not in visit()
 
 
-# --- undone by others
+# --- drains that keepalived undoes
 
 
 @pytest.mark.long
@@ -248,7 +248,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
 @pytest.mark.lab(timeout=600)
 def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
-    done(node, state, "drain", "10.4.0.11")
+    succeed(node, state, "drain", "10.4.0.11")
     known = active_drains(Journal(state).entries())
     assert [(d.real, d.weight, d.who["user"]) for d in known] == [(("10.4.0.11", 80), 1, "anna")]
     conf = node.conf_path.read_text()
@@ -262,15 +262,15 @@ def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cl
     assert "the config has weight 3, before the drain it had 1: a reload or a check set it" in kvtui(
         node, state, "triage"
     ).stdout.replace("\n", " ")
-    assert "the drain is closed" in done(node, state, "undrain", "10.4.0.11").replace("\n", " ")
+    assert "the drain is closed" in succeed(node, state, "undrain", "10.4.0.11").replace("\n", " ")
     assert "drain-undone" not in kvtui(node, state, "triage").stdout
     assert active_drains(Journal(state).entries()) == ()
 
 
 @pytest.mark.lab(timeout=600)
-def test_a_health_check_that_flaps_undoes_a_drain_and_it_is_noticed(cluster: Cluster, state: Path) -> None:
+def test_a_flapping_health_check_undoes_a_drain_and_triage_reports_it(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
-    done(node, state, "drain", "10.4.0.11")
+    succeed(node, state, "drain", "10.4.0.11")
     known = active_drains(Journal(state).entries())
     link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
     subprocess.run([*link, "down"], check=True)
@@ -295,14 +295,14 @@ def test_a_health_check_that_flaps_undoes_a_drain_and_it_is_noticed(cluster: Clu
     remedy = shlex.split(
         next(line for line in triage.stdout.splitlines() if "kvtui drain" in line).strip(" >"), comments=True
     )
-    done(node, state, *remedy[1:])
+    succeed(node, state, *remedy[1:])
     assert lost_drains(observe(node), active_drains(Journal(state).entries())) == ()
     assert len(active_drains(Journal(state).entries())) == 1
     assert "drain-undone" not in kvtui(node, state, "triage").stdout
 
 
 @pytest.mark.lab(timeout=600)
-def test_a_drain_that_is_kept_is_done_again(cluster: Cluster, state: Path) -> None:
+def test_drain_keep_drains_again(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
     argv = ["ip", "netns", "exec", node.netns, *DEFAULT_SIGNALS]
@@ -320,10 +320,10 @@ def test_a_drain_that_is_kept_is_done_again(cluster: Cluster, state: Path) -> No
     assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()
 
 
-# --- another kvtui, another keepalived, no permission
+# --- another process, another weight, no permission
 
 
-def test_the_namespace_is_found_again_when_its_process_is_gone(cluster: Cluster) -> None:
+def test_the_namespace_is_found_again_after_its_process_has_ended(cluster: Cluster) -> None:
     node = cluster.master()
     inode = netns_inode(node.keepalived_pid)
     with subprocess.Popen(["true"]) as ended:
@@ -350,7 +350,7 @@ def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
 
 
 @pytest.mark.debian13
-def test_a_virtual_server_that_is_gone_is_said_to_be(cluster: Cluster) -> None:
+def test_a_missing_virtual_server_is_reported(cluster: Cluster) -> None:
     node = cluster.master()
     step = SetWeight(network(node), (Protocol.TCP, NGINX.vip, 81, 0), ("10.4.0.11", 80), 1, 0)
     with pytest.raises(StepError, match=r"virtual server 10\.4\.0\.50:81 is no longer in the kernel"):
@@ -373,9 +373,9 @@ step.undo()
 READ_ONLY = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"'
 
 
-def test_a_read_only_proc_sys_is_said_to_be(cluster: Cluster) -> None:
+def test_a_read_only_proc_sys_is_reported(cluster: Cluster) -> None:
     node = cluster.master()
     python = ["env", f"PYTHONPATH={PROJECT}", sys.executable, "-c", SET]
     assert node.exec(python, check=True).stdout == "pending\napplied\n"
-    said = node.exec(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *python]).stdout
-    assert said.startswith("pending\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")
+    printed = node.exec(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *python]).stdout
+    assert printed.startswith("pending\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")

@@ -1,4 +1,4 @@
-"""Drain by the track file of a FILE_CHECK, on real keepalived: it outlives what undoes a weight set in the kernel."""
+"""Drains by the track file of a FILE_CHECK on real keepalived: a reload or a flapping check does not undo them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
-from tests.lab.draining import done, kvtui, observe
+from tests.lab.draining import kvtui, observe, succeed
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DRAINED = "-r 10.4.0.11:80 -g -w 0\n"
 
 @pytest.fixture
 def node(cluster: Cluster) -> Node:
-    """The master; rs-1 has weight 10 and a FILE_CHECK whose file it shares with rs-2."""
+    """Returns the master. rs-1 has weight 10 and a FILE_CHECK whose file it shares with rs-4."""
     node = cluster.master()
     (node.folder / "tmp" / "rs").write_text("0\n")
     text = node.conf_path.read_text()
@@ -38,18 +38,18 @@ def node(cluster: Cluster) -> Node:
     return node
 
 
-def number(node: Node) -> str:
+def file_value(node: Node) -> str:
     return (node.folder / "tmp" / "rs").read_text()
 
 
 @pytest.mark.lab(timeout=600)
-def test_it_outlives_a_reload_and_a_check_that_flaps_and_undrain_gives_it_back(
+def test_the_drain_survives_a_reload_and_a_flapping_check_and_undrain_ends_it(
     cluster: Cluster, node: Node, state: Path
 ) -> None:
     before = node.ipvs()
-    said = done(node, state, "--reason", "disk", "drain", "10.4.0.11")
-    assert "10.4.0.14:80 in 10.4.0.51:80 (to weight 0) share track file rs, so they are drained too" in said
-    assert number(node) == "-3\n"
+    printed = succeed(node, state, "--reason", "disk", "drain", "10.4.0.11")
+    assert "10.4.0.14:80 in 10.4.0.51:80 (to weight 0) share track file rs, so they are drained too" in printed
+    assert file_value(node) == "-3\n"
     drained = before.replace("-r 10.4.0.11:80 -g -w 10\n", DRAINED).replace("14:80 -g -w 1\n", "14:80 -g -w 0\n")
     assert node.ipvs() == drained
     known = active_drains(Journal(state).entries())
@@ -68,45 +68,45 @@ def test_it_outlives_a_reload_and_a_check_that_flaps_and_undrain_gives_it_back(
     assert DRAINED in node.ipvs()
     assert lost_drains(observe(node), known) == ()
 
-    said = done(node, state, "undrain", "10.4.0.11")
-    assert "seen in the kernel: 10.4.0.11:80 in 10.4.0.50:80: weight 12" in said
-    assert number(node) == "0\n"
+    printed = succeed(node, state, "undrain", "10.4.0.11")
+    assert "seen in the kernel: 10.4.0.11:80 in 10.4.0.50:80: weight 12" in printed
+    assert file_value(node) == "0\n"
     assert sorted(node.ipvs().splitlines()) == sorted(before.replace("-w 10", "-w 12").splitlines())
     assert active_drains(Journal(state).entries()) == ()
 
 
 @pytest.mark.lab(timeout=600)
-def test_slowly_and_undone(node: Node, state: Path) -> None:
+def test_a_slow_drain_is_undone(node: Node, state: Path) -> None:
     before = node.ipvs()
     (node.folder / "tmp" / "rs").unlink()
     poll(lambda: node.ipvs() == before, 10, "a file that is gone counts as 0")
-    done(node, state, "drain", "10.4.0.11", "--over", "2s")
-    assert number(node) == "-3\n"
+    succeed(node, state, "drain", "10.4.0.11", "--over", "2s")
+    assert file_value(node) == "-3\n"
     assert DRAINED in node.ipvs()
     (drain, _other) = active_drains(Journal(state).entries())
     assert (drain.weight, drain.check and (drain.check.file.before, drain.check.file.after)) == (10, (0, -3))
-    done(node, state, "undo")
+    succeed(node, state, "undo")
     assert node.ipvs() == before
     assert not (node.folder / "tmp" / "rs").exists()
 
 
 @pytest.mark.lab(timeout=600)
-def test_undrained_while_its_check_fails_it_comes_back_with_its_weight(
+def test_a_server_undrained_while_its_check_fails_returns_with_its_weight(
     cluster: Cluster, node: Node, state: Path
 ) -> None:
     before = node.ipvs()
-    done(node, state, "drain", "10.4.0.11")
+    succeed(node, state, "drain", "10.4.0.11")
     link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
     subprocess.run([*link, "down"], check=True)
     poll(lambda: "10.4.0.11:80" not in node.ipvs(), 60, "the failed check")
-    assert "only the file is written" in done(node, state, "undrain", "10.4.0.11")
-    assert number(node) == "0\n"
+    assert "only the file is written" in succeed(node, state, "undrain", "10.4.0.11")
+    assert file_value(node) == "0\n"
     subprocess.run([*link, "up"], check=True)
     poll(lambda: sorted(node.ipvs().splitlines()) == sorted(before.splitlines()), 60, "its weight")
 
 
 @pytest.mark.lab(timeout=600)
-def test_a_check_of_weight_0_is_not_used_and_one_that_shares_its_file_is_guarded(node: Node, state: Path) -> None:
+def test_a_check_of_weight_0_is_not_used_and_its_shared_file_is_not_written(node: Node, state: Path) -> None:
     text = node.conf_path.read_text()
     last = text.index("track_file rs\n", text.index("real_server 10.4.0.14"))
     start = text.index("track_file rs {")
@@ -115,6 +115,6 @@ def test_a_check_of_weight_0_is_not_used_and_one_that_shares_its_file_is_guarded
     refused = kvtui(node, state, "drain", "10.4.0.11")
     assert refused.returncode == ExitCode.REFUSED
     assert "10.4.0.14:80 in 10.4.0.51:80 share track file rs with weight 0" in refused.stderr
-    done(node, state, "drain", "10.4.0.14")
+    succeed(node, state, "drain", "10.4.0.14")
     assert "-r 10.4.0.14:80 -g -w 0\n" in node.ipvs()
-    assert number(node) == "0\n"
+    assert file_value(node) == "0\n"

@@ -1,4 +1,4 @@
-"""What a drain that was killed by SIGKILL leaves is found, and both ways on are open."""
+"""After SIGKILL during a drain, kvtui finds the unfinished action, and can finish it or put it back."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from kvtui.actions.core.step import StepState
 from kvtui.actions.live import LIVE
 from kvtui.actions.steps.weight import SetWeight
 from tests.actions.fakes import action
-from tests.lab.draining import WEB, done, held_connection, kvtui, network
-from tests.lab.killing import Dying
+from tests.lab.draining import WEB, held_connection, kvtui, network, succeed
+from tests.lab.killing import KilledStep
 from tests.lab.poll import poll
 from tests.lab.spec import NGINX, ClusterSpec
 
@@ -31,17 +31,15 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-# --- killed
 
-
-def killed(folder: Path, where: int, dies: str, steps: list[SetWeight]) -> None:
-    """Carry the steps out in a child that is killed before or after one of them; a Python start costs a second here."""
-    made: list[Any] = [SetWeight.from_json(step.to_json()) for step in steps]
-    made[where] = Dying(made[where], dies)
+def run_killed(folder: Path, where: int, dies: str, steps: list[SetWeight]) -> None:
+    """Runs the steps in a child that is killed before or after one of them. A fork saves a second of Python's start."""
+    child_steps: list[Any] = [SetWeight.from_json(step.to_json()) for step in steps]
+    child_steps[where] = KilledStep(child_steps[where], dies)
     child = os.fork()
     if child == 0:
         try:
-            asyncio.run(guarded(Runner(Journal(folder)), action(*made)))
+            asyncio.run(guarded(Runner(Journal(folder)), action(*child_steps)))
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -50,7 +48,7 @@ def killed(folder: Path, where: int, dies: str, steps: list[SetWeight]) -> None:
 @pytest.mark.lab(timeout=600)
 @pytest.mark.parametrize("dies", ["before", "after"])
 @pytest.mark.parametrize("where", [0, 1, 2])
-def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
+def test_a_drain_killed_at_each_step_is_found_and_can_be_put_back_or_finished(
     cluster: Cluster, state: Path, where: int, dies: str
 ) -> None:
     node = cluster.master()
@@ -60,15 +58,15 @@ def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
     for real in NGINX.real_servers:
         after = after.replace(f"-r {real}:80 -g -w 1", f"-r {real}:80 -g -w 0")
 
-    for way, expected in ((put_back, before), (finish, after)):
-        journal = Journal(state / way.__name__)
-        killed(journal.folder, where, dies, steps)
+    for recover, expected in ((put_back, before), (finish, after)):
+        journal = Journal(state / recover.__name__)
+        run_killed(journal.folder, where, dies, steps)
         (entry,) = journal.unfinished()
         changed = where + (dies == "after")
         found = inspect(entry, LIVE)
         assert [s.state for s in found.steps] == [StepState.APPLIED] * changed + [StepState.PENDING] * (3 - changed)
         assert (found.can_finish, found.can_put_back) == (True, True)
-        outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
+        outcome = asyncio.run(Runner(journal).run(recover(entry, LIVE)))
         assert outcome.code is ExitCode.DONE, outcome.detail
         assert node.ipvs() == expected
         assert journal.unfinished() == ()
@@ -78,7 +76,7 @@ def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
 
 
 @pytest.mark.lab(timeout=600)
-def test_the_next_kvtui_reports_it_and_acts_on_nothing_else_first(cluster: Cluster, state: Path) -> None:
+def test_the_next_kvtui_reports_the_killed_drain_and_refuses_other_actions(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     before = node.ipvs()
     env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
@@ -92,6 +90,6 @@ def test_the_next_kvtui_reports_it_and_acts_on_nothing_else_first(cluster: Clust
     other = kvtui(node, state, "drain", "10.4.0.11")
     assert other.returncode == ExitCode.REFUSED
     assert f"an earlier action was interrupted: {entry.id}" in other.stderr
-    done(node, state, "undo", entry.id)
+    succeed(node, state, "undo", entry.id)
     assert node.ipvs() == before
     assert Journal(state).unfinished() == ()

@@ -1,4 +1,4 @@
-"""Asking real keepalived in its pod, from the node outside."""
+"""Requests dumps from real keepalived in its pod, from the node."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def dumper(node: Node, *, timeout: float = TIMEOUT, signals: bool = True) -> Dum
     return DumpRequester(found, signals=signals, timeout=timeout)
 
 
-def asked(node: Node) -> dict[str, int]:
+def dump_lines(node: Node) -> dict[str, int]:
     texts = {"json": node.version.json_log, "data": node.version.data_log}
     return {name: node.log().count(text) if text else 0 for name, text in texts.items()}
 
 
-def test_the_master_says_so_in_json_for_at_most_one_line_of_log(cluster: Cluster) -> None:
+def test_a_json_dump_shows_the_master_and_costs_at_most_one_log_line(cluster: Cluster) -> None:
     node = cluster.master()
-    before = asked(node)
+    before = dump_lines(node)
     dump = dumper(node).read(time.time())
     (instance,) = dump.instances
     assert (instance.name, instance.state, instance.interface) == ("vips", VrrpState.MASTER, "eth0")
     assert (instance.base_priority, instance.vrid, instance.version) == (102, 50, 3)
     assert [(vip.address, vip.installed) for vip in instance.vips] == [(NGINX.vip, True), (ECHO.vip, True)]
-    assert instance.counters["become_master"] >= 1  # the cluster is shared
+    assert instance.counters["become_master"] >= 1  # more if an earlier test moved the VIP
     assert (dump.how, dump.checks, dump.detail) == ("json", None, "")
     assert abs(dump.read_at - time.time()) < TIMEOUT
     lines = 1 if node.version.json_log else 0
-    assert asked(node) == {"json": before["json"] + lines, "data": before["data"]}
+    assert dump_lines(node) == {"json": before["json"] + lines, "data": before["data"]}
 
 
 def test_a_backup_knows_master_and_checks(cluster: Cluster) -> None:
@@ -81,7 +81,7 @@ def test_unicast_peers(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     assert set(instance.unicast_peers) == {other.address for other in cluster.nodes if other is not node}
 
 
-def test_a_reload_that_removes_all_instances_is_seen_although_the_old_json_stays(cluster: Cluster) -> None:
+def test_after_a_reload_without_instances_the_old_json_dump_is_not_read(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     assert len(dumper(node).read(time.time()).instances) == 1
     node.reload("global_defs {\n}\n")
@@ -90,21 +90,21 @@ def test_a_reload_that_removes_all_instances_is_seen_although_the_old_json_stays
     assert (dump.instances, dump.how) == ((), "data")
 
 
-def test_without_signals_only_what_is_there_is_read(cluster: Cluster) -> None:
+def test_without_signals_only_an_existing_dump_is_read(cluster: Cluster) -> None:
     node = cluster.node("node-b")
     for file in (node.folder / "tmp").iterdir():
         file.unlink()
     quiet = dumper(node, signals=False)
-    before = asked(node)
+    before = dump_lines(node)
     with pytest.raises(DumpError, match="signals are switched off"):
         quiet.read(time.time())
-    assert asked(node) == before
+    assert dump_lines(node) == before
     dumper(node).read(time.time())
     dump = quiet.read(time.time())
     assert (len(dump.instances), dump.how) == (1, "file")
 
 
-def test_a_link_planted_in_the_pod_is_not_followed_out_of_it(cluster: Cluster) -> None:
+def test_a_symbolic_link_in_the_pod_is_not_followed(cluster: Cluster) -> None:
     node = cluster.node("node-b")
     planted = node.folder / "tmp" / "keepalived.json"
     planted.unlink(missing_ok=True)
@@ -154,7 +154,7 @@ virtual_server fwmark 7 {
     assert "-a -f 9 -r 10.4.0.11:0 -g -w 3" in table
 
 
-def test_a_failed_real_server_is_known(cluster: Cluster) -> None:
+def test_the_dump_shows_a_failed_real_server(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     closed = """
 virtual_server 10.4.0.70 80 {

@@ -1,4 +1,4 @@
-"""Failover: the VIPs leave the node by the gentlest way that works, and come back as undo says."""
+"""Failover: the VIPs leave the node by the method with the shortest gap, and undo restores the node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.operate import graded, operate
-from tests.lab.owners import NOPREEMPT, TRACKED, lasting_owner, others
+from tests.lab.owners import NOPREEMPT, TRACKED, others, wait_for_stable_owner
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 
@@ -30,14 +30,14 @@ def priority_in(node: Node) -> int:
 
 @pytest.mark.lab(spec=NOPREEMPT)
 def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
-    """Another node is master, though none may preempt; undo leaves the VIP there."""
+    """Another node becomes master although no node preempts; undo leaves the VIP there."""
     cluster = make_cluster(NOPREEMPT)
     node = cluster.master()
     text = node.conf_path.read_text()
     report = operate(node, "failover", "vips", "--force")
     assert report["code"] == 0, report
     facts = report["facts"]
-    owner = lasting_owner(cluster, node)
+    owner = wait_for_stable_owner(cluster, node)
     assert facts["owner_after"] == owner.address
     assert facts["seconds_without_owner"] >= 0
     assert facts["way"].startswith("lowest priority, then the VIP is removed")
@@ -53,7 +53,7 @@ def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
 
 
 @pytest.mark.debian13
-def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> None:
+def test_preempting_peers_take_over_without_a_gap(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
     report = operate(node, "failover", "vips", "--force")
@@ -69,7 +69,7 @@ def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> Non
 
 
 @pytest.mark.lab(spec=TRACKED)
-def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> None:
+def test_a_track_file_is_used_if_there_is_one(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
     before = (node.conf_path.read_text(), node.log().count("Reloading"))
@@ -86,16 +86,16 @@ def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> N
     assert cluster.holders() == [owner]
 
 
-def test_a_track_file_that_keepalived_ignores_is_not_relied_on(make_cluster: MakeCluster) -> None:
-    """It is defined after the instance that tracks it."""
+def test_a_track_file_that_keepalived_ignores_is_not_used(make_cluster: MakeCluster) -> None:
+    """keepalived ignores a track_file that is defined after the instance that tracks it."""
     late = replace(TRACKED, extra_global="", extra="track_file offset {\n  file /tmp/offset\n}")
     report = operate(make_cluster(late).master(), "failover", "vips", dry_run=True)
     assert report["summary"].endswith("lowest priority, then the VIP is removed so that keepalived steps down")
 
 
 @pytest.mark.lab(spec=ClusterSpec(nodes=1, requests_per_second=0))
-def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
-    """Where peers may preempt, the VIP stays here until another node takes it: nothing is lost, nothing is unsafe."""
+def test_the_priority_is_put_back_when_no_node_takes_over(make_cluster: MakeCluster) -> None:
+    """With preemption the VIP stays on the node until another takes it, so the failover is not unsafe."""
     cluster = make_cluster(ClusterSpec(nodes=1, requests_per_second=0))
     node = cluster.master()
     text = node.conf_path.read_text()

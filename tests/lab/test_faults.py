@@ -1,4 +1,4 @@
-"""Faults of the machine: kvtui goes on and says what is."""
+"""Faults of the machine: kvtui continues and reports the true state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kvtui.actions.live import LIVE
 from kvtui.actions.priority.plan import plan_priority
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
-from tests.lab.killing import planned, run, world
+from tests.lab.killing import node_state, plan_on, run
 from tests.lab.operate import graded, kvtui, operate
 from tests.lab.owners import NOPREEMPT
 from tests.lab.poll import poll
@@ -51,18 +51,18 @@ UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "
 FAULTS = ClusterSpec(requests_per_second=0)
 HOUR = 3600
 STOP = 60.0
-"""Seconds for which kvtui is stopped: longer than each of its timeouts and pauses but those of actions and lost
-terminals (5 s for a source, 6 s for adverts, 30 s between scans of processes)."""
-MANY = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
+"""Seconds for which kvtui is stopped: longer than its timeouts and pauses (5 s for a source, 6 s for adverts, 30 s
+between scans of processes), except those of actions and lost terminals."""
+MANY_VIPS = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
 ATTEMPTS = 10
-"""On a busy machine keepalived itself may need more than a second."""
+"""On a busy machine keepalived may need more than a second to add the VIPs."""
 MODULES = "ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh ip_vs"
 
 
 @pytest.mark.long
 @pytest.mark.lab(spec=NOPREEMPT)
 def test_hidepid(make_cluster: MakeCluster) -> None:
-    """Where /proc hides other users' processes, an unprivileged kvtui says that it sees none, and shows the rest."""
+    """If /proc hides other users' processes, an unprivileged kvtui reports that, and shows the other sources."""
     node = make_cluster(NOPREEMPT).wait_for_master()
     script = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
     argv = ["unshare", "-m", "sh", "-c", script, "sh", *UNPRIVILEGED]
@@ -77,12 +77,12 @@ def test_hidepid(make_cluster: MakeCluster) -> None:
 # --- the state folder
 
 
-def lower(node: Node) -> Action:
-    return planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 50, w, b))
+def plan_lower_priority(node: Node) -> Action:
+    return plan_on(node, lambda o, p, w, b: plan_priority(o, p, "vips", 50, w, b))
 
 
 class Hooked:
-    """A step before or after which something happens."""
+    """A step that calls a function before and after it."""
 
     def __init__(self, step: Step, before: Callable[[], object], after: Callable[[], object] = lambda: None) -> None:
         self._step, self._before, self._after = step, before, after
@@ -96,7 +96,7 @@ class Hooked:
         self._after()
 
 
-def carried_out(action: Action, folder: Path, index: int, before: Callable[[], object]) -> Outcome:
+def run_with_hook(action: Action, folder: Path, index: int, before: Callable[[], object]) -> Outcome:
     steps: list[Any] = list(action.steps)
     steps[index] = Hooked(steps[index], before)
     return asyncio.run(Runner(Journal(folder)).run(structs.replace(action, steps=tuple(steps)), force=True))
@@ -108,9 +108,9 @@ def carried_out(action: Action, folder: Path, index: int, before: Callable[[], o
 def test_a_state_folder_that_is_full_or_read_only_before_an_action(
     make_cluster: MakeCluster, tmp_path: Path, how: str
 ) -> None:
-    """Nothing begins: what is not in the journal could not be taken back."""
+    """The action does not start: without a journal entry it could not be undone."""
     node = make_cluster(FAULTS).wait_for_master()
-    before, state = world(node), tmp_path / "state"
+    before, state = node_state(node), tmp_path / "state"
     with small_disk(state):
         if how == "full":
             fill(state)
@@ -123,7 +123,7 @@ def test_a_state_folder_that_is_full_or_read_only_before_an_action(
         assert "Traceback" not in done.stderr
         status = json.loads(kvtui(node, state, "-o", "json", "status").stdout)
         assert status["vrrp_instances"][0]["state"] == "MASTER"
-    assert world(node) == before
+    assert node_state(node) == before
 
 
 @pytest.mark.long
@@ -132,21 +132,21 @@ def test_a_state_folder_that_is_full_or_read_only_before_an_action(
 def test_a_state_folder_that_becomes_full_during_an_action(
     make_cluster: MakeCluster, tmp_path: Path, index: int
 ) -> None:
-    """It is put back; that it ended is not in the journal, so the next start finds it, and its undo closes it."""
+    """The action is put back. Its end is not in the journal, so the next start finds it, and its undo closes it."""
     node = make_cluster(FAULTS).wait_for_master()
-    before, state = world(node), tmp_path / "state"
+    before, state = node_state(node), tmp_path / "state"
     with small_disk(state):
-        outcome = carried_out(lower(node), state, index, lambda: fill(state))
+        outcome = run_with_hook(plan_lower_priority(node), state, index, lambda: fill(state))
         assert outcome.code is ExitCode.FAILED
         assert "No space left" in outcome.detail
         assert "put back" in outcome.detail
         assert "NOT" not in outcome.detail
         assert "this end is not in the journal" in outcome.detail
-        assert world(node) == before
+        assert node_state(node) == before
         (state / "full").unlink()
         (left,) = Journal(state).unfinished()
         run(state, recovery.put_back(left, LIVE))
-        assert world(node) == before
+        assert node_state(node) == before
 
 
 # --- others act at the same time
@@ -167,11 +167,11 @@ def test_two_kvtui_on_one_node(make_cluster: MakeCluster, tmp_path: Path) -> Non
         poll(lambda: Journal(state).entries(), 120, "the first action")
         second = kvtui(node, state, "--yes", "priority", "vips", "50")
         assert second.returncode == ExitCode.REFUSED, second.stderr
-        assert f"drain {real}" in second.stderr  # what the other one does
+        assert f"drain {real}" in second.stderr  # the other one's action
         first.send_signal(signal.SIGINT)
-        _, said = first.communicate(timeout=120)
+        _, printed = first.communicate(timeout=120)
         assert first.returncode == ExitCode.INTERRUPTED
-        assert "everything was put back" in said
+        assert "everything was put back" in printed
     assert node.ipvs() == weights
     node.exec([*weight, "1"], check=True)
     assert "priority 102" in node.conf_path.read_text()
@@ -183,16 +183,16 @@ def test_two_kvtui_on_one_node(make_cluster: MakeCluster, tmp_path: Path) -> Non
 def test_the_controller_writes_the_config_during_an_action(
     make_cluster: MakeCluster, tmp_path: Path, index: int
 ) -> None:
-    """Its text stays to the byte, keepalived runs what it ran or what the file says, and the message is true."""
+    """The controller's text stays unchanged, keepalived runs the old or the new config, and the message is true."""
     node = make_cluster(FAULTS).wait_for_master()
     text = node.conf_path.read_text().replace("priority 102", "priority 101", 1) + "# written by the controller\n"
-    outcome = carried_out(lower(node), tmp_path / "state", index, lambda: node.write_conf(text))
-    said = ("node changed since the plan", "was changed by something else", "was overwritten before keepalived read")
-    assert said[index] in outcome.detail
+    outcome = run_with_hook(plan_lower_priority(node), tmp_path / "state", index, lambda: node.write_conf(text))
+    reasons = ("node changed since the plan", "was changed by something else", "was overwritten before keepalived read")
+    assert reasons[index] in outcome.detail
     assert outcome.code is not ExitCode.DONE
     assert node.conf_path.read_text() == text
-    assert world(node).runs in {102, 101}
-    assert ("everything was put back" in outcome.detail) <= (world(node).runs == 102)
+    assert node_state(node).running_priority in {102, 101}
+    assert ("everything was put back" in outcome.detail) <= (node_state(node).running_priority == 102)
 
 
 # --- kvtui is stopped, the clock is set, many VIPs come
@@ -201,7 +201,7 @@ def test_the_controller_writes_the_config_during_an_action(
 @pytest.mark.long
 @pytest.mark.lab(spec=FAULTS)
 def test_kvtui_is_stopped_while_the_vip_moves(make_cluster: MakeCluster) -> None:
-    """Afterwards it shows the new owner and when the old one stepped down, and invents no silence."""
+    """Afterwards it shows the new owner and that the old one stepped down, and reports no silence."""
     cluster = make_cluster(FAULTS)
     best = cluster.wait_for_master()
     with terminal_on(cluster.node("node-a"), "--no-kube") as terminal:
@@ -229,7 +229,7 @@ def clock_set(seconds: int) -> Iterator[None]:
 
 
 def ages(seen: Observation) -> dict[str, float]:
-    """Everything that an operator reads as "since" or "ago"."""
+    """Returns all durations that kvtui shows as "since" or "ago"."""
     snapshot = seen.snapshot
     chosen = snapshot.chosen_keepalived
     found = {"uptime": snapshot.time - chosen.started} if chosen is not None else {}
@@ -242,7 +242,7 @@ def ages(seen: Observation) -> dict[str, float]:
 @pytest.mark.lab(spec=FAULTS)
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 async def test_the_clock_is_set_by_an_hour(make_cluster: MakeCluster, seconds: int) -> None:
-    """At the next reading, uptime and the ages of sources, adverts and dumps are right, and the state is the same."""
+    """At the next reading uptime and the ages of sources, adverts and dumps are right, and the state is unchanged."""
     cluster = make_cluster(FAULTS)
     peer = f"peer {cluster.wait_for_master().address}"
     backup = next(n for n in cluster.nodes if f"peer {n.address}" != peer)
@@ -268,13 +268,13 @@ async def test_the_clock_is_set_by_an_hour(make_cluster: MakeCluster, seconds: i
 
 
 def seconds_of_creation(node: Node) -> float:
-    """From the first to the last of the many addresses, in the kernel's own hundredths of a second."""
+    """Returns the seconds between the first and the last of the many addresses, by the kernel's timestamps."""
     with IPRoute(netns=node.netns) as route:
         created = {
             message.get("address"): message.get("cacheinfo")["cstamp"]
             for message in route.get_addr(family=socket.AF_INET)
         }
-    times: list[int] = [created[vip] for vip in MANY]
+    times: list[int] = [created[vip] for vip in MANY_VIPS]
     return (max(times) - min(times)) / 100
 
 
@@ -282,7 +282,9 @@ def seconds_of_creation(node: Node) -> float:
 async def test_500_vips_come_at_once(make_cluster: MakeCluster) -> None:
     node = make_cluster(replace(FAULTS, nodes=1)).wait_for_master()
     text = node.conf_path.read_text()
-    extra = "virtual_ipaddress_excluded {\n" + "".join(f"    {vip}\n" for vip in MANY) + "  }\n  virtual_ipaddress {"
+    extra = (
+        "virtual_ipaddress_excluded {\n" + "".join(f"    {vip}\n" for vip in MANY_VIPS) + "  }\n  virtual_ipaddress {"
+    )
     observer = Observer(NodeSource(pid=node.keepalived_pid))
 
     async def until_held(vips: int) -> None:
@@ -295,19 +297,19 @@ async def test_500_vips_come_at_once(make_cluster: MakeCluster) -> None:
         spans: list[float] = []
         while not spans or (spans[-1] > 1 and len(spans) < ATTEMPTS):
             await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
-            await until_held(len(MANY) + 2)
+            await until_held(len(MANY_VIPS) + 2)
             spans.append(await asyncio.to_thread(seconds_of_creation, node))
             await asyncio.to_thread(node.reload, text)
             await until_held(2)
-        print(f"{len(MANY)} VIPs were added within {spans} s")
-        assert spans[-1] <= 1  # as the kernel dates them; else this is not the fault that is meant
+        print(f"{len(MANY_VIPS)} VIPs were added within {spans} s")
+        assert spans[-1] <= 1  # else this was not the fault under test
     finally:
         await observer.close()
 
 
 @pytest.mark.long
-def test_the_log_of_an_earlier_keepalived_names_no_node_of_now(make_cluster: MakeCluster) -> None:
-    """As after the clock was set back: the line of before is dated after this keepalived's start."""
+def test_the_log_of_an_earlier_keepalived_is_ignored(make_cluster: MakeCluster) -> None:
+    """As after the clock was set back, the earlier line has a time after this keepalived's start."""
     node = make_cluster(replace(FAULTS, nodes=1)).wait_for_master()
     node.kill()
     later = time.asctime(time.localtime(time.time() + HOUR))
@@ -319,15 +321,15 @@ def test_the_log_of_an_earlier_keepalived_names_no_node_of_now(make_cluster: Mak
     assert any("Nothing is lost: the VIP stays here" in t for t in graded(report, "NOTE")), report
 
 
-# --- ip_vs comes later
+# --- ip_vs is loaded later
 
 
 @pytest.mark.long
 @pytest.mark.lab(spec=FAULTS)
 def test_ip_vs_is_loaded_later(make_cluster: MakeCluster) -> None:
-    """The module is missing when kvtui starts; once it is loaded, the table is there without a new start."""
+    """The module is missing when kvtui starts. Once it is loaded, kvtui shows the table without a restart."""
     node = make_cluster(FAULTS).wait_for_master()
-    for netns in Path("/run/netns").iterdir():  # the clusters' virtual servers hold the module; they are healed later
+    for netns in Path("/run/netns").iterdir():  # virtual servers keep the module loaded; the clusters are healed later
         subprocess.run(["ip", "netns", "exec", netns.name, "ipvsadm", "-C"], check=False)
     gone = subprocess.run(["modprobe", "-r", *MODULES.split()], capture_output=True, text=True, check=False)
     assert gone.returncode == 0, gone.stderr
@@ -344,7 +346,7 @@ def test_ip_vs_is_loaded_later(make_cluster: MakeCluster) -> None:
             await asyncio.to_thread(node.exec, ["ipvsadm", "-A", "-t", "10.77.0.1:80", "-s", "rr"], check=True)
             deadline = time.monotonic() + 120
             while "10.77.0.1" not in {v.address for v in (await observer.observe()).virtual_servers or ()}:
-                assert time.monotonic() < deadline, "the table is not there"
+                assert time.monotonic() < deadline, "kvtui shows no table"
         finally:
             await observer.close()
 

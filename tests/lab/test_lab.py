@@ -1,4 +1,4 @@
-"""The lab itself does what lab.md promises; everything else that is tested on it rests on these facts."""
+"""The lab works as the other tests expect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_client_is_answered_by_a_real_server_of_that_vip(cluster: Cluster) -> 
     assert cluster.wait_for_answer(ECHO.vip) in {"rs-4", "rs-5"}
 
 
-def test_the_answer_passed_ipvs(cluster: Cluster) -> None:
+def test_requests_pass_ipvs(cluster: Cluster) -> None:
     cluster.client(["curl", "-s", "--local-port", "29001", f"http://{NGINX.vip}/"])
     assert "10.4.0.100:29001" in cluster.master().exec(["ipvsadm", "-Lcn"]).stdout
 
@@ -53,7 +53,7 @@ def test_when_the_master_is_killed_another_node_takes_the_vip(cluster: Cluster) 
     old.kill()
     others = [node for node in cluster.nodes if node is not old]
     poll(lambda: [n for n in others if NGINX.vip in n.addresses()], 20, "another holder")
-    # a crash leaves the address behind: this is how two nodes come to hold a VIP (keepalived-vip issue 65)
+    # a crash leaves the address: so two nodes may have a VIP (keepalived-vip issue 65)
     assert NGINX.vip in old.addresses()
 
 
@@ -65,7 +65,7 @@ def test_when_the_master_is_stopped_it_hands_the_vip_over(cluster: Cluster) -> N
     assert cluster.wait_for_answer(NGINX.vip).startswith("rs-")
 
 
-def test_a_healed_cluster_is_as_new(cluster: Cluster) -> None:
+def test_heal_restores_a_cluster(cluster: Cluster) -> None:
     cluster.node("node-a").kill()
     cluster.node("node-b").exec(
         ["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "0"], check=True
@@ -86,7 +86,7 @@ def test_keepalived_looks_like_a_pod_from_its_node(cluster: Cluster) -> None:
     assert node.exec_in_pod(["cat", "/proc/1/comm"]).stdout.strip() == "keepalived"
 
 
-def test_a_thread_can_step_into_a_node(cluster: Cluster) -> None:
+def test_a_thread_can_enter_a_node_s_namespace(cluster: Cluster) -> None:
     def addresses() -> str:
         return Path("/proc/thread-self/net/fib_trie").read_text()
 
@@ -97,11 +97,11 @@ def test_a_thread_can_step_into_a_node(cluster: Cluster) -> None:
 
 
 def test_addresses_are_those_that_ip_prints(cluster: Cluster) -> None:
-    """The lab asks for them without a process."""
+    """The lab reads them without a process."""
     for node in cluster.nodes:
         [link] = json.loads(node.exec(["ip", "-j", "addr", "show", "dev", "eth0"], check=True).stdout)
         assert node.addresses() == {address["local"] for address in link["addr_info"]}
-        assert len(node.addresses()) > 2  # IPv4, IPv6 and that of the link
+        assert len(node.addresses()) > 2  # IPv4, IPv6 and link-local
 
 
 def test_a_reload_takes_the_new_config(cluster: Cluster) -> None:
@@ -131,7 +131,7 @@ def test_every_variant_has_one_master_and_answers(
 
 
 @pytest.mark.lab(spec=VARIANTS["unicast, nopreempt"])
-def test_with_nopreempt_a_returning_better_node_stays_backup(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
+def test_with_nopreempt_a_restarted_node_stays_backup(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     cluster = make_cluster(VARIANTS["unicast, nopreempt"])
     old = cluster.master()
     old.stop()

@@ -1,4 +1,4 @@
-"""Half an hour of the terminal UI with a failover a minute: nothing grows, and no takeover is missed."""
+"""Half an hour of the terminal UI with a failover a minute: memory, descriptors and CPU do not grow."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 MINUTES = int(os.environ.get("KVTUI_LONG_RUN_MINUTES", "30"))
 WARM_UP = max(2, MINUTES // 6)
-"""Minutes until caches are full."""
+"""Minutes until the caches are full."""
 MAX_GROWTH_KB = 10_000
 SCREENS = {"2": "INSTANCE / PEER", "3": "VIRTUAL / REAL", "5": "FINDING", "7": "all kinds", "1": "OWNER"}
 
 
 class Usage(NamedTuple):
-    """What a process has, and the CPU time that it took."""
+    """A process' memory (KB), descriptors, threads and CPU time."""
 
     resident: int
     fds: int
@@ -52,7 +52,7 @@ def shows_owner(terminal: PseudoTerminal, owner: Node) -> None:
 
 @contextmanager
 def crash_reports() -> Iterator[None]:
-    """Shows what kvtui left in the guest's /tmp if the test fails: the guest takes it along."""
+    """Prints kvtui's crash reports if the test fails: the guest's /tmp is lost."""
     before = set(Path("/tmp").glob("kvtui-crash-*"))
     try:
         yield

@@ -1,4 +1,4 @@
-"""A controller writes keepalived.conf again after `kvtui priority`: in place, no SIGHUP, as keepalived-vip does."""
+"""A controller overwrites keepalived.conf after `kvtui priority`: in place and without SIGHUP, as keepalived-vip."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     from tests.lab.cluster import Cluster
 
-TOLD = (
+WARNING = (
     r"kvtui: something else overwrote /etc/keepalived/keepalived\.conf at \d\d:\d\d:\d\d \w+: it has priority 102, "
     r"not 110 of \S+ for vips; keepalived runs with priority 110 until the next SIGHUP or restart\n"
 )
 
 
 @pytest.mark.lab(timeout=300)
-def test_it_is_said_until_it_is_reloaded(cluster: Cluster, state: Path) -> None:
+def test_an_overwritten_priority_is_reported_until_the_reload(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
     succeed(node, state, "--yes", "priority", "vips", "110")
     assert "overwrote" not in kvtui(node, state, "status").stderr
-    with node.conf_path.open("w") as file:  # truncated and written again: the same inode
+    with node.conf_path.open("w") as file:  # truncate and write: the inode stays
         file.write(text)
-    poll(lambda: re.search(TOLD, kvtui(node, state, "status").stderr), 20, "what kvtui status says")
+    poll(lambda: re.search(WARNING, kvtui(node, state, "status").stderr), 20, "the warning of kvtui status")
     assert next_priority(node) == 110
 
     journal = kvtui(node, state, "journal")
-    assert re.search(TOLD, journal.stderr)
+    assert re.search(WARNING, journal.stderr)
     (entry,) = json.loads(kvtui(node, state, "journal", "-o", "json").stdout)["journal"]
     assert entry["overwritten"] in journal.stderr
 
@@ -43,6 +43,6 @@ def test_it_is_said_until_it_is_reloaded(cluster: Cluster, state: Path) -> None:
     assert "overwrote" not in kvtui(node, state, "status").stderr
     assert "; keepalived was reloaded or restarted since and runs with 102\n" in kvtui(node, state, "journal").stderr
     assert next_priority(node) == 102
-    succeed(node, state, "--yes", "undo")  # there is nothing left to take back, and that is what it writes down
+    succeed(node, state, "--yes", "undo")  # there is nothing to undo, and the journal records that
     assert "overwrote" not in kvtui(node, state, "journal").stderr
     assert node.conf_path.read_text() == text

@@ -1,4 +1,4 @@
-"""Priority: one line of the config, the wire, the prediction, and the way back."""
+"""Priority: the config line, the adverts, the prediction, and the undo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRACKED = ClusterSpec(extra_instance="track_file {\n    offset weight 2\n  }", e
 
 
 @pytest.mark.debian13
-def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
+def test_a_changed_priority_is_advertised_and_undo_restores_the_file(cluster: Cluster) -> None:
     node = cluster.master()
     data = node.conf_path.read_bytes()
     mode = node.conf_path.stat().st_mode
@@ -37,7 +37,7 @@ def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> Non
     assert priorities == sorted(priorities)
     assert changed_lines(data.decode(), node.conf_path.read_text()) == ["-   priority 102", "+   priority 110"]
     assert node.conf_path.stat().st_mode == mode
-    assert [f.name for f in node.conf_path.parent.iterdir() if f.name.startswith(".")] == []  # no draft is left
+    assert [f.name for f in node.conf_path.parent.iterdir() if f.name.startswith(".")] == []  # no temp file is left
     facts = report["facts"]
     assert facts["on_the_wire"] is True
     assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
@@ -54,7 +54,7 @@ def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> Non
 
 
 @pytest.mark.debian13
-def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster) -> None:
+def test_a_backup_with_the_highest_priority_takes_over_as_predicted(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     report = operate(node, "priority", "vips", "150")
     assert report["code"] == 0, report
@@ -70,8 +70,8 @@ def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster
 
 
 @pytest.mark.lab(spec=ClusterSpec(unicast=True))
-def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
-    """All are taken to be nopreempt as this node is; here they are not, and the VIP moves against the prediction."""
+def test_a_wrong_prediction_is_reported(make_cluster: MakeCluster) -> None:
+    """kvtui assumes that all nodes have nopreempt as this one does. The others do not, and the VIP moves."""
     cluster = make_cluster(ClusterSpec(unicast=True))
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -85,7 +85,7 @@ def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
 
 
 @pytest.mark.lab(spec=TRACKED)
-def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
+def test_a_track_file_is_preferred(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
     line = operate(node, "priority", "vips", "110", "--config-line", dry_run=True)
@@ -119,7 +119,7 @@ def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     assert node.conf_path.read_bytes() == before
 
 
-def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Cluster) -> None:
+def test_a_config_that_is_a_mount_point_is_refused_in_the_plan(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec_in_pod(
         ["mount", "--bind", "/etc/keepalived/keepalived.conf", "/etc/keepalived/keepalived.conf"], check=True
@@ -143,7 +143,7 @@ def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     assert (node.conf_path.read_bytes(), node.log().count("Reloading")) == before
 
 
-def test_an_edit_by_somebody_else_makes_undo_refuse(cluster: Cluster) -> None:
+def test_undo_refuses_after_an_edit_by_another_program(cluster: Cluster) -> None:
     node = cluster.master()
     report = operate(node, "priority", "vips", "110")
     assert report["code"] == 0, report

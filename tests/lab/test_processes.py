@@ -1,4 +1,4 @@
-"""Finding real keepalived 2.2.7 in its pods, and looking into their namespaces, from the node outside."""
+"""Finds real keepalived in its pods, and reads their namespaces from the node."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def keepalived_of(node: Node) -> Keepalived:
     return found
 
 
-def truth(node: Node) -> Children:
-    """Who is who by the pid files, mapped to our PIDs by NSpid."""
+def children_by_pid_files(node: Node) -> Children:
+    """Returns keepalived's children from the pid files, mapped to the node's PIDs by NSpid."""
     by_ns_pid = {procfs.ns_pids(pid)[-1]: pid for pid in children(node.keepalived_pid)}
     numbers = {name: int((node.folder / "run" / f"{name}.pid").read_text()) for name in ("vrrp", "checkers")}
     return Children(vrrp=by_ns_pid[numbers["vrrp"]], checker=by_ns_pid[numbers["checkers"]])
@@ -43,14 +43,14 @@ def test_every_pods_keepalived_is_found(cluster: Cluster) -> None:
     assert {k.pid for k in processes.find()} >= {node.keepalived_pid for node in cluster.nodes}
 
 
-def test_it_is_described_from_outside_its_pod(cluster: Cluster) -> None:
+def test_keepalived_is_described_from_outside_its_pod(cluster: Cluster) -> None:
     node = cluster.master()
     k = keepalived_of(node)
     assert (k.ns_pid, k.version, k.uid, k.dumps_json) == (1, node.version.text, 0, True)
     assert k.argv[1:] == ("--dont-fork", "--log-console", "--log-detail", "--release-vips")
     assert (k.conf, k.root, k.tmpdir) == ("/etc/keepalived/keepalived.conf", f"/proc/{k.pid}/root", "/tmp")
     assert Path(k.outside(k.conf)).read_text() == node.conf_path.read_text()
-    assert k.children == truth(node)
+    assert k.children == children_by_pid_files(node)
     assert k.pid_files == tuple(
         PidFile(f"/run/{name}.pid", int((node.folder / "run" / f"{name}.pid").read_text()), stale=False)
         for name in PID_FILES
@@ -62,7 +62,7 @@ def test_it_is_described_from_outside_its_pod(cluster: Cluster) -> None:
 
 def test_children_are_known_without_pid_files_and_with_stale_ones(cluster: Cluster) -> None:
     node = cluster.node("node-a")
-    expected = truth(node)
+    expected = children_by_pid_files(node)
     for name in PID_FILES:
         (node.folder / "run" / f"{name}.pid").unlink()
     without = keepalived_of(node)
@@ -76,7 +76,7 @@ def test_children_are_known_without_pid_files_and_with_stale_ones(cluster: Clust
     node.start()
 
 
-def test_a_respawned_child_is_the_child(cluster: Cluster) -> None:
+def test_a_respawned_child_is_found(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     old = keepalived_of(node).children
     assert old.checker is not None
@@ -87,7 +87,7 @@ def test_a_respawned_child_is_the_child(cluster: Cluster) -> None:
         return new.vrrp == old.vrrp and new.checker not in {None, old.checker}
 
     poll(respawned, 20, "a new checker")
-    assert keepalived_of(node).children == truth(node)
+    assert keepalived_of(node).children == children_by_pid_files(node)
 
 
 def test_in_a_nodes_own_network_its_keepalived_is_the_default(cluster: Cluster) -> None:
@@ -97,14 +97,14 @@ def test_in_a_nodes_own_network_its_keepalived_is_the_default(cluster: Cluster) 
     assert done.stdout.split() == [str(node.keepalived_pid), "True"]
 
 
-def test_a_socket_is_opened_in_another_network_and_ours_is_not_left(cluster: Cluster) -> None:
+def test_a_socket_is_opened_in_another_namespace_while_the_process_stays(cluster: Cluster) -> None:
     node = cluster.master()
     before = namespaces.netns_inode()
 
     def bind() -> socket.socket:
-        assert namespaces.netns_inode("self") == before, "the process as a whole stays"
+        assert namespaces.netns_inode("self") == before, "the process stays in its namespace"
         opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        opened.bind((node.address, 0))  # an address that only that namespace has
+        opened.bind((node.address, 0))  # only that namespace has this address
         return opened
 
     with namespaces.open_in_network(node.keepalived_pid, bind) as opened:
@@ -124,12 +124,12 @@ def test_without_root_the_error_names_the_capability(cluster: Cluster) -> None:
     )
     done = node.exec([sys.executable, "-c", script.replace("PID", str(node.keepalived_pid))], check=True)
     first, second = done.stdout.splitlines()
-    assert first == f"1 None None {truth(node).vrrp}"
+    assert first == f"1 None None {children_by_pid_files(node).vrrp}"
     assert "CAP_SYS_PTRACE" in second
 
 
-def test_what_was_read_of_a_keepalived_stays_while_its_pod_ends(cluster: Cluster) -> None:
-    """PID 1 of a pod is there, without its files and no zombie, until all other processes of the pod are reaped."""
+def test_the_last_config_stays_while_the_pod_ends(cluster: Cluster) -> None:
+    """PID 1 of a pod stays, without files and not as a zombie, until all other processes of the pod are reaped."""
     master = cluster.master()
     pid = master.keepalived_pid
     layer = ConfLayer(keepalived_of(master))
@@ -138,7 +138,7 @@ def test_what_was_read_of_a_keepalived_stays_while_its_pod_ends(cluster: Cluster
     assert conf is not None
     with subprocess.Popen(["nsenter", "-t", str(pid), "-p", "sleep", "600"]) as held:
         poll(lambda: children(held.pid), 60, "the process in the pod")
-        held.send_signal(signal.SIGSTOP)  # reaps nothing
+        held.send_signal(signal.SIGSTOP)  # so it reaps no process
         try:
             poll(lambda: psutil.Process(held.pid).status() == psutil.STATUS_STOPPED, 60, "it is stopped")
             os.kill(pid, signal.SIGKILL)
@@ -150,4 +150,4 @@ def test_what_was_read_of_a_keepalived_stays_while_its_pod_ends(cluster: Cluster
         finally:
             held.send_signal(signal.SIGCONT)
             poll(lambda: not master.running(), 60, "the pod ends")
-            master.kill()  # takes note of it
+            master.kill()  # updates the lab's state

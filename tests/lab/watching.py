@@ -1,4 +1,4 @@
-"""Looking at a lab's node until triage has told something, or for as long as it must stay silent."""
+"""Observes a lab node until triage reports a finding, or for as long as it must report none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from tests.kube import objects
-from tests.lab.hanging import readings
-from tests.lab.remedies import HEALS, SHOWS, check_words, is_command, run_remedy
+from tests.lab.hanging import thread_stacks
+from tests.lab.remedies import HEALS, SHOWS, check_form, is_command, run_remedy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,83 +23,85 @@ if TYPE_CHECKING:
     from tests.lab.node import Node as LabNode
 
 CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 120.0
-"""Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
-LONG_ENOUGH = 4.5
+TIMEOUT = 120.0
+"""Seconds within which triage must report a finding, on a slow kernel."""
+QUIET_SECONDS = 4.5
+"""Seconds without a finding that show a healthy node: triage confirms a finding within 4 s."""
 ATTEMPTS = 4
-PACE = 0.4
-"""Seconds between two looks: keepalived must come to its adverts on the guest's one CPU."""
+INTERVAL = 0.4
+"""Seconds between two observations: keepalived needs time to send adverts on the guest's one CPU."""
 
 
 class Watch:
-    """Looks at one node until triage has told what it waits for."""
+    """Observes one node until triage reports what the test waits for."""
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
-        self.told: dict[str, Finding] = {}
+        self.reported: dict[str, Finding] = {}
         self.latest: dict[str, Finding] = {}
-        """What was told so far."""
-        self.knows_the_api = False
+        """The newest of each finding reported so far."""
+        self.has_api_data = False
         self.instances: list[str] = []
 
     async def look(self) -> dict[str, Finding]:
-        """What is told now."""
+        """Observes once and returns the findings by id."""
         seen = await self.observer.observe()
         assert seen.findings is not None
         kube = seen.snapshot.kube
-        self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
-        self.told = {f.id: f for f in seen.findings}
-        self.latest |= self.told
+        self.has_api_data = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
+        self.reported = {f.id: f for f in seen.findings}
+        self.latest |= self.reported
         for finding in seen.findings:
-            check_words(finding)
+            check_form(finding)
         self.instances = [f"{i.name} {i.state}" for i in seen.snapshot.instances or ()]
-        return self.told
+        return self.reported
 
     async def until(self, *ids: str) -> None:
-        """Until each of these was told, at the same time or one after the other."""
-        missing, deadline = set(ids), time.monotonic() + SOON
+        """Waits until each of these findings was reported, together or one after another."""
+        missing, deadline = set(ids), time.monotonic() + TIMEOUT
         while missing:
             missing -= set(await self.look())
             if missing and time.monotonic() > deadline:
                 raise AssertionError(self.describe(missing))
-            await asyncio.sleep(PACE)
-        RULES_SHOWN.update(ids)
+            await asyncio.sleep(INTERVAL)
+        FINDINGS_SEEN.update(ids)
 
     async def heal(self, node: LabNode, *ids: str) -> None:
-        """Run the remedies of what was told, as printed; afterwards those that heal have healed."""
+        """Runs the printed remedies of these findings, and waits until the findings with a healing remedy are gone."""
         for name in ids:
             if is_command(self.latest[name].remedy):
                 for _ in range(4):
                     REMEDIES_RUN[name] = await asyncio.to_thread(run_remedy, node, self.latest[name])
                     if name not in SHOWS or not REMEDIES_RUN[name]:
-                        break  # else a health check may have changed the table while a command showed something
-        left, deadline = set(ids) & HEALS.keys(), time.monotonic() + SOON
+                        break  # else retry: a health check may have changed the table meanwhile
+        left, deadline = set(ids) & HEALS.keys(), time.monotonic() + TIMEOUT
         while left and time.monotonic() < deadline:
-            await asyncio.sleep(PACE)
+            await asyncio.sleep(INTERVAL)
             left &= (await self.look()).keys()
         for name in left:
-            found = self.told[name]
+            found = self.reported[name]
             REMEDIES_RUN.setdefault(name, []).append(
-                f"{name} is still told: {found.title} {found.evidence} {found.remedy}"
+                f"{name} is still reported: {found.title} {found.evidence} {found.remedy}"
             )
 
     def describe(self, missing: set[str]) -> str:
-        """What was found instead, and what the instances are."""
+        """Returns the present findings, the instances' states and the threads, for an error message."""
         undecided = self.observer.triage.undecided if self.observer.triage else ()
-        found = [f"{f.id}: {f.title} {f.evidence}" for f in (*self.told.values(), *undecided)]
-        return "\n".join([f"not told: {sorted(missing)}; told or undecided:", *found, *self.instances, *readings()])
+        found = [f"{f.id}: {f.title} {f.evidence}" for f in (*self.reported.values(), *undecided)]
+        head = f"not reported: {sorted(missing)}; reported or undecided:"
+        return "\n".join([head, *found, *self.instances, *thread_stacks()])
 
-    async def until_silent(self) -> None:
-        """Until nothing is told, and nothing is suspected."""
-        deadline = time.monotonic() + SOON
+    async def until_no_findings(self) -> None:
+        """Waits until no finding is reported or undecided."""
+        deadline = time.monotonic() + TIMEOUT
         while await self.look() or (self.observer.triage and self.observer.triage.undecided):
-            assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
-            await asyncio.sleep(PACE)
+            assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.reported.values())
+            await asyncio.sleep(INTERVAL)
 
 
-RULES_SHOWN: set[str] = set()
+FINDINGS_SEEN: set[str] = set()
 REMEDIES_RUN: dict[str, list[str]] = {}
-"""Finding → what was wrong with its remedy."""
+"""Finding → the errors of its remedy."""
 
 
 @asynccontextmanager
@@ -112,29 +114,29 @@ async def watching(node: LabNode, kubeconfig: Path | None = None, pid: int | Non
         await observer.close()
 
 
-async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
-    """Nothing is told, from the first observation on until everything passing has passed.
+async def expect_no_findings(node: LabNode, kubeconfig: Path | None = None) -> None:
+    """Asserts that triage reports nothing from the first observation on, for `QUIET_SECONDS`.
 
-    Where this process got so little of the CPU that its data are old, it is looked at again.
+    Tries again if this process got so little CPU that its data are old.
     """
     for attempts_left in reversed(range(ATTEMPTS)):
         async with watching(node, kubeconfig) as watch:
-            if await is_silent(node, watch, with_api=kubeconfig is not None, starved=attempts_left > 0):
+            if await has_no_findings(node, watch, with_api=kubeconfig is not None, starved=attempts_left > 0):
                 return
 
 
-async def is_silent(node: LabNode, watch: Watch, *, with_api: bool, starved: bool) -> bool:
-    """False, if that may be, where the data were old."""
+async def has_no_findings(node: LabNode, watch: Watch, *, with_api: bool, starved: bool) -> bool:
+    """Asserts that there are no findings. With `starved`, returns False instead if the data were old."""
     began = time.monotonic()
-    while time.monotonic() - began < LONG_ENOUGH:
+    while time.monotonic() - began < QUIET_SECONDS:
         found = await watch.look()
         if starved and "source-stale" in found:
             return False
         assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
-        if with_api and not watch.knows_the_api:
-            assert time.monotonic() - began < SOON, "the API was not read"
-            began += PACE  # what it says must be looked at for just as long
-        await asyncio.sleep(PACE)
+        if with_api and not watch.has_api_data:
+            assert time.monotonic() - began < TIMEOUT, "the API was not read"
+            began += INTERVAL  # the quiet time begins when the API was read
+        await asyncio.sleep(INTERVAL)
     assert watch.observer.triage is not None
     undecided = watch.observer.triage.undecided
     if starved and undecided:
@@ -143,5 +145,5 @@ async def is_silent(node: LabNode, watch: Watch, *, with_api: bool, starved: boo
     return True
 
 
-async def silent_everywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:
-    await asyncio.gather(*(silent(node, kubeconfig) for node in cluster.nodes))
+async def expect_no_findings_anywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:
+    await asyncio.gather(*(expect_no_findings(node, kubeconfig) for node in cluster.nodes))

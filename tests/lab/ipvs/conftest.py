@@ -1,4 +1,4 @@
-"""The table that most tests of this folder read."""
+"""The IPVS table that most tests of this folder read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def lab_pid() -> Iterator[int]:
 
 @pytest.fixture
 def pid(lab_pid: int) -> int:
-    """A process in a network namespace whose table is empty."""
+    """Returns the PID of a process in a network namespace with an empty table."""
     ipvsadm(NETNS, "-C")
     return lab_pid
 
 
 @pytest.fixture
 def rules(pid: int) -> int:
-    """The same, with every kind of rule."""
+    """Returns the same PID, with a table of every kind of rule."""
     load(RULES)
     return pid

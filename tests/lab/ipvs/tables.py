@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 NETNS = "kvtui-ipvs"
-# everything that ipvsadm 1.31 can set; the last name of each tunnel is its checksum
+# all that ipvsadm 1.31 can set; --tun-csum and --tun-nocsum are a tunnel's checksum
 RULES = """\
 -A -t 10.0.0.1:80 -s wlc
 -a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 5 -x 1000 -y 500
@@ -54,7 +54,7 @@ def command(*argv: str) -> str:
 
 @contextlib.contextmanager
 def namespace(name: str) -> Iterator[int]:
-    """A network namespace with a process in it, whose pid it gives."""
+    """Creates a network namespace with a process in it, and yields the process' PID."""
     command("ip", "netns", "add", name)
     command("ip", "-n", name, "link", "set", "lo", "up")
     process = subprocess.Popen(["ip", "netns", "exec", name, "sleep", "1000"])

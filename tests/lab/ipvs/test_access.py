@@ -1,4 +1,4 @@
-"""What may not be read, which namespace is read, and what a reader leaves open."""
+"""Missing permissions, the namespace that is read, and descriptors that a reader closes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def without_capabilities(code: str, *, inside: bool) -> str:
     [(True, "netlink needs CAP_NET_ADMIN"), (False, "CAP_SYS_")],
     ids=["in the namespace", "from another namespace"],
 )
-def test_without_capabilities_procfs_serves_and_the_detail_says_what_is_lost(
+def test_without_capabilities_procfs_is_read_and_the_detail_names_what_is_missing(
     rules: int, inside: bool, cause: str
 ) -> None:
     code = f"""
@@ -55,7 +55,7 @@ with IpvsReader({None if inside else rules}) as reader:
 
 
 @pytest.mark.usefixtures("rules")
-def test_without_capabilities_a_weight_is_refused_with_the_next_step() -> None:
+def test_without_capabilities_setting_a_weight_fails_with_the_remedy() -> None:
     before = ipvsadm(NETNS, "-Sn")
     code = """
 from kvtui.backend.ipvs.errors import IpvsError
@@ -81,8 +81,8 @@ def test_a_process_that_ended_is_named() -> None:
         reader.read()
 
 
-def open_here() -> list[str]:
-    """Sockets and namespaces that this process has open."""
+def open_descriptors() -> list[str]:
+    """Returns the sockets, namespaces and /proc files that this process has open."""
     found = []
     for fd in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # the folder itself
@@ -90,7 +90,7 @@ def open_here() -> list[str]:
     return sorted(name for name in found if name.startswith(("socket:", "net:", "/proc")))
 
 
-def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
+def test_a_zombie_is_named() -> None:
     process = subprocess.Popen(["sleep", "1000"])
     with IpvsReader(process.pid) as reader:
         assert reader.read().complete
@@ -101,7 +101,7 @@ def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
     process.wait()
 
 
-def test_a_module_that_was_loaded_anew_has_another_number_and_is_found_again(rules: int) -> None:
+def test_a_reloaded_module_has_another_number_and_is_found_again(rules: int) -> None:
     with IpvsReader(rules) as reader:
         whole = reader.read()
         assert reader.channel is not None
@@ -112,18 +112,18 @@ def test_a_module_that_was_loaded_anew_has_another_number_and_is_found_again(rul
 
 
 def test_a_reader_leaves_nothing_open(rules: int) -> None:
-    before = open_here()
+    before = open_descriptors()
     reader = IpvsReader(rules)
     reader.read()
-    assert len(open_here()) == len(before) + 1
+    assert len(open_descriptors()) == len(before) + 1
     reader.connections(10)
     reader.close()
     read_sysctls(rules)
     set_weight(rules, (Protocol.TCP, "10.0.0.1", 80, 0), ("10.1.0.1", 8080), 5)
-    assert open_here() == before
+    assert open_descriptors() == before
 
 
-def test_our_own_namespace_is_never_left(rules: int) -> None:
+def test_the_process_stays_in_its_own_namespace(rules: int) -> None:
     before = Path("/proc/self/ns/net").readlink()
     read(rules)
     read_sysctls(rules)
@@ -135,7 +135,7 @@ def test_our_own_namespace_is_never_left(rules: int) -> None:
                 found.add((task / "ns/net").readlink())
         return found
 
-    poll(lambda: namespaces() == {before}, 10, lambda: f"the end of the thread that was elsewhere: {namespaces()}")
+    poll(lambda: namespaces() == {before}, 10, lambda: f"the end of the thread in the other namespace: {namespaces()}")
 
 
 def test_sysctls_are_those_of_the_process_s_namespace(pid: int) -> None:

@@ -1,4 +1,4 @@
-"""Tables of many services, that change while they are read, and that are read in parts."""
+"""Tables of many services, tables that change during a read, and incremental reads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_200_services_of_10_real_servers(pid: int) -> None:
     assert len(table.virtual_servers) == 200
     assert sum(len(v.real_servers) for v in table.virtual_servers) == 2000
     assert saved(table) == lines(ipvsadm(NETNS, "-Sn"))
-    # a kernel's datagram that does not fit is asked for again
+    # a datagram larger than the buffer is requested again
     with IpvsReader(pid) as reader:
         reader.read()
         assert reader.channel is not None
@@ -46,8 +46,8 @@ def test_200_services_of_10_real_servers(pid: int) -> None:
         assert len(reader.channel.buffer) > 1000
 
 
-def test_a_table_that_changes_under_the_reader_is_never_read_half(pid: int) -> None:
-    """A service comes and goes with its two real servers while a table of several datagrams is read."""
+def test_a_table_that_changes_during_a_read_is_never_incomplete(pid: int) -> None:
+    """A service with a real server is added and removed while a table of several datagrams is read."""
     ipvsadm(NETNS, "-R", text=big_rules(120, 2))
     churn = (
         "while :; do ipvsadm -A -t 10.9.9.9:80 -s rr; ipvsadm -a -t 10.9.9.9:80 -r 10.8.8.8:80 -m -w 9; "
@@ -80,21 +80,21 @@ def test_a_service_removed_between_the_two_dumps_is_not_shown_without_real_serve
     dump: Any = GenericNetlink.dump
     commands: list[int] = []
 
-    def remove_in_between(channel: GenericNetlink, number: int, *rest: object) -> Any:
+    def dump_and_remove(channel: GenericNetlink, number: int, *rest: object) -> Any:
         got = dump(channel, number, *rest)
         commands.append(number)
         if commands == [uapi.CMD_GET_SERVICE]:
             ipvsadm(NETNS, "-D", "-t", "10.0.0.1:80")
         return got
 
-    monkeypatch.setattr(GenericNetlink, "dump", remove_in_between)
+    monkeypatch.setattr(GenericNetlink, "dump", dump_and_remove)
     table = read(rules)
     assert commands.count(uapi.CMD_GET_SERVICE) == 2
     assert saved(table) == lines(ipvsadm(NETNS, "-Sn"))
     assert "10.0.0.1:80" not in [v.name for v in table.virtual_servers]
 
 
-def test_a_service_that_is_asked_for_alone_is_what_the_dump_says(rules: int) -> None:
+def test_a_single_service_equals_its_entry_in_the_dump(rules: int) -> None:
     with open_in_network(rules, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
         dumped = channel.dump(uapi.CMD_GET_SERVICE, decode.service)
         assert {type(v.fwmark) for v in dumped} == {int, type(None)}
@@ -103,7 +103,7 @@ def test_a_service_that_is_asked_for_alone_is_what_the_dump_says(rules: int) -> 
         assert ask_service(channel, (Protocol.FWMARK, "", 0, 99)) is None
 
 
-def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhere_within_five_seconds() -> None:
+def test_watched_services_are_read_each_time_and_all_others_within_five_seconds() -> None:
     with namespace("kvtui-turns") as pid:
 
         def change(*lines: str) -> None:
@@ -113,7 +113,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
 
         change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
         now = 1000.0
-        # at a second of CPU for whatever it does no machine is slower
+        # each call of the CPU clock adds a second: slower than any real machine
         reader = IncrementalReader(with_real_servers, max_full_read=0, cpu=count(0.0, 1.0).__next__, clock=lambda: now)
 
         with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:

@@ -1,4 +1,4 @@
-"""kvtui's reading of the kernel's IPVS table beside ipvsadm's, column by column."""
+"""kvtui's IPVS table is compared with ipvsadm's, column by column."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_listings_agree_in_every_column(rules: int) -> None:
     assert listed(table, "weight", "persistent", "active", "inactive") == persistent
 
 
-def test_a_fwmark_is_unsigned_whatever_ipvsadm_prints(pid: int) -> None:
+def test_a_fwmark_is_unsigned_though_ipvsadm_prints_it_signed(pid: int) -> None:
     ipvsadm(NETNS, "-A", "-f", "4294967295", "-s", "rr")
     assert "-A -f -1 -s rr" in ipvsadm(NETNS, "-Sn")
     assert [v.key for v in read(pid).virtual_servers] == [(Protocol.FWMARK, "", 0, 4294967295)]
@@ -51,7 +51,7 @@ def test_an_empty_table_is_empty_and_complete(pid: int) -> None:
     assert (table.virtual_servers, table.complete) == ((), True)
 
 
-def test_a_reading_is_of_the_process_s_namespace_not_of_ours(rules: int) -> None:
+def test_the_table_is_that_of_the_process_s_namespace(rules: int) -> None:
     assert read(rules).virtual_servers
     with IpvsReader() as ours:
         assert ours.read().virtual_servers == ()
@@ -71,15 +71,15 @@ def test_one_reader_sees_every_change(rules: int) -> None:
     assert after.monotonic > before.monotonic
 
 
-def test_procfs_has_the_same_as_far_as_it_goes(rules: int) -> None:
-    """Families and persistence of fwmark services too, which procfs does not print; 2147483647 has neither."""
-    full, text = read(rules), unprivileged(rules)
-    wanted = sorted((less(v) for v in full.virtual_servers), key=repr)
+def test_procfs_has_the_same_fields_as_far_as_it_shows_them(rules: int) -> None:
+    """kvtui derives family and persistence of fwmark services, which procfs lacks; 2147483647 has neither."""
+    full, text = read(rules), table_of_procfs(rules)
+    wanted = sorted((visible_in_procfs(v) for v in full.virtual_servers), key=repr)
     assert sorted(text, key=repr) == wanted
 
 
-def less(v: VirtualServer) -> VirtualServer:
-    """What procfs shows of it. Real servers sorted: netlink and procfs walk the same list in opposite directions."""
+def visible_in_procfs(v: VirtualServer) -> VirtualServer:
+    """Drops what procfs does not show, and sorts real servers: netlink and procfs list them in opposite order."""
     reals = [
         replace(
             r,
@@ -98,16 +98,16 @@ def less(v: VirtualServer) -> VirtualServer:
     return replace(v, flags=flags, persistence_engine=None, stats=None, real_servers=tuple(reals))
 
 
-def unprivileged(pid: int) -> list[VirtualServer]:
-    """The table as procfs has it."""
-    from kvtui.backend.ipvs import procfs  # noqa: PLC0415 - the one test that goes around the reader
+def table_of_procfs(pid: int) -> list[VirtualServer]:
+    """Reads the table from procfs."""
+    from kvtui.backend.ipvs import procfs  # noqa: PLC0415 - the only test that bypasses the reader
 
     table = procfs.read_table(Path(f"/proc/{pid}/net"))
     assert not table.complete
     return [replace(v, real_servers=tuple(sorted(v.real_servers, key=lambda r: r.key))) for v in table.virtual_servers]
 
 
-def test_an_undecodable_answer_ends_in_procfs_and_the_next_reading_is_whole_again(
+def test_after_an_undecodable_answer_procfs_is_read_and_the_next_read_is_complete(
     rules: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with IpvsReader(rules) as reader:

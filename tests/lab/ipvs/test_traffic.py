@@ -1,4 +1,4 @@
-"""Counters, rates and connections of real traffic beside those of ipvsadm."""
+"""Counters, rates and connections of real traffic are compared with ipvsadm's."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ TRAFFIC_RULES = """\
 
 @pytest.fixture(scope="module")
 def traffic_pid() -> Iterator[int]:
-    """Where 5 TCP connections to a persistent service, 1 over IPv6, 1 by fwmark and 4 datagrams have passed."""
+    """A namespace after 5 TCP connections to a persistent service, 1 over IPv6, 1 by fwmark, and 4 datagrams."""
     name = "kvtui-ipvs-t"
     with namespace(name) as pid:
         for address in ("10.0.0.1", "10.0.0.9", "10.9.0.1", "10.9.0.2"):
@@ -83,8 +83,8 @@ def traffic_pid() -> Iterator[int]:
             script.stdout.close()
 
 
-def settled(ask: Callable[[], str], pid: int) -> tuple[str, IpvsTable]:
-    """ipvsadm's answer and ours, at a moment when ipvsadm says the same before and after."""
+def stable_reading(ask: Callable[[], str], pid: int) -> tuple[str, IpvsTable]:
+    """Returns ipvsadm's output and kvtui's table, once ipvsadm prints the same before and after kvtui reads."""
 
     def both() -> tuple[str, IpvsTable] | None:
         before = ask()
@@ -95,12 +95,12 @@ def settled(ask: Callable[[], str], pid: int) -> tuple[str, IpvsTable]:
 
 
 def test_counters_of_real_traffic_are_exactly_those_of_ipvsadm(traffic_pid: int) -> None:
-    def counted() -> bool:  # the kernel sums its counters up every two seconds
+    def counted() -> bool:  # the kernel updates its counters every two seconds
         stats = virtual(read(traffic_pid), "10.0.0.1:80").stats
         return stats is not None and stats.connections == 5 and stats.out_bytes > 15_000
 
     poll(counted, 20, "five connections counted")
-    text, table = settled(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--stats", "--exact"), traffic_pid)
+    text, table = stable_reading(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--stats", "--exact"), traffic_pid)
     assert traffic(table) == columns(text)
     web, web6 = virtual(table, "10.0.0.1:80"), virtual(table, "[fd00::1]:80")
     assert web.stats is not None
@@ -112,13 +112,13 @@ def test_counters_of_real_traffic_are_exactly_those_of_ipvsadm(traffic_pid: int)
     assert (dns.connections, dns.in_packets, dns.in_bytes, dns.out_packets) == (4, 4, 4 * 128, 0)
 
 
-def test_the_kernel_s_rates_are_those_of_ipvsadm(traffic_pid: int) -> None:
-    text, table = settled(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--rate", "--exact"), traffic_pid)
+def test_rates_are_those_of_ipvsadm(traffic_pid: int) -> None:
+    text, table = stable_reading(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--rate", "--exact"), traffic_pid)
     assert rates(table) == columns(text)
 
 
 def test_active_inactive_and_persistent_connections(traffic_pid: int) -> None:
-    text, table = settled(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--persistent-conn"), traffic_pid)
+    text, table = stable_reading(lambda: ipvsadm("kvtui-ipvs-t", "-Ln", "--persistent-conn"), traffic_pid)
     assert listed(table, "weight", "persistent", "active", "inactive") == real_servers(columns(text))
     (real,) = virtual(table, "10.0.0.1:80").real_servers
     assert (real.active, real.persistent) == (3, 1)
@@ -127,7 +127,7 @@ def test_active_inactive_and_persistent_connections(traffic_pid: int) -> None:
 def test_connections_are_those_of_ipvsadm(traffic_pid: int) -> None:
     def listing() -> list[tuple[str, ...]]:
         rows = [line.split() for line in ipvsadm("kvtui-ipvs-t", "-Lcn").splitlines()[2:]]
-        return sorted((row[0], row[2], *row[3:6]) for row in rows)  # without the time that is left
+        return sorted((row[0], row[2], *row[3:6]) for row in rows)  # without the expiry time
 
     def both() -> bool:
         before = listing()
@@ -146,11 +146,11 @@ def test_connections_are_those_of_ipvsadm(traffic_pid: int) -> None:
         poll(both, 30, "two equal answers of ipvsadm")
 
 
-def test_connections_of_one_service_bounded_but_counted(traffic_pid: int) -> None:
+def test_connections_of_one_service_are_limited_but_counted(traffic_pid: int) -> None:
     web: ServiceKey = (Protocol.TCP, "10.0.0.1", 80, 0)
     with IpvsReader(traffic_pid) as reader:
         found, total = reader.connections(2, web)
-        assert (len(found), total >= 4) == (2, True)  # three that are open, and the template
+        assert (len(found), total >= 4) == (2, True)  # three open ones and the template
         every, _ = reader.connections(100, web)
         states = [c.state for c in every if c.client[1]]
         assert states.count("ESTABLISHED") == 3
@@ -161,7 +161,7 @@ def test_connections_of_one_service_bounded_but_counted(traffic_pid: int) -> Non
         assert 0 < six.expires <= 900
 
 
-def test_connections_of_a_fwmark_service_are_its_template_and_what_it_sent_on(traffic_pid: int) -> None:
+def test_connections_of_a_fwmark_service_are_its_template_and_what_it_forwarded(traffic_pid: int) -> None:
     with IpvsReader(traffic_pid) as reader:
         found, total = reader.connections(100, (Protocol.FWMARK, "", 0, 7), ("10.9.0.2", 0))
     assert total == 2

@@ -1,4 +1,4 @@
-"""The one thing that kvtui writes into an IPVS table: a weight."""
+"""Weights: the only value that kvtui writes into an IPVS table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_setting_a_weight_changes_the_weight_and_nothing_else(
     ((old, new),) = changed
     assert new == old.replace(f" -w {before.weight}", " -w 77")
     assert limits_after == limits
-    # and back again: the table is as it was
+    # the old weight restores the table
     assert set_weight(rules, service, real, before.weight) == (after, before)
     assert everything() == (lines_before, limits)
 
@@ -71,7 +71,7 @@ def test_the_bounds_of_a_weight(rules: int, weight: int) -> None:
     ],
     ids=["no such real server", "no such virtual server"],
 )
-def test_what_is_not_in_the_table_is_not_put_there(rules: int, service: ServiceKey, real: tuple[str, int]) -> None:
+def test_a_server_that_is_not_in_the_table_is_not_added(rules: int, service: ServiceKey, real: tuple[str, int]) -> None:
     before = ipvsadm(NETNS, "-Sn")
     with pytest.raises(NotInTableError, match=f"has no {real[0]}:{real[1]} of TCP {service[1]}:80"):
         set_weight(rules, service, real, 0)
