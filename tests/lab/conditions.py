@@ -63,7 +63,7 @@ def ipvsadm(node: LabNode, *rules: str) -> None:
         node.exec(["ipvsadm", *rule.split()], check=True)
 
 
-def restore(node: LabNode, saved: str) -> None:
+def restore_ipvs(node: LabNode, saved: str) -> None:
     command(["ip", "netns", "exec", node.netns, "ipvsadm", "-C"])
     command(["ip", "netns", "exec", node.netns, "ipvsadm", "-R"], text=saved)
 

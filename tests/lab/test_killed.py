@@ -271,7 +271,7 @@ def test_failover_by_stepping_down(
     assert (state.can_finish, state.can_put_back) == (True, True)
     seen = node_state(node)
     assert seen.file == (changed if moment.done > 1 else before.file), moment
-    assert seen.running_priority == (1 if moment.done > 2 else before.runs), moment
+    assert seen.running_priority == (1 if moment.done > 2 else before.running_priority), moment
     if not finish:
         run(folder, recovery.put_back(entry, LIVE))
     else:
@@ -280,10 +280,10 @@ def test_failover_by_stepping_down(
         assert (node_state(node).file, node_state(node).running_priority) == (changed, 1), moment
         run(folder, recovery.undo(entry_of(folder, entry.id), LIVE))
     seen = node_state(node)
-    assert (seen.file, seen.runs, seen.ipvs) == (before.file, before.runs, before.ipvs), moment
+    assert (seen.file, seen.running_priority, seen.ipvs) == (before.file, before.running_priority, before.ipvs), moment
     if not finish and moment.done < 4:
         assert seen.vips == before.vips
-        assert moment.done == 0 or next_priority(node) == before.runs
+        assert moment.done == 0 or next_priority(node) == before.running_priority
     else:
         owner = cluster.wait_for_master(among=others(cluster, node))
         assert moment not in ON_THE_WIRE or next_priority(owner) == owner.spec.priority(owner.index)

@@ -1,4 +1,4 @@
-"""Reload: what would kill keepalived is refused, what it only grumbles at is warned of, and the rest is verified."""
+"""Reload: kvtui refuses configs that would stop keepalived, shows its warnings, and verifies the result."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_six_broken_configs(cluster: Cluster, name: str) -> None:
     assert cluster.master() is node
 
 
-def test_priority_300_is_reloaded_with_its_warning(cluster: Cluster) -> None:
-    """keepalived lives on and takes 100: the operator was told, and the outcome shows it."""
+def test_priority_300_is_reloaded_with_a_warning(cluster: Cluster) -> None:
+    """keepalived continues with priority 100: the plan has a warning, and the outcome shows the value."""
     node = cluster.master()
     pid = node.keepalived_pid
     text = node.conf_path.read_text()
@@ -116,13 +116,13 @@ def test_a_changed_weight_is_shown_and_undoes_the_drain(cluster: Cluster) -> Non
     assert "-a -t 10.4.0.50:80 -r 10.4.0.11:80 -g -w 1" in node.ipvs()
     (kept,) = node.conf_path.parent.glob("keepalived.conf.newer-*")
     assert kept.read_text() == newer
-    assert kept.name in " ".join(undone["said"])
+    assert kept.name in " ".join(undone["printed"])
     assert {f.stat().st_mode & 0o777 for f in (node.folder / "state" / "configs").iterdir()} == {0o600}
     kept.unlink()
     node.reload(text)
 
 
-def test_nothing_changed_is_reloaded_all_the_same(cluster: Cluster) -> None:
+def test_an_unchanged_config_is_reloaded_too(cluster: Cluster) -> None:
     node = cluster.master()
     before = node.log()
     report = operate(node, "reload")
@@ -134,7 +134,7 @@ def test_nothing_changed_is_reloaded_all_the_same(cluster: Cluster) -> None:
 
 
 def test_a_password_is_never_shown(cluster: Cluster) -> None:
-    """Neither in the diff, nor in keepalived's own messages, nor in the journal."""
+    """The diff, keepalived's own messages and the journal hide it."""
     node = cluster.master()
     text = node.conf_path.read_text()
     secret = "s3cr3tpw"  # noqa: S105 - made up for the test
@@ -150,7 +150,7 @@ def test_a_password_is_never_shown(cluster: Cluster) -> None:
 
 
 @pytest.mark.debian13
-def test_warnings_of_the_running_config_are_told_apart(cluster: Cluster) -> None:
+def test_warnings_that_the_running_config_has_too_are_only_notes(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
     old = text.replace("advert_int", "frobnicate 1\n  advert_int")
@@ -163,8 +163,8 @@ def test_warnings_of_the_running_config_are_told_apart(cluster: Cluster) -> None
     node.reload(text)
 
 
-def test_a_half_written_file_is_waited_out(cluster: Cluster) -> None:
-    """The controller truncates, then writes: what is read in between must not be taken for the config."""
+def test_the_preflight_waits_for_a_half_written_file(cluster: Cluster) -> None:
+    """The controller truncates the file, then writes it: text from between is not the config."""
     node = cluster.master()
     text = node.conf_path.read_text()
     changed = text.replace("advert_int 0.25", "advert_int 2")

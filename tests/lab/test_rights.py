@@ -1,4 +1,4 @@
-"""What kvtui says when it may not: each right taken away, the rest is shown all the same."""
+"""kvtui without one permission at a time: it names the permission and shows the other data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
 
 def without(*capabilities: str) -> list[str]:
-    """Run as root without these capabilities."""
+    """Returns a prefix that runs a command as root without these capabilities."""
     less = ",".join(f"-{c}" for c in capabilities)
     return ["setpriv", "--bounding-set", less, "--inh-caps", less, "--ambient-caps", "-all"]
 
 
 def status(node: Node, prefix: list[str], *options: str) -> dict[str, Any]:
-    """The document that kvtui prints with fewer rights; it must start and end well all the same."""
+    """Returns the document that kvtui prints with fewer rights; it must exit with 0."""
     done = node.exec([*prefix, *KVTUI, *options, "status", "-o", "json"])
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -32,17 +32,17 @@ def status(node: Node, prefix: list[str], *options: str) -> dict[str, Any]:
 
 
 def sources(document: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Name → state and detail."""
+    """Returns name → state and detail."""
     return {s["name"]: (s["state"], s["detail"]) for s in document["sources"]}
 
 
-def test_without_net_raw_only_the_wire_is_lost(cluster: Cluster) -> None:
+def test_without_net_raw_only_adverts_are_missing(cluster: Cluster) -> None:
     document = status(cluster.node("node-a"), without("net_raw"))
-    told = sources(document)
-    assert told["adverts"][0] == "unavailable"
-    assert "CAP_NET_RAW" in told["adverts"][1]
-    assert {n for n, (state, _) in told.items() if state != "ok"} == {"adverts", "kubernetes"}
-    # keepalived itself still knows its master
+    by_name = sources(document)
+    assert by_name["adverts"][0] == "unavailable"
+    assert "CAP_NET_RAW" in by_name["adverts"][1]
+    assert {n for n, (state, _) in by_name.items() if state != "ok"} == {"adverts", "kubernetes"}
+    # keepalived still reports its master
     assert document["vips"][0]["owner"] == cluster.master().address
 
 
@@ -57,15 +57,15 @@ def test_without_net_admin_ipvs_has_weights_but_no_counters(cluster: Cluster) ->
     assert {r["upper_threshold"] for r in virtual["real_servers"]} == {None}
 
 
-def test_an_unprivileged_user_sees_what_is_there_for_everybody(cluster: Cluster) -> None:
+def test_an_unprivileged_user_sees_only_public_data(cluster: Cluster) -> None:
     master = cluster.master()
     document = status(master, NOBODY)
-    told = sources(document)
-    assert told["conf"][0] == "unavailable"
-    assert "root" in told["conf"][1]
-    assert told["vrrp"][0] == "unavailable"
-    assert told["adverts"][0] == "unavailable"
-    assert told["addresses"] == ("ok", "")
+    by_name = sources(document)
+    assert by_name["conf"][0] == "unavailable"
+    assert "root" in by_name["conf"][1]
+    assert by_name["vrrp"][0] == "unavailable"
+    assert by_name["adverts"][0] == "unavailable"
+    assert by_name["addresses"] == ("ok", "")
     assert [s["weight"] for v in document["virtual_servers"] for s in v["real_servers"]] == [1] * 5
     assert document["vips"] is None
 
@@ -75,7 +75,7 @@ def test_read_only_sends_no_signal(cluster: Cluster) -> None:
     before = node.log()
     document = status(node, [], "--read-only")
     assert document["node"]["read_only"] is True
-    # each question would be a line in the log of keepalived
+    # each dump request would be a line in keepalived's log
     assert "JSON" not in node.log()[len(before) :]
     assert "Printing" not in node.log()[len(before) :]
     assert document["vrrp_instances"][0]["vrid"] == 50
@@ -94,8 +94,8 @@ def test_an_unreadable_config_is_named(cluster: Cluster) -> None:
     assert "reload" in detail
 
 
-def test_no_keepalived_in_this_namespace_is_said_and_none_is_guessed(cluster: Cluster) -> None:
-    """The client's namespace has none; three others are visible."""
+def test_without_keepalived_in_this_namespace_no_other_one_is_chosen(cluster: Cluster) -> None:
+    """The client's namespace has none, but three in other namespaces are visible."""
     done = cluster.client([*KVTUI, "status", "-o", "json"])
     document = json.loads(done.stdout)
     state, detail = sources(document)["keepalived"]
@@ -115,7 +115,7 @@ def test_pid_chooses_another_keepalived_and_its_namespace(cluster: Cluster) -> N
     assert sources(document)["keepalived"][0] == "degraded"
 
 
-def test_a_pid_that_is_no_keepalived_is_a_usage_error(cluster: Cluster) -> None:
+def test_a_pid_of_another_program_is_a_usage_error(cluster: Cluster) -> None:
     done = cluster.client([*KVTUI, "--pid", "1", "status"])
     assert done.returncode == 2
     assert "process 1 is not a keepalived" in done.stderr
@@ -123,7 +123,7 @@ def test_a_pid_that_is_no_keepalived_is_a_usage_error(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "vrrp", "vips", "ipvs"])
-def test_plain_text_names_what_is_lost(cluster: Cluster, command: str) -> None:
+def test_plain_text_shows_unavailable_sources(cluster: Cluster, command: str) -> None:
     done = cluster.node("node-a").exec([*NOBODY, *KVTUI, command])
     assert done.returncode == 0
     assert "unavailable" in done.stdout

@@ -1,4 +1,4 @@
-"""Real keepalived in its own mount namespace: what it runs, what is on disk, and when the two differ."""
+"""The running config and the file of real keepalived in its own mount namespace, and their differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONF = "/etc/keepalived/keepalived.conf"
 EXTRA = """\
-! a second instance, by every means there is
+! a second instance, with all kinds of syntax
 $NET=10.4.0
 $ADDRESSES= \\
     ${NET}.60/24 \\
@@ -68,7 +68,7 @@ def running(node: Node) -> Conf:
     return conf
 
 
-def test_as_it_starts(cluster: Cluster) -> None:
+def test_file_and_running_config_agree_at_the_start(cluster: Cluster) -> None:
     for node in cluster.nodes:
         assert saved(node).digest == running(node).digest
         assert saved(node).problems == ()
@@ -78,7 +78,7 @@ def test_as_it_starts(cluster: Cluster) -> None:
         assert [s.address for s in running(node).virtual_servers] == ["10.4.0.50", "10.4.0.51"]
 
 
-def test_an_edit_shows_until_it_is_reloaded(node: Node) -> None:
+def test_an_edit_is_a_difference_until_the_reload(node: Node) -> None:
     text = node.conf_path.read_text()
     name = saved(node).instances[0].name
     node.write_conf(set_priority(text, name, 77))
@@ -110,7 +110,7 @@ def test_includes_macros_and_conditions(node: Node) -> None:
 
 
 def dump(node: Node) -> dict[str, dict[str, Any]]:
-    """keepalived's own account of its instances: the judge of what we read."""
+    """Returns keepalived's own dump of its instances, to compare with kvtui's reading."""
     path = node.folder / "tmp" / "keepalived.json"
     path.unlink(missing_ok=True)
     os.kill(node.keepalived_pid, signal.SIGRTMIN + 2)

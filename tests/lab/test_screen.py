@@ -1,4 +1,4 @@
-"""The terminal UI in a real pty on the lab's cluster, as an operator on a node sees it."""
+"""The terminal UI in a real pty on a lab node."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
         terminal.press("s", "w")
         terminal.shows("in: all that have it (1)", "wait: at most 1m00s", "waits until they are gone")
         terminal.press("\x1b")
-        terminal.until(lambda: "w wait" not in terminal.text, "the dialog closed")  # Esc and 7 at once are Alt-7
+        terminal.until(lambda: "w wait" not in terminal.text, "the dialog closed")  # Esc and 7 together are Alt-7
         terminal.press("7")
         terminal.shows("log: ", "keepalived.log", "EVENT")
-        # the cluster is shared: which lines come last depends on the tests before
+        # the last lines depend on earlier tests on this cluster
         messages = {m for line in master.log().splitlines() if len(m := line.split(": ", 1)[-1][:30]) > 10}
         terminal.until(lambda: any(m in terminal.text for m in messages), "a line of keepalived's log")
         terminal.press("/", "Entering")
@@ -50,8 +50,8 @@ def test_a_backup_shows_who_owns_it(cluster: Cluster) -> None:
         terminal.shows(f"└ {master.address}", "MASTER")
 
 
-def test_a_vip_that_moves_is_on_the_screen_without_waiting_for_the_next_reading(cluster: Cluster) -> None:
-    """Events alone bring it: the periodic reading is far away. How long it takes, benchmarks/ measures."""
+def test_events_show_a_moved_vip_before_the_next_reading(cluster: Cluster) -> None:
+    """The next periodic reading is an hour away, so only events can show it. benchmarks/ measures the time."""
     successor = cluster.node("node-b")
     with terminal_on(successor, "--interval", NEVER) as terminal:
         terminal.shows("BACKUP", cluster.master().address)

@@ -1,4 +1,4 @@
-"""The sidecar of packaging/kubernetes run for real: its namespaces, capabilities, mounts and refusals, and no more."""
+"""Runs the sidecar of packaging/kubernetes with exactly its namespaces, capabilities, mounts and seccomp profile."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ exit 0
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 
 
-def done(sidecar: Sidecar, *arguments: str) -> str:
-    """An action that has to be done and verified; what was said of it."""
+def succeed(sidecar: Sidecar, *arguments: str) -> str:
+    """Runs an action, which must succeed, and returns what it printed."""
     ran = sidecar.kvtui("--yes", *arguments)
     assert ran.returncode == 0, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout + ran.stderr
 
 
-def refused(sidecar: Sidecar, code: int, *arguments: str) -> str:
-    """An action that must not be done; why."""
+def fail(sidecar: Sidecar, code: int, *arguments: str) -> str:
+    """Runs an action, which must fail with this code, and returns what it printed."""
     ran = sidecar.kvtui("--yes", *arguments)
     assert ran.returncode == code, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
     assert "Traceback" not in ran.stderr
@@ -49,27 +49,27 @@ def refused(sidecar: Sidecar, code: int, *arguments: str) -> str:
 
 
 def not_ok(document: dict[str, Any]) -> dict[str, str]:
-    """Sources that are not ok, and why; Kubernetes is not there."""
+    """Returns the sources that are not ok, with their details; the test has no Kubernetes."""
     return {s["name"]: s["detail"] for s in document["sources"] if s["state"] != "ok" and s["name"] != "kubernetes"}
 
 
 def weights(document: dict[str, Any]) -> list[int]:
-    """Of the real servers of the first virtual server."""
+    """Returns the weights of the first virtual server's real servers."""
     return [r["weight"] for r in document["virtual_servers"][0]["real_servers"]]
 
 
 @pytest.mark.lab(spec=SPEC)
-def test_the_container_has_what_the_manifest_says_and_no_more(make_cluster: MakeCluster) -> None:
+def test_the_container_has_exactly_the_rights_in_the_manifest(make_cluster: MakeCluster) -> None:
     sidecar = Sidecar(make_cluster(SPEC).master())
-    said = sidecar.run("sh", "-c", RIGHTS).stdout
-    status = dict(re.findall(r"^(\w+):\s*(.*)$", said, re.MULTILINE))
+    printed = sidecar.run("sh", "-c", RIGHTS).stdout
+    status = dict(re.findall(r"^(\w+):\s*(.*)$", printed, re.MULTILINE))
     exactly = sum(1 << BITS[name] for name in sidecar.capabilities)
     assert {int(status[f"Cap{name}"], 16) for name in ("Prm", "Eff", "Bnd")} == {exactly}
     assert {int(status[f"Cap{name}"], 16) for name in ("Inh", "Amb")} == {0}
     assert (status["Uid"].split()[0], status["NoNewPrivs"], status["Seccomp"]) == ("0", "1", "2")
-    assert re.findall(r"^same: (\w+)$", said, re.MULTILINE) == ["net", "pid"]
-    assert said.count("Read-only file system") == 2
-    assert "unshare failed: Operation not permitted" in said
+    assert re.findall(r"^same: (\w+)$", printed, re.MULTILINE) == ["net", "pid"]
+    assert printed.count("Read-only file system") == 2
+    assert "unshare failed: Operation not permitted" in printed
 
 
 @pytest.mark.lab(timeout=400, seconds=100, spec=SPEC)
@@ -90,29 +90,29 @@ def test_it_sees_keepalived_of_the_other_container_and_every_action_works(make_c
     assert document["virtual_servers"][0]["stats"]["connections"] is not None
 
     seen = len(node.log())
-    said = done(sidecar, "reload")
-    assert "could not be tested" not in said
+    printed = succeed(sidecar, "reload")
+    assert "could not be tested" not in printed
     assert poll(lambda: "Reload complete" in node.log()[seen:], 10, "the reload in keepalived's log")
 
-    assert "seen in the kernel" in done(sidecar, "drain", "10.4.0.11", "--fix-persistence")
+    assert "seen in the kernel" in succeed(sidecar, "drain", "10.4.0.11", "--fix-persistence")
     assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()
-    assert node.exec(["sysctl", "-n", QUIESCENT]).stdout == "1\n"  # /proc/sys is read-only here, not beside us
-    done(sidecar, "undo")
+    assert node.exec(["sysctl", "-n", QUIESCENT]).stdout == "1\n"  # /proc/sys is read-only in the container only
+    succeed(sidecar, "undo")
     assert node.exec(["sysctl", "-n", QUIESCENT]).stdout == "0\n"
-    done(sidecar, "drain", "10.4.0.12")
+    succeed(sidecar, "drain", "10.4.0.12")
     assert "-r 10.4.0.12:80 -g -w 0" in node.ipvs()
-    done(sidecar, "undrain", "10.4.0.12")  # by a container that did not drain it
+    succeed(sidecar, "undrain", "10.4.0.12")  # a new container undrains
     assert node.is_pristine()
 
-    assert "so have its adverts on the wire" in done(sidecar, "priority", "vips", "110")
+    assert "so have its adverts on the wire" in succeed(sidecar, "priority", "vips", "110")
     assert "priority 110\n" in node.conf_path.read_text()
-    done(sidecar, "undo")
+    succeed(sidecar, "undo")
     assert node.conf_path.read_text() == before[0]
 
-    done(sidecar, "failover", "vips", "--force")  # backups are silent: this new kvtui has heard of none
+    succeed(sidecar, "failover", "vips", "--force")  # backups send no adverts, so this new kvtui knows no other node
     owner = cluster.wait_for_master(among=[n for n in cluster.nodes if n is not node])
     assert cluster.holders() == [owner]
-    done(sidecar, "undo")
+    succeed(sidecar, "undo")
     assert cluster.wait_for_master(among=[node]) is node
     assert (node.conf_path.read_text(), node.keepalived_pid) == before
 
@@ -129,9 +129,9 @@ def without_net_admin(node: Node) -> None:
     assert set(lost) == {"ipvs"}
     assert "NET_ADMIN" in lost["ipvs"]
     assert weights(document) == [1, 1, 1]
-    assert "NET_ADMIN" in refused(sidecar, 1, "drain", "10.4.0.11")
+    assert "NET_ADMIN" in fail(sidecar, 1, "drain", "10.4.0.11")
     assert node.is_pristine()
-    assert "could not be tested" not in done(sidecar, "reload")
+    assert "could not be tested" not in succeed(sidecar, "reload")
 
 
 def without_net_raw(node: Node) -> None:
@@ -140,10 +140,10 @@ def without_net_raw(node: Node) -> None:
     lost = not_ok(document)
     assert set(lost) == {"adverts"}
     assert "NET_RAW" in lost["adverts"]
-    assert document["vips"][0]["owner"] == node.address  # from keepalived itself
+    assert document["vips"][0]["owner"] == node.address  # from keepalived's dump
     assert "WARNING: adverts cannot be captured" in sidecar.kvtui("--dry-run", "failover", "vips").stdout
-    done(sidecar, "drain", "10.4.0.11")
-    done(sidecar, "undo")
+    succeed(sidecar, "drain", "10.4.0.11")
+    succeed(sidecar, "undo")
 
 
 def without_sys_ptrace(node: Node) -> None:
@@ -154,25 +154,25 @@ def without_sys_ptrace(node: Node) -> None:
     assert all("SYS_PTRACE" in detail for detail in lost.values())
     assert weights(document) == [1, 1, 1]
     assert document["virtual_servers"][0]["stats"]["connections"] is not None
-    assert "SYS_PTRACE" in refused(sidecar, 3, "reload")
-    assert "SYS_PTRACE" in refused(sidecar, 1, "drain", "10.4.0.11")
+    assert "SYS_PTRACE" in fail(sidecar, 3, "reload")
+    assert "SYS_PTRACE" in fail(sidecar, 1, "drain", "10.4.0.11")
 
 
 def without_sys_chroot(node: Node) -> None:
     sidecar = Sidecar(node, without=("SYS_CHROOT",))
     assert not_ok(sidecar.status()) == {}
-    warned = done(sidecar, "reload")  # of a config that runs already
+    warned = succeed(sidecar, "reload")  # the config is the running one
     assert "could not be tested" in warned
     assert "SYS_CHROOT" in warned
     text = node.conf_path.read_text()
     node.write_conf(text.replace("priority 102", "priority 104"))
-    assert "SYS_CHROOT" in refused(sidecar, 3, "reload")
+    assert "SYS_CHROOT" in fail(sidecar, 3, "reload")
     node.write_conf(text)
-    done(sidecar, "drain", "10.4.0.11")
-    done(sidecar, "undo")
+    succeed(sidecar, "drain", "10.4.0.11")
+    succeed(sidecar, "undo")
 
 
-TAKEN_AWAY = {
+CHECKS = {
     "NET_ADMIN": without_net_admin,
     "NET_RAW": without_net_raw,
     "SYS_PTRACE": without_sys_ptrace,
@@ -182,12 +182,12 @@ TAKEN_AWAY = {
 
 @pytest.mark.long
 @pytest.mark.lab(timeout=400, seconds=100, spec=SPEC)
-def test_each_capability_taken_away_is_named_and_the_rest_works(make_cluster: MakeCluster) -> None:
-    """No row for KILL, DAC_OVERRIDE or SYS_ADMIN: without them all of the test above works."""
+def test_without_one_capability_it_is_named_and_the_rest_works(make_cluster: MakeCluster) -> None:
+    """KILL, DAC_OVERRIDE and SYS_ADMIN have no check: the test above works without them."""
     cluster = make_cluster(SPEC)
     node = cluster.master()
-    assert set(Sidecar(node).capabilities) == set(TAKEN_AWAY)
-    for check in TAKEN_AWAY.values():
+    assert set(Sidecar(node).capabilities) == set(CHECKS)
+    for check in CHECKS.values():
         check(node)
     assert node.is_pristine()
     assert cluster.master() is node

@@ -1,4 +1,4 @@
-"""`kvtui status -o json` on each node agrees, field by field, with ipvsadm, ip, tcpdump and keepalived's own dump."""
+"""`kvtui status -o json` agrees on each node with ipvsadm, ip, tcpdump and keepalived's own dump, field by field."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VARIANTS = {
 
 
 def status(node: Node) -> dict[str, Any]:
-    """What kvtui says there; it runs outside keepalived's mount and PID namespaces."""
+    """Returns the document of kvtui on that node, outside keepalived's mount and PID namespaces."""
     done = node.exec([*KVTUI, "status", "-o", "json"])
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
@@ -44,7 +44,7 @@ def status(node: Node) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Advertised:
-    """One advert as tcpdump prints it."""
+    """An advert from tcpdump's output."""
 
     source: str
     vrid: int
@@ -52,8 +52,8 @@ class Advertised:
 
 
 def tcpdump(node: Node) -> Advertised:
-    """The next advert on eth0 of that node."""
-    # In unicast an idle backup hears adverts sent to it, so one packet is enough everywhere.
+    """Returns the next advert on eth0 of that node."""
+    # With unicast a backup also receives adverts, so one packet is enough on each node.
     done = node.exec(["tcpdump", "-nn", "-l", "-v", "-c1", "-i", "eth0", "ip proto 112"])
     found = re.search(r"(\d+\.\d+\.\d+\.\d+) > .*vrid (\d+), prio (\d+)", done.stdout, re.DOTALL)
     assert found, done.stdout + done.stderr
@@ -61,14 +61,14 @@ def tcpdump(node: Node) -> Advertised:
 
 
 def own_dump(node: Node) -> dict[str, Any]:
-    """The JSON dump that kvtui has just asked keepalived for, read by the test itself."""
+    """Reads the JSON dump that kvtui has just requested from keepalived."""
     text = Path(f"/proc/{node.keepalived_pid}/root/tmp/keepalived.json").read_text()
     instance: dict[str, Any] = json.loads(text)[0]
     return instance
 
 
 def ipvsadm_rows(node: Node, *options: str) -> dict[tuple[str, str], list[str]]:
-    """``ipvsadm -Ln`` with options: (virtual server, real server or nothing) → columns after the name."""
+    """Runs ``ipvsadm -Ln`` with options. Returns (virtual server, real server or "") → columns after the name."""
     rows: dict[tuple[str, str], list[str]] = {}
     virtual = ""
     for line in node.exec(["ipvsadm", "-Ln", *options], check=True).stdout.splitlines()[3:]:
@@ -93,7 +93,7 @@ def test_every_field_agrees_with_the_systems_own_tools(
 ) -> None:
     cluster = make_cluster(variant)
     for node in cluster.nodes:
-        for _ in range(10):  # a source that got no CPU for seconds says that it is late
+        for _ in range(10):  # a source without CPU for seconds is late
             before = ipvsadm_rows(node, "--stats", "--exact")
             document = status(node)
             after = ipvsadm_rows(node, "--stats", "--exact")
@@ -106,7 +106,7 @@ def test_every_field_agrees_with_the_systems_own_tools(
 
 
 def check_keepalived(node: Node, document: dict[str, Any]) -> None:
-    """The chosen keepalived is this node's, though those of the other nodes are visible too."""
+    """The chosen keepalived is this node's, although the other nodes' are visible too."""
     states = {s["name"]: (s["state"], s["detail"]) for s in document["sources"]}
     states.pop("kubernetes")
     assert set(states.values()) == {("ok", "")}, states
@@ -123,7 +123,7 @@ def check_keepalived(node: Node, document: dict[str, Any]) -> None:
 
 
 def check_addresses(node: Node, document: dict[str, Any]) -> None:
-    """Presence, prefix and interface as ``ip -j addr`` says."""
+    """Presence, prefix length and interface are those of ``ip -j addr``."""
     links = json.loads(node.exec(["ip", "-j", "addr"], check=True).stdout)
     here = {a["local"]: (a["prefixlen"], link["ifname"]) for link in links for a in link["addr_info"]}
     for vip in document["vips"]:
@@ -134,7 +134,7 @@ def check_addresses(node: Node, document: dict[str, Any]) -> None:
 
 
 def check_vrrp(cluster: Cluster, node: Node, document: dict[str, Any]) -> None:
-    """States, priorities, owner: keepalived's dump and the wire."""
+    """States, priorities and owner are those of keepalived's dump and of the adverts."""
     wire = tcpdump(node)
     master = cluster.master()
     dump = own_dump(node)
@@ -164,7 +164,7 @@ def check_ipvs(
     before: dict[tuple[str, str], list[str]],
     after: dict[tuple[str, str], list[str]],
 ) -> None:
-    """Every column of ipvsadm: the fixed ones are equal, counters lie between a reading before and one after."""
+    """Fixed columns equal ipvsadm's; counters are between ipvsadm's values before and after."""
     rules = node.exec(["ipvsadm", "-Sn"], check=True).stdout.splitlines()
     shown = set()
     for virtual in document["virtual_servers"]:
@@ -172,7 +172,7 @@ def check_ipvs(
         persistence = f" -p {virtual['persistence_timeout']}" if virtual["persistence_timeout"] else ""
         assert f"-A -t {name} -s {virtual['scheduler']}{persistence}" in rules
         assert virtual["managed_by"] == "keepalived"
-        between(virtual["stats"], before[name, ""], after[name, ""])
+        assert_between(virtual["stats"], before[name, ""], after[name, ""])
         shown.add((name, ""))
         for real in virtual["real_servers"]:
             real_name = f"{real['address']}:{real['port']}"
@@ -180,21 +180,21 @@ def check_ipvs(
             assert real["method"] == METHODS[rule.split()[5]]
             assert f"-w {real['weight']}" in rule
             assert (real["state"], real["configured_weight"]) == ("up", 1)
-            between(real["stats"], before[name, real_name], after[name, real_name])
+            assert_between(real["stats"], before[name, real_name], after[name, real_name])
             shown.add((name, real_name))
     assert shown == set(after)
 
 
-def between(stats: dict[str, int], before: list[str], after: list[str]) -> None:
-    """Each counter lies between the two readings of ipvsadm."""
+def assert_between(stats: dict[str, int], before: list[str], after: list[str]) -> None:
+    """Asserts that each counter is between the two values of ipvsadm."""
     names = ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")
     for name, low, high in zip(names, before, after, strict=True):
         assert int(low) <= stats[name] <= int(high), name
 
 
 @pytest.mark.lab(spec=ClusterSpec(requests_per_second=0))
-def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
-    """With no traffic of its own going on, so that connections only come when they are made and go when they expire."""
+def test_connection_counts_are_those_of_ipvsadm(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
+    """The cluster has no traffic, so connections only begin by this test and end when they expire."""
     cluster = make_cluster(ClusterSpec(requests_per_second=0))
     master = cluster.master()
     for _ in range(3):
@@ -208,15 +208,15 @@ def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[Clust
             for v in document["virtual_servers"]
             for r in v["real_servers"]
         }
-        # Route, weight, ActiveConn, InActConn; one may expire between the two readings, so an equal pair is waited for
+        # Route, weight, ActiveConn, InActConn; a connection may expire between the two readings
         assert sum(sum(counts) for counts in ours.values()) >= 3
         return all([int(n) for n in rows[key][2:4]] == counts for key, counts in ours.items())
 
-    assert poll(agree, 60, "a moment at which kvtui and ipvsadm count the same")
+    assert poll(agree, 60, "equal counts of kvtui and ipvsadm")
 
 
-def test_watch_prints_the_new_owner_without_waiting_for_the_next_reading(cluster: Cluster) -> None:
-    """Events alone bring it: the periodic reading is an hour away. How long it takes, benchmarks/ measures."""
+def test_watch_prints_the_new_owner_before_the_next_reading(cluster: Cluster) -> None:
+    """The next periodic reading is an hour away, so only events can show it. benchmarks/ measures the time."""
     old = cluster.master()
     successor = cluster.node("node-b")
     watch = Follow(successor, [*KVTUI, "--interval", "3600", "vips", "--watch", "-o", "json"])

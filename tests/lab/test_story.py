@@ -1,4 +1,4 @@
-"""The seed's story on a person's screen: an edit of the ConfigMap arrives, layer by layer, and the VIP answers."""
+"""The terminal UI shows how an edit of the ConfigMap takes effect, layer by layer, until the VIP answers."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ GREEN = ("✓", "+")
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[LiveLab]:
-    """The lab of `make lab`."""
+    """Yields the lab of `make lab`."""
     with LiveLab(prefix="s-") as lab:
         lab.begin_traffic()
         yield lab
 
 
 def green_layers(terminal: PseudoTerminal) -> list[str]:
-    """The layers with a green mark in the panel of the chain, from above."""
+    """Returns the layers with a green mark in the chain's panel, from the top."""
     names = [layer.words for layer in LAYERS]
     lines = [line.strip(" │┃|") for line in terminal.lines]
     return [name for name in names if any(line.startswith(tuple(f"{g} {name} " for g in GREEN)) for line in lines)]
 
 
-def test_an_edit_of_the_configmap_arrives_layer_by_layer_until_the_vip_answers(lab: LiveLab) -> None:
+def test_an_edit_of_the_configmap_turns_the_layers_green_until_the_vip_answers(lab: LiveLab) -> None:
     names = [layer.words for layer in LAYERS]
     seen: list[list[str]] = [[]]
 
     def arrived(count: int) -> bool:
-        """Notes each screen on the way: a layer is green only after those above it."""
+        """Stores each change of the green layers: a layer must turn green only after those above it."""
         green = green_layers(terminal)
         if green != seen[-1]:
             seen.append(green)
@@ -58,7 +58,7 @@ def test_an_edit_of_the_configmap_arrives_layer_by_layer_until_the_vip_answers(l
         terminal.press("4")
         terminal.shows(VIP, "default/web")
         terminal.press("G")
-        terminal.shows("default/web by NAT")  # its details: the last row is chosen
+        terminal.shows("default/web by NAT")  # the details of the last row
         terminal.press("t")
         terminal.until(lambda: arrived(1), "the ConfigMap's layer is green")
         with inside(lab.network.client):

@@ -1,6 +1,6 @@
-"""Every finding on its real condition: a cluster as keepalived-vip makes it, with the API beside it, broken and healed.
+"""Each finding is reported on its real condition, on a cluster of keepalived-vip with a Kubernetes API.
 
-Each step breaks several things that do not touch one another, waits until triage has told each, and puts them back.
+Each step breaks several independent things, waits until triage has reported each, and repairs them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.lab.conditions import (
     connect,
     ipvsadm,
     ns_pid,
-    restore,
+    restore_ipvs,
     second_keepalived,
     sysctl,
 )
@@ -34,7 +34,7 @@ from tests.lab.poll import poll
 from tests.lab.remedies import HEALS
 from tests.lab.rogue import advert_v2, sending
 from tests.lab.spec import NGINX, NGINX6, ClusterSpec
-from tests.lab.watching import REMEDIES_RUN, RULES_SHOWN, Watch, silent_everywhere, watching
+from tests.lab.watching import FINDINGS_SEEN, REMEDIES_RUN, Watch, expect_no_findings_anywhere, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
 VIP, PODS = NGINX.vip, NGINX.real_servers
 SPEC = ClusterSpec(preempt=False, advert_int=1, method="NAT", persistence=1800, services=(NGINX,))
-"""As keepalived-vip's template has it: NAT, nopreempt, persistence 1800; VRRP version 2 knows whole seconds only."""
+"""As in keepalived-vip's template: NAT, nopreempt, persistence 1800. VRRP version 2 needs whole seconds."""
 
 
 def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
-    """The EndpointSlice with these addresses."""
+    """Returns the EndpointSlice with these addresses."""
     ends = (objects.endpoint(ip, f"nginx-{ip[-1]}", ready=ip not in unready, node="node-a") for ip in pods)
     return objects.endpointslice("nginx", *ends, port=80)
 
@@ -59,15 +59,17 @@ def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
     [ClusterSpec(ipv6=True, requests_per_second=0), ClusterSpec(unicast=True, method="TUN", requests_per_second=0)],
     ids=["IPv6, direct, preempt", "unicast, tunnel"],
 )
-async def test_silent_on_a_healthy_cluster(make_cluster: Callable[[ClusterSpec], Cluster], spec: ClusterSpec) -> None:
+async def test_a_healthy_cluster_has_no_findings(
+    make_cluster: Callable[[ClusterSpec], Cluster], spec: ClusterSpec
+) -> None:
     cluster = make_cluster(spec)
-    await silent_everywhere(cluster)
+    await expect_no_findings_anywhere(cluster)
     if spec.ipv6:
-        await the_duplicate(next(n for n in cluster.nodes if n is not cluster.master(NGINX6.vip)))
+        await check_duplicate_address(next(n for n in cluster.nodes if n is not cluster.master(NGINX6.vip)))
 
 
-async def the_duplicate(node: LabNode) -> None:
-    """Somebody adds the IPv6 VIP to a backup, and the kernel finds the master's."""
+async def check_duplicate_address(node: LabNode) -> None:
+    """Adds the IPv6 VIP to a backup, so that the kernel detects the master's."""
     async with watching(node) as watch:
         node.exec(["ip", "addr", "add", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
         await watch.until("vip-duplicate-detected")
@@ -75,10 +77,10 @@ async def the_duplicate(node: LabNode) -> None:
 
 
 @pytest.mark.lab(timeout=1200, seconds=300, spec=SPEC)
-async def test_each_condition_is_told(
+async def test_each_condition_is_reported(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # as in a sidecar: so the DaemonSet is known, and with it the controllers' other pods
+    # as in a sidecar, so that kvtui finds the DaemonSet and the other controller pods
     monkeypatch.setenv("POD_NAMESPACE", "default")
     monkeypatch.setenv("POD_NAME", "kube-keepalived-vip-node-a")
     cluster = make_cluster(SPEC)
@@ -86,26 +88,26 @@ async def test_each_condition_is_told(
     with FakeCluster() as api:
         api.put(*objects.tutorial(VIP, nodes, PODS, target_port=80), nginx(*PODS))
         config = api.kubeconfig(tmp_path / "kubeconfig")
-        await silent_everywhere(cluster, config)
+        await expect_no_findings_anywhere(cluster, config)
         node = cluster.master(VIP)
         async with watching(node, config) as watch:
-            await the_kernel(watch, node)
-            await the_controller(node, config, api)
-            await the_api(watch, node, api)
-            await the_config(watch, node)
-        node = cluster.wait_for_master(VIP)  # a FAULT moved the VIP, and nobody preempts
-        await the_exit_code(cluster, node)
-        await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
-        await the_wire(cluster, config, api)
-        await the_death(cluster)
-    assert len(RULES_SHOWN) >= 64, sorted(RULES_SHOWN)
+            await check_kernel(watch, node)
+            await check_controller(node, config, api)
+            await check_api(watch, node, api)
+            await check_config(watch, node)
+        node = cluster.wait_for_master(VIP)  # a FAULT moved the VIP, and no node preempts
+        await check_exit_code(cluster, node)
+        await check_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
+        await check_adverts(cluster, config, api)
+        await check_crashes(cluster)
+    assert len(FINDINGS_SEEN) >= 64, sorted(FINDINGS_SEEN)
     wrong = [text for texts in REMEDIES_RUN.values() for text in texts]
     assert wrong == [], "\n\n".join(wrong)
     assert set(HEALS) <= REMEDIES_RUN.keys(), sorted(set(HEALS) - REMEDIES_RUN.keys())
 
 
-async def the_kernel(watch: Watch, node: LabNode) -> None:
-    """The IPVS table, sysctls, interfaces, a pid file, a second keepalived."""
+async def check_kernel(watch: Watch, node: LabNode) -> None:
+    """Changes the IPVS table, sysctls, interfaces and a pid file, and starts a second keepalived."""
     saved = node.ipvs()
     one, two, three = (f"-t {VIP}:80 -r {pod}:80" for pod in PODS)
     pid_file = node.folder / "run" / "vrrp.pid"
@@ -116,7 +118,7 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
         node.exec(["ip", "link", "add", "kube-ipvs0", "type", "dummy"], check=True)
         node.exec(["ip", "link", "add", "wrong0", "type", "dummy"], check=True)
         node.exec(["ip", "addr", "add", f"{VIP}/32", "dev", "wrong0"], check=True)
-        connect(node)  # clients that persistence pins to the one that is drained below
+        connect(node)  # creates persistence templates for the server drained below
         sysctl(node, ip_forward=0)
         ipvsadm(node, f"-e {one} -m -w 7 -x 1", f"-d {two}", f"-a -t {VIP}:80 -r 10.4.0.14:80 -m -w 1")
         ipvsadm(node, f"-A -t {VIP}:8443 -s wlc", f"-E -t {VIP}:80 -s rr -p 1800")
@@ -148,12 +150,12 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
         sysctl(node, ip_forward=1, **{"vs/expire_quiescent_template": 0, "vs/expire_nodest_conn": 0})
         for link in ("kube-ipvs0", "wrong0"):
             node.exec(["ip", "link", "del", link], check=True)
-        restore(node, saved)
-    await watch.until_silent()
+        restore_ipvs(node, saved)
+    await watch.until_no_findings()
 
 
-async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
-    """What it finds on its node, and what it should have set there: seen from the keepalived that it runs."""
+async def check_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
+    """Breaks what the controller reads and sets on its node; observes through the controller's own keepalived."""
     before = api.get("configmaps", *objects.CONFIGMAP)
     nodes = {n["metadata"]["name"]: n for n in api.all("nodes")}
     pod = second_keepalived(node)
@@ -170,14 +172,14 @@ async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
     finally:
         pod.kill()
         pod.wait()
-        sysctl(node, **{"vs/conntrack": 1, "ip_nonlocal_bind": 1})  # as the lab has them from the start
+        sysctl(node, **{"vs/conntrack": 1, "ip_nonlocal_bind": 1})  # the lab's initial values
         api.put(before, *nodes.values())
         if platform.node() not in nodes:
             api.delete("nodes", "", platform.node())
 
 
-async def the_api(watch: Watch, node: LabNode, api: FakeCluster) -> None:
-    """What the ConfigMap, Services, endpoints, pods and rights say."""
+async def check_api(watch: Watch, node: LabNode, api: FakeCluster) -> None:
+    """Breaks ConfigMap, Services, endpoints, pods and rights."""
     before = [api.get("configmaps", *objects.CONFIGMAP), api.get("pods", "default", "kube-keepalived-vip-node-b")]
     entries = {
         VIP: "default/nginx\nother/line",
@@ -215,8 +217,8 @@ async def the_api(watch: Watch, node: LabNode, api: FakeCluster) -> None:
     api.cut()
 
 
-async def the_config(watch: Watch, node: LabNode) -> None:
-    """The file, what runs, and what is asked."""
+async def check_config(watch: Watch, node: LabNode) -> None:
+    """Breaks the file and the running config."""
     text = node.conf_path.read_text()
     lowered = text.replace(f"priority {SPEC.priority(node.index)}", "priority 90")
     assert lowered != text
@@ -241,21 +243,21 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     tracked = "nopreempt\n  track_script {\n    chk_lab weight -2\n  }"
     node.reload(script + text.replace("nopreempt", tracked))
     await watch.until("nopreempt-keeps-lowered-master", "weight-with-nopreempt")
-    assert "Script chk_lab fails" in watch.told["nopreempt-keeps-lowered-master"].title
+    assert "Script chk_lab fails" in watch.reported["nopreempt-keeps-lowered-master"].title
     node.reload(script + text.replace("nopreempt", tracked.replace("nopreempt\n", "").replace(" weight -2", "")))
     await watch.until("instance-fault")
-    assert "script chk_lab fails" in watch.told["instance-fault"].title
+    assert "script chk_lab fails" in watch.reported["instance-fault"].title
     node.reload(text)
 
 
 def has_all_real_servers(node: LabNode) -> bool:
-    """Whether no health check that passes now still changes the table."""
+    """Whether the table has all real servers: then no passing health check changes it any more."""
     table = node.exec(["ipvsadm", "-Ln"], check=True).stdout
     return all(f"{pod}:80" in table for pod in PODS)
 
 
-async def the_exit_code(cluster: Cluster, node: LabNode) -> None:
-    """The command itself, on a node with a warning, and on one where it may not capture."""
+async def check_exit_code(cluster: Cluster, node: LabNode) -> None:
+    """Runs the command on a node with a warning, and on one without the right to capture."""
     argv = [sys.executable, "-m", "kvtui", "--no-kube", "-o", "json", "triage"]
     ipvsadm(node, f"-e -t {VIP}:80 -r {PODS[0]}:80 -m -w 7")
     backup = next(other for other in cluster.nodes if other is not node)
@@ -272,11 +274,11 @@ async def the_exit_code(cluster: Cluster, node: LabNode) -> None:
     assert "triage is incomplete: adverts:" in blind.stderr
 
 
-async def the_backup(node: LabNode, highest: int) -> None:
-    """Addresses where they do not belong, priorities and intervals that differ from the master's."""
+async def check_backup(node: LabNode, highest: int) -> None:
+    """Adds wrong addresses, and sets priority and interval unlike the master's."""
     text = node.conf_path.read_text()
     async with watching(node) as watch:
-        await watch.until_silent()
+        await watch.until_no_findings()
         node.exec(["ip", "link", "set", "tunl0", "up"], check=True)
         for link in ("eth0", "lo", "tunl0"):
             node.exec(["ip", "addr", "add", f"{VIP}/32", "dev", link], check=True)
@@ -291,43 +293,43 @@ async def the_backup(node: LabNode, highest: int) -> None:
         await watch.until("priority-tie", "advert-interval-differs")
         await watch.heal(node, "priority-tie")
         node.reload(text)
-        await watch.until_silent()
+        await watch.until_no_findings()
 
 
-def isolated(cluster: Cluster, *, on: bool) -> None:
-    """Whether the nodes can hear each other; clients and real servers are reached all the same."""
+def set_isolated(cluster: Cluster, *, on: bool) -> None:
+    """Isolates the nodes from each other, or ends that. Clients and real servers stay reachable."""
     for netns in cluster.network.nodes:
         command(["bridge", "link", "set", "dev", f"{netns}-l", "isolated", "on" if on else "off"])
 
 
-async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None:
-    """Other nodes' adverts: none, bogus ones, too many."""
+async def check_adverts(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None:
+    """Blocks other nodes' adverts, and sends invalid and competing ones."""
     b, c = cluster.nodes[1:]
     text, own = b.conf_path.read_text(), c.conf_path.read_text()
     for pod in api.all("pods"):
         pod["status"]["startTime"] = "2001-01-01T00:00:00Z"
         api.put(pod)
-    isolated(cluster, on=True)
+    set_isolated(cluster, on=True)
     b.stop()
-    b.start()  # it waits for adverts, then it is master
+    b.start()  # it receives no adverts and becomes master
     async with watching(b, kubeconfig) as watch:
         await watch.until("multicast-blocked")
     first = text.replace("priority 101", "priority 110")
     async with watching(c) as watch:
         b.reload(first.replace(VIP, f"{VIP}\n    10.4.0.77", 1))
-        isolated(cluster, on=False)
+        set_isolated(cluster, on=False)
         await watch.until("vip-lists-differ")
         if c.version.rejects_other_vips:
             await watch.until("two-masters")
         else:
             assert cluster.wait_for_master(VIP, among=[b]) is b
-            assert "two-masters" not in await watch.look()
+            assert "two-masters" not in await watch.observe()
         b.reload(text.replace(VIP, "10.4.0.77", 1))
         await watch.until("vrid-collision")
         second = text.replace("vrrp_version 3", "vrrp_version 2")
         b.stop()
-        # not by keepalived, nor each second: a master starts its timer anew with each advert that it receives, even one
-        # that it rejects, so that of two masters with one interval now the one and now the other is silent
+        # a forged sender with another interval: a master restarts its timer with each advert, even a rejected one, so
+        # two masters with the same interval silence each other in turn
         with sending(b.netns, advert_v2(SPEC.vrid, 101), interval=1.4):
             b.exec([sys.executable, "-c", BAD_ADVERTS], check=True)
             await watch.until("vrrp-version-differs", "bad-adverts", "two-masters")
@@ -348,19 +350,19 @@ def vrrp_child(node: LabNode) -> int:
     return next(p for p in child_pids(node) if ns_pid(p) in known)
 
 
-async def the_death(cluster: Cluster) -> None:
-    """A child that hangs, a crash, a cable, nobody left."""
+async def check_crashes(cluster: Cluster) -> None:
+    """Stops a child, kills keepalived, and sets a link down, until no node is master."""
     a, b, c = cluster.nodes
     for node in (a, b):
         node.stop()
     cluster.wait_for_master(VIP, among=[c])
     vrrp = vrrp_child(c)
     async with watching(c) as watch:
-        await watch.look()
+        await watch.observe()
         os.kill(vrrp, signal.SIGSTOP)
         await watch.until("vip-held-no-advert")
         await watch.heal(c, "vip-held-no-advert")
-        os.kill(c.keepalived_pid, signal.SIGSTOP)  # else it starts another child at once
+        os.kill(c.keepalived_pid, signal.SIGSTOP)  # else keepalived restarts the child at once
         os.kill(vrrp, signal.SIGKILL)
         await watch.until("keepalived-child-missing")
         await watch.heal(c, "keepalived-child-missing")
@@ -370,7 +372,7 @@ async def the_death(cluster: Cluster) -> None:
         await watch.until("keepalived-not-running", "vip-left-behind")
         await watch.heal(c, "vip-left-behind")
     async with watching(a) as watch:
-        await watch.until("instance-fault")  # that nobody is master cannot be said without carrier
+        await watch.until("instance-fault")  # without carrier kvtui cannot report that no node is master
         await watch.heal(a, "instance-fault")
         vrrp = vrrp_child(a)
         os.kill(vrrp, signal.SIGSTOP)

@@ -1,7 +1,7 @@
-"""The actions, by the command line, on the keepalived of other Debian releases (packaging/keepalived-versions).
+"""The actions by the command line, on the keepalived of other Debian releases (packaging/keepalived-versions).
 
-2.1.5 differs where it matters: the config that runs cannot be read back, and its `-t` ends with 0 for any error and
-crashes on a missing brace. 2.3.3 writes other dumps. Each is a cluster of three nodes that may not preempt.
+2.1.5 differs: its running config cannot be read, and its `-t` exits with 0 for any error and crashes on a missing
+brace. 2.3.3 writes other dumps. Each cluster has three nodes with nopreempt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from kvtui.actions.core.journal import Journal
 from tests.lab.difference import changed_lines
 from tests.lab.operate import kvtui, succeed
-from tests.lab.owners import lasting_owner
+from tests.lab.owners import wait_for_stable_owner
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
 from tests.lab.tcpdump import Tcpdump, next_priority
@@ -38,13 +38,13 @@ CONF = "/etc/keepalived/keepalived.conf"
 
 
 def spec_of(version: str) -> ClusterSpec:
-    """Adverts of a second: no node becomes master by itself because a busy machine let the kernel wait for one."""
+    """Returns a spec with an advert_int of 1: on a busy machine late adverts must not make another node master."""
     return ClusterSpec(preempt=False, advert_int=1, root=str(LAB / f"keepalived-{version}"))
 
 
 @pytest.fixture(params=VERSIONS)
 def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
-    """A cluster of that version; without it the test fails and says how to get it."""
+    """Returns a cluster of that version. Without the version the test fails with the way to get it."""
     root = Path(spec_of(request.param).root)
     if not (root / "usr/sbin/keepalived").exists():
         why = Path(f"{root}.why")
@@ -53,16 +53,16 @@ def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
 
 
 SHORT = pytest.mark.parametrize("other", ["2.1.5", pytest.param("2.3.3", marks=pytest.mark.long)], indirect=True)
-"""What `make test` shows on 2.3.3 by the tests marked `debian13`."""
+"""Tests on 2.1.5 only in `make test`, which has tests marked `debian13` for 2.3.3."""
 
 
 def last_facts(state: Path) -> Mapping[str, Any]:
-    """What the newest action in the journal saw."""
+    """Returns the facts of the newest action in the journal."""
     return Journal(state).entries()[-1].facts
 
 
-def seen(node: Node, state: Path) -> dict[str, Any]:
-    """`kvtui status`, every source in order."""
+def status_of(node: Node, state: Path) -> dict[str, Any]:
+    """Returns the document of `kvtui status`; all sources must be ok."""
     status: dict[str, Any] = json.loads(succeed(node, state, "status", "-o", "json"))
     states = {s["name"]: (s["state"], s["detail"]) for s in status["sources"] if s["name"] != "kubernetes"}
     assert set(states.values()) == {("ok", "")}, states
@@ -70,10 +70,10 @@ def seen(node: Node, state: Path) -> dict[str, Any]:
 
 
 @SHORT
-def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
+def test_status_is_the_same_on_each_version(other: Cluster, state: Path) -> None:
     master = other.master()
     for node in other.nodes:
-        status = seen(node, state)
+        status = status_of(node, state)
         [own] = [k for k in status["keepalived"] if k["pid"] == node.keepalived_pid]
         assert (own["version"], own["conf"]) == (node.version.text, CONF)
         children = Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
@@ -97,8 +97,8 @@ def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
         assert servers == {(f"10.4.0.{n}", 1, 1, "up") for n in range(11, 16)}
 
 
-async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_runs(other: Cluster) -> None:
-    """2.1.5 has no copy of what runs: the file counts. Its known fault is told, and no other version's."""
+async def test_triage_of_a_file_where_the_running_config_cannot_be_read(other: Cluster) -> None:
+    """2.1.5 has no copy of the running config, so kvtui reads the file. It reports faults of this version only."""
     node = next(n for n in other.nodes if n is not other.master())
     text = node.conf_path.read_text()
     empty = "vrrp_instance empty {\n state BACKUP\n interface nope0\n virtual_router_id 99\n priority 1\n}\n"
@@ -108,7 +108,7 @@ async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_run
             await watch.until("version-fault", "instance-without-vips", "interface-missing")
         else:
             await watch.until("config-not-reloaded")
-            assert not watch.told.keys() & {"version-fault", "instance-without-vips", "interface-missing"}
+            assert not watch.reported.keys() & {"version-fault", "instance-without-vips", "interface-missing"}
     node.write_conf(text)
 
 
@@ -124,7 +124,7 @@ def test_drain_and_undrain(other: Cluster, state: Path) -> None:
     succeed(node, state, "--yes", "drain", "10.4.0.12")
     line = "-r 10.4.0.12:80 -g -w "
     assert node.ipvs() == before.replace(f"{line}1", f"{line}0")
-    [drained] = [r for r in reals(seen(node, state)) if r["address"] == "10.4.0.12"]
+    [drained] = [r for r in reals(status_of(node, state)) if r["address"] == "10.4.0.12"]
     assert (drained["weight"], drained["configured_weight"], drained["state"]) == (0, 1, "drained")
     succeed(node, state, "--yes", "undrain", "10.4.0.12")
     assert node.ipvs() == before
@@ -132,12 +132,12 @@ def test_drain_and_undrain(other: Cluster, state: Path) -> None:
 
 
 @SHORT
-def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None:
+def test_failover_with_nopreempt(other: Cluster, state: Path) -> None:
     node = other.master()
     data = node.conf_path.read_bytes()
     succeed(node, state, "--yes", "failover", "vips", "--force")
     facts = last_facts(state)
-    owner = lasting_owner(other, node)
+    owner = wait_for_stable_owner(other, node)
     assert facts["owner_after"] == owner.address
     assert facts["seconds_without_owner"] >= 0
     assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
@@ -148,7 +148,7 @@ def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None
 
 
 @SHORT
-def test_priority_on_the_wire_and_back_to_the_byte(other: Cluster, state: Path) -> None:
+def test_a_changed_priority_is_advertised_and_undo_restores_the_file(other: Cluster, state: Path) -> None:
     node = other.master()
     data = node.conf_path.read_bytes()
     old = other.spec.priority(node.index)
@@ -192,7 +192,7 @@ def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
         else:
             assert broken != text
             node.write_conf(broken)
-            os.utime(node.conf_path, (time.time() - 60,) * 2)  # one that was just written would be waited for
+            os.utime(node.conf_path, (time.time() - 60,) * 2)  # else kvtui would wait: the file is new
         ran = kvtui(node, state, "--yes", "reload")
         assert ran.returncode == 3, f"{name}\n{ran.stdout}\n{ran.stderr}"
         assert re.search(f"^{sentence}", ran.stdout, re.MULTILINE), f"{name}\n{ran.stdout}"
@@ -203,8 +203,8 @@ def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
 
 
 @SHORT
-def test_a_priority_out_of_range_is_warned_of_and_lived_through(other: Cluster, state: Path) -> None:
-    """keepalived takes its default, 100; the VIP stays, as nobody may preempt."""
+def test_a_priority_out_of_range_gets_a_warning_and_keepalived_continues(other: Cluster, state: Path) -> None:
+    """keepalived uses its default, 100. The VIP stays, because of nopreempt."""
     node = other.master()
     pid, addresses = node.keepalived_pid, node.addresses()
     text = node.conf_path.read_text()

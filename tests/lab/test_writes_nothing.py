@@ -1,4 +1,4 @@
-"""`--read-only` and `--dry-run` change nothing: no file, no signal, no netlink message but questions. By strace."""
+"""strace shows that `--read-only` and `--dry-run` change nothing: no file, no signal, only netlink queries."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ACTIONS = {
     "undo": ["undo"],
 }
 SOME = ("reload", "drain")
-"""With --read-only each plan is the one of --dry-run: a signal and a write to the kernel are enough."""
-TESTED = ("reload", "priority", "failover")  # their plans have `keepalived -t` say what it thinks
+"""--read-only makes the same plans as --dry-run, so an action with a signal and one with a kernel write are enough."""
+TESTED = ("reload", "priority", "failover")  # their plans run `keepalived -t`
 
 
 @pytest.fixture
@@ -35,16 +35,16 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def traced(node: Node, state: Path, *words: str) -> tuple[int, str, Trace]:
-    """Exit status, what it printed, and what it did."""
+def run_traced(node: Node, state: Path, *words: str) -> tuple[int, str, Trace]:
+    """Runs kvtui under strace. Returns exit status, output and trace."""
     trace = state.with_name("trace")
     argv = ["env", f"KVTUI_STATE_DIR={state}", *strace(str(trace)), sys.executable, "-m", "kvtui", *words]
     ran = node.exec(argv, timeout=600)
     return ran.returncode, ran.stdout + ran.stderr, Trace.of(trace.read_text())
 
 
-def drained(cluster: Cluster, state: Path) -> Node:
-    """A node where something was done that can be undone, and that has no dump lying about."""
+def drained_node(cluster: Cluster, state: Path) -> Node:
+    """Drains a server, so that there is an action to undo, and removes old dumps. Returns the node."""
     node = cluster.master()
     argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", "--yes", "drain", DRAINED]
     node.exec(argv, check=True, timeout=600)
@@ -53,8 +53,8 @@ def drained(cluster: Cluster, state: Path) -> Node:
     return node
 
 
-def world(node: Node, state: Path) -> list[object]:
-    """Everything that an action could have changed."""
+def node_state(node: Node, state: Path) -> list[object]:
+    """Returns all state that an action could have changed."""
     files = sorted(path for folder in (node.folder / "etc", node.folder / "tmp", state) for path in folder.rglob("*"))
     log = node.log()
     return [
@@ -79,30 +79,30 @@ def world(node: Node, state: Path) -> list[object]:
 def test_no_write_no_signal_no_netlink_change(
     cluster: Cluster, state: Path, option: str, status: int, names: tuple[str, ...], views: tuple[str, ...]
 ) -> None:
-    node = drained(cluster, state)
-    before = world(node, state)
+    node = drained_node(cluster, state)
+    before = node_state(node, state)
     for name in names:
-        code, said, trace = traced(node, state, option, *ACTIONS[name])
-        assert trace.changes == [], "\n".join([name, said, *trace.changes])
-        assert code == status, f"{name}\n{said}"
+        code, printed, trace = run_traced(node, state, option, *ACTIONS[name])
+        assert trace.changes == [], "\n".join([name, printed, *trace.changes])
+        assert code == status, f"{name}\n{printed}"
         assert trace.calls > 300
-        assert (": everything was done\n" if name == "undo" else "Steps:\n") in said
+        assert (": everything was done\n" if name == "undo" else "Steps:\n") in printed
         ran, *tests = trace.programs
         assert '"kvtui"' in ran
-        tests = [test for test in tests if '"-I", "-S", "-c"' not in test]  # the launcher becomes the program
+        tests = [test for test in tests if '"-I", "-S", "-c"' not in test]  # the launcher, before its execve
         assert all('"/usr/sbin/keepalived", "-t"' in test for test in tests), tests
         assert bool(tests) is (name in TESTED)
     for view in views:
-        code, said, trace = traced(node, state, option, view)
-        assert (code, trace.changes) == (0, []), "\n".join([view, said, *trace.changes])
-    assert world(node, state) == before
+        code, printed, trace = run_traced(node, state, option, view)
+        assert (code, trace.changes) == (0, []), "\n".join([view, printed, *trace.changes])
+    assert node_state(node, state) == before
 
 
-def test_an_action_that_is_carried_out_is_seen(cluster: Cluster, state: Path) -> None:
-    """The judge is not blind."""
+def test_the_changes_of_an_action_are_found(cluster: Cluster, state: Path) -> None:
+    """Shows that the trace finds changes when there are some."""
     node = cluster.master()
-    code, said, trace = traced(node, state, "--yes", "drain", OTHER)
-    assert code == 0, said
+    code, printed, trace = run_traced(node, state, "--yes", "drain", OTHER)
+    assert code == 0, printed
     calls = {change.partition("(")[0] for change in trace.changes}
     assert {"mkdirat", "openat", "write", "fsync", "pidfd_send_signal", "sendto"} <= calls
     sent = [netlink_messages(change) for change in trace.changes if change.startswith("sendto")]
@@ -163,7 +163,7 @@ ROUTE_CHANGES = """\
 """
 
 
-def test_the_judge() -> None:
+def test_system_calls_are_classified() -> None:
     assert Trace.of(HARMLESS).changes == []
     assert Trace.of(ROUTE + ROUTE_CHANGES).changes == lines_of(ROUTE_CHANGES)
     assert Trace.of(CHANGES).changes == lines_of(CHANGES)

@@ -43,7 +43,7 @@ class Watch:
         self.has_api_data = False
         self.instances: list[str] = []
 
-    async def look(self) -> dict[str, Finding]:
+    async def observe(self) -> dict[str, Finding]:
         """Observes once and returns the findings by id."""
         seen = await self.observer.observe()
         assert seen.findings is not None
@@ -60,7 +60,7 @@ class Watch:
         """Waits until each of these findings was reported, together or one after another."""
         missing, deadline = set(ids), time.monotonic() + TIMEOUT
         while missing:
-            missing -= set(await self.look())
+            missing -= set(await self.observe())
             if missing and time.monotonic() > deadline:
                 raise AssertionError(self.describe(missing))
             await asyncio.sleep(INTERVAL)
@@ -77,7 +77,7 @@ class Watch:
         left, deadline = set(ids) & HEALS.keys(), time.monotonic() + TIMEOUT
         while left and time.monotonic() < deadline:
             await asyncio.sleep(INTERVAL)
-            left &= (await self.look()).keys()
+            left &= (await self.observe()).keys()
         for name in left:
             found = self.reported[name]
             REMEDIES_RUN.setdefault(name, []).append(
@@ -94,7 +94,7 @@ class Watch:
     async def until_no_findings(self) -> None:
         """Waits until no finding is reported or undecided."""
         deadline = time.monotonic() + TIMEOUT
-        while await self.look() or (self.observer.triage and self.observer.triage.undecided):
+        while await self.observe() or (self.observer.triage and self.observer.triage.undecided):
             assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.reported.values())
             await asyncio.sleep(INTERVAL)
 
@@ -129,7 +129,7 @@ async def has_no_findings(node: LabNode, watch: Watch, *, with_api: bool, starve
     """Asserts that there are no findings. With `starved`, returns False instead if the data were old."""
     began = time.monotonic()
     while time.monotonic() - began < QUIET_SECONDS:
-        found = await watch.look()
+        found = await watch.observe()
         if starved and "source-stale" in found:
             return False
         assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
