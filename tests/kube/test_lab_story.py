@@ -38,7 +38,7 @@ def api(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """The lab's objects, where the lab's programs look for them."""
     monkeypatch.setattr(client, "HOST", "127.0.0.1")
     monkeypatch.setattr(client, "PORT", fake.port)
-    fake.put(*world.beginning(NODES))
+    fake.put(*world.initial_objects(NODES))
     world.reconcile(fake)
     return fake
 

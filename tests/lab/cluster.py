@@ -142,7 +142,7 @@ class Cluster:
         )
 
     def wait_settled(self, timeout: float = 30) -> None:
-        """Waits until one node has all VIPs: the one of highest priority, if nodes preempt."""
+        """Waits until exactly one node has each VIP: the one of highest priority, if nodes preempt."""
         among = [self.node(self.spec.best())] if self.spec.preempt else None
         deadline = time.monotonic() + timeout
         for vip in self.spec.vips:

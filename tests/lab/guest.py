@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 IN_LAB = "KVTUI_IN_LAB"
 SELECTED = "selected.txt"
-PASSED = ("KVTUI_PROPERTY_SEED", "KVTUI_PROPERTY_STEPS")
+FORWARDED_VARIABLES = ("KVTUI_PROPERTY_SEED", "KVTUI_PROPERTY_STEPS")
 BOOT_TIME = 300.0  # seconds until the first test starts, on a busy machine
 END_TIME = 120.0
 
@@ -42,7 +42,7 @@ class Guest:
         self._offset = 0
         self._last_event = time.monotonic()
         files = {SELECTED: "".join(f"{nodeid}\n" for nodeid in selected)}
-        env = {IN_LAB: "1"} | {name: os.environ[name] for name in PASSED if name in os.environ}
+        env = {IN_LAB: "1"} | {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
         self.kernel = Kernel(guest_command(config), env=env, cwd=config.rootpath, files=files)
         try:
             self.kernel.start()

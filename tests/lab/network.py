@@ -101,7 +101,7 @@ class Network:
         """Returns the real servers' sysctls. They have the VIP and must not answer ARP for it (LVS-HOWTO).
 
         With NAT the node is the gateway to a client on the same link, and sends redirects, by which answers would
-        bypass the node. The sysctl send_redirects prevents IPv4 redirects; IPv6 redirects only the receiver can ignore.
+        bypass the node. The sysctl send_redirects prevents IPv4 redirects; only the receiver can ignore IPv6 redirects.
         """
         if self.spec.method == "NAT":
             return {f"net/ipv6/conf/{link}/accept_redirects": "0" for link in ("all", "eth0")}

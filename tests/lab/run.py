@@ -1,7 +1,7 @@
 """`make run`: starts kvtui on the keepalived of this machine, the lab or the demo.
 
-python -m tests.lab.run [kvtui's arguments]
-python -m tests.lab.run --needs-lab [kvtui's arguments]     only the exit status: 0 if it would boot the lab
+    python -m tests.lab.run [kvtui's arguments]
+    python -m tests.lab.run --needs-lab [kvtui's arguments]     only the exit status: 0 if it would boot the lab
 
 It shows this node's keepalived, else the lab's MASTER, else the built-in demo; a message says which one and why.
 """

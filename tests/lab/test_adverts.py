@@ -219,11 +219,11 @@ async def test_two_masters(both: Cluster) -> None:
         with sending(both.network.client, advert_v2(50, 7), interval=1.4):
             await heard.until(
                 lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.transitions(),
-                "rivals",
+                "two masters",
             )
             assert [a.last.source for a in heard.claimants()] == ["10.4.0.5", "10.4.0.100"]
             assert heard.master().source == "10.4.0.5"
-        await heard.until(lambda: "10.4.0.5 is the only master again" in heard.transitions(), "the end of it")
+        await heard.until(lambda: "10.4.0.5 is the only master again" in heard.transitions(), "one master again")
 
 
 @pytest.mark.lab(spec=BOTH)

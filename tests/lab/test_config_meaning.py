@@ -71,7 +71,7 @@ def shared_configs() -> Configs:
     return [(p.stem, {"keepalived.conf": p.read_bytes().decode("utf-8", "surrogateescape")}) for p in paths]
 
 
-def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -> list[str]:
+def mismatches(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -> list[str]:
     """Returns the differences between kvtui and keepalived."""
     exits = [p.message for p in conf.problems if "exits on it" in p.message and "keepalived 2.2" not in p.message]
     fatal = exits or [p.message for p in conf.problems if p.kind is ProblemKind.SYNTAX]
@@ -103,7 +103,7 @@ def compare(version: str, chosen: Configs) -> None:
     count = 0
     for name, run, dumped in dumps(FOLDER / version, ROOTS[version], chosen):
         conf = read(str(run.conf), config_id=CONFIG_ID, now=0)
-        found += complaints(version, name, texts[name], conf, dumped)
+        found += mismatches(version, name, texts[name], conf, dumped)
         count += 1
     assert count == len(chosen)
     assert not found, "\n".join(found)

@@ -312,7 +312,7 @@ def test_drain_keep_drains_again(cluster: Cluster, state: Path) -> None:
         poll(lambda: "keeping it drained" in keeping.stderr.readline(), 60, "the drain", interval=0)  # type: ignore[union-attr] # it is there
         node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "1"], check=True)
         poll(lambda: "-r 10.4.0.11:80 -g -w 0" in node.ipvs(), 60, "the drain is done again")
-        poll(lambda: "(journal: " in keeping.stderr.readline(), 60, "its end", interval=0)  # type: ignore[union-attr] # it is there
+        poll(lambda: "(journal: " in keeping.stderr.readline(), 60, "the end of the drain", interval=0)  # type: ignore[union-attr] # it is there
         keeping.send_signal(signal.SIGINT)
         assert keeping.wait(120) == 0
     first, second = Journal(state).entries()

@@ -62,7 +62,7 @@ a fresh observer listens for four intervals first."""
 
 
 def facts(seen: Observation, *, hung: bool, ended: bool = False) -> dict[str, Any]:
-    """Returns the values that must be equal, by path; except what a stopped or ended keepalived cannot report."""
+    """Returns values that must be equal, by path, without those that a stopped or ended keepalived cannot report."""
     document = msgspec.to_builtins(status(seen))
     document["findings"] = {f"{f['id']} {f['object']}": True for f in document["findings"]}
     if ended:

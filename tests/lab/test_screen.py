@@ -10,7 +10,7 @@ from tests.lab.screen import terminal_on
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
-NEVER = "3600"
+LONG_INTERVAL = "3600"
 """Seconds between readings: longer than any test."""
 
 
@@ -53,7 +53,7 @@ def test_a_backup_shows_who_owns_it(cluster: Cluster) -> None:
 def test_events_show_a_moved_vip_before_the_next_reading(cluster: Cluster) -> None:
     """The next periodic reading is an hour away, so only events can show it. benchmarks/ measures the time."""
     successor = cluster.node("node-b")
-    with terminal_on(successor, "--interval", NEVER) as terminal:
+    with terminal_on(successor, "--interval", LONG_INTERVAL) as terminal:
         terminal.shows("BACKUP", cluster.master().address)
         cluster.master().kill()
         terminal.shows(f"★{successor.address}", "MASTER")

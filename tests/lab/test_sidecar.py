@@ -40,7 +40,7 @@ def succeed(sidecar: Sidecar, *arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def fail(sidecar: Sidecar, code: int, *arguments: str) -> str:
+def expect_failure(sidecar: Sidecar, code: int, *arguments: str) -> str:
     """Runs an action, which must fail with this code, and returns what it printed."""
     ran = sidecar.kvtui("--yes", *arguments)
     assert ran.returncode == code, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
@@ -129,7 +129,7 @@ def without_net_admin(node: Node) -> None:
     assert set(lost) == {"ipvs"}
     assert "NET_ADMIN" in lost["ipvs"]
     assert weights(document) == [1, 1, 1]
-    assert "NET_ADMIN" in fail(sidecar, 1, "drain", "10.4.0.11")
+    assert "NET_ADMIN" in expect_failure(sidecar, 1, "drain", "10.4.0.11")
     assert node.is_pristine()
     assert "could not be tested" not in succeed(sidecar, "reload")
 
@@ -154,8 +154,8 @@ def without_sys_ptrace(node: Node) -> None:
     assert all("SYS_PTRACE" in detail for detail in lost.values())
     assert weights(document) == [1, 1, 1]
     assert document["virtual_servers"][0]["stats"]["connections"] is not None
-    assert "SYS_PTRACE" in fail(sidecar, 3, "reload")
-    assert "SYS_PTRACE" in fail(sidecar, 1, "drain", "10.4.0.11")
+    assert "SYS_PTRACE" in expect_failure(sidecar, 3, "reload")
+    assert "SYS_PTRACE" in expect_failure(sidecar, 1, "drain", "10.4.0.11")
 
 
 def without_sys_chroot(node: Node) -> None:
@@ -166,7 +166,7 @@ def without_sys_chroot(node: Node) -> None:
     assert "SYS_CHROOT" in warned
     text = node.conf_path.read_text()
     node.write_conf(text.replace("priority 102", "priority 104"))
-    assert "SYS_CHROOT" in fail(sidecar, 3, "reload")
+    assert "SYS_CHROOT" in expect_failure(sidecar, 3, "reload")
     node.write_conf(text)
     succeed(sidecar, "drain", "10.4.0.11")
     succeed(sidecar, "undo")

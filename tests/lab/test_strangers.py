@@ -79,9 +79,7 @@ async def test_each_foreign_sender_is_reported_with_its_cause(make_cluster: Make
 async def test_both_sides_of_a_split_name_the_cause(
     make_cluster: MakeCluster, spec: ClusterSpec, edit: tuple[str, str], ids: tuple[str, ...]
 ) -> None:
-    """One node has another value. It and the second master both report the difference, and neither reports it once the
-    value is right.
-    """
+    """One node has another value. It and the second master report the difference until the value is right again."""
     cluster = make_cluster(spec)
     odd = cluster.master()
     if odd.version.text == "2.3.3" and "vip-lists-differ" in ids:

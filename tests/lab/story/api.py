@@ -29,7 +29,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     plan = json.loads((folder / "world.json").read_text())
     with FakeCluster(host=client.HOST, port=client.PORT) as cluster:
-        cluster.put(*world.beginning(plan["nodes"]))
+        cluster.put(*world.initial_objects(plan["nodes"]))
         world.reconcile(cluster)
         revision = 0
         cluster.kubeconfig(folder / "kubeconfig.new").replace(folder / "kubeconfig")

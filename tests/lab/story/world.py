@@ -34,7 +34,7 @@ def pods() -> dict[str, Object]:
     }
 
 
-def beginning(nodes: Mapping[str, str]) -> list[Object]:
+def initial_objects(nodes: Mapping[str, str]) -> list[Object]:
     """Returns the API's objects at the lab's start; ``nodes`` are addresses by name."""
     return [
         objects.configmap(CONFIGMAP),
