@@ -142,6 +142,9 @@ class ConfVirtualServer(Struct, frozen=True):
     def regular_servers(self) -> dict[tuple[str, int], ConfRealServer]:
         return {self.key_of(r): r for r in self.real_servers if not r.sorry}
 
+    def sorry_keys(self) -> set[tuple[str, int]]:
+        return {self.key_of(r) for r in self.real_servers if r.sorry}
+
 
 class ConfTrackFile(Struct, frozen=True):
     name: str

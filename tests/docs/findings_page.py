@@ -1,6 +1,6 @@
 """Writes docs/findings.md from the rules themselves: ``python -m tests.docs.findings_page``.
 
-Condition and source come from a rule's docstring; severity, title, evidence and remedy from its ``Finding(…)``, with
+Condition and source come from a rule's docstring; severity, title, evidence and remedy from its ``finding(…)``, with
 what differs from case to case in capitals.
 """
 
@@ -82,7 +82,7 @@ def entries() -> Iterator[Entry]:
         module = inspect.getmodule(find)
         assert module is not None
         for function in reached(module, find.__name__):
-            for call in calls(function, "Finding"):
+            for call in calls(function, "Finding", "finding"):
                 for entry in of_call(rule, module, function, call):
                     if entry.id not in done:
                         done.add(entry.id)
@@ -92,23 +92,25 @@ def entries() -> Iterator[Entry]:
 def journal_rules() -> Iterator[Rule]:
     """Yields the findings of the action journal as if they were rules."""
     for name, function in functions(journal_findings).items():
-        if any(calls(function, "Finding")):
+        if any(calls(function, "Finding", "finding")):
             yield Rule(getattr(journal_findings, name))
 
 
-def calls(function: ast.AST, name: str) -> Iterator[ast.Call]:
+def calls(function: ast.AST, *names: str) -> Iterator[ast.Call]:
     for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+        if isinstance(node, ast.Call) and {getattr(node.func, "id", ""), getattr(node.func, "attr", "")} & {*names}:
             yield node
 
 
 def of_call(rule: Rule, module: ModuleType, function: ast.FunctionDef, call: ast.Call) -> Iterator[Entry]:
     said = Words(module, function)
-    ident, severity, title, evidence, remedy = call.args[:5]
+    ident, severity, title, *evidence = call.args
+    remedies = [keyword.value for keyword in call.keywords if keyword.arg == "remedy"]
+    if not remedies:  # a ``Finding(…)`` has all by position
+        evidence, remedies = evidence[:1], evidence[1:2]
     for name in ids(module, function, ident):
-        yield Entry(
-            name, severities(function, severity), said.of(title), said.sentences(evidence), said.of(remedy), rule
-        )
+        sentences = said.sentences(ast.Tuple(evidence))
+        yield Entry(name, severities(function, severity), said.of(title), sentences, said.of(remedies[0]), rule)
 
 
 def ids(module: ModuleType, function: ast.FunctionDef, node: ast.expr) -> list[str]:
@@ -116,10 +118,10 @@ def ids(module: ModuleType, function: ast.FunctionDef, node: ast.expr) -> list[s
         return [f"config-{kind.value}" for kind in ProblemKind]
     if isinstance(node, ast.Name) and hasattr(module, node.id):
         return [str(getattr(module, node.id))]
-    if isinstance(node, ast.Name):  # given by the callers of this function
-        given = [c for f in functions(module).values() for c in calls(f, function.name)]
-        constants = [str(a.value) for c in given for a in c.args if isinstance(a, ast.Constant)]
-        return [text for text in constants if ID.fullmatch(text)]
+    if isinstance(node, ast.Name):  # of a loop over a table
+        tables = [n.iter for n in ast.walk(function) if isinstance(n, ast.For) and node.id in ast.unparse(n.target)]
+        constants = [n.value for table in tables for n in ast.walk(table) if isinstance(n, ast.Constant)]
+        return [text for text in constants if isinstance(text, str) and ID.fullmatch(text)]
     return [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
 

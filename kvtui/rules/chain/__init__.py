@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.rules.chain.cluster import cluster_links
+from kvtui.rules.chain.cluster import NO_API_REMEDY, cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
 from kvtui.rules.chain.connect import connect_link
 from kvtui.rules.chain.index import ChainIndex, Port
 from kvtui.rules.chain.link import LAYERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
-from kvtui.rules.chain.without_api import REMEDY as NO_API_REMEDY
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation, VipView
@@ -59,7 +58,6 @@ __all__ = [
     "chain_of",
     "connect_link",
     "first_break",
-    "folded",
     "port_chain",
     "whole",
 ]

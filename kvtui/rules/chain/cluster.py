@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.model.ipvs import endpoint
-from kvtui.model.kube import Resource
-from kvtui.model.mapping import MappingState
-from kvtui.model.source import SourceState
+from kvtui.model.kube import Kube, KubeService, Resource, ServicePort
+from kvtui.model.mapping import Mapping, MappingState
+from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
-from kvtui.rules.chain.index import protocol
-from kvtui.rules.chain.link import OUTDATED, Layer, Link, Mark
-from kvtui.rules.chain.without_api import links_without_api
-from kvtui.rules.mapping.backends import endpoints_of, port_backends
+from kvtui.rules.chain.index import ChainIndex, Port, protocol
+from kvtui.rules.chain.link import OUTDATED, Layer, LayerReading, Link, Mark
+from kvtui.rules.mapping.backends import Backend, PortBackends, endpoints_of, port_backends
 from kvtui.rules.phrases import MAX_QUOTED, listed, service_name, shell_word
-from kvtui.rules.servers.pods import pods
+from kvtui.rules.servers.views import pods
 
 if TYPE_CHECKING:
-    from kvtui.model.kube import Kube, KubeService, ServicePort
-    from kvtui.model.mapping import Mapping
     from kvtui.model.observation import PodView
-    from kvtui.rules.chain.index import ChainIndex, Port
-    from kvtui.rules.mapping.backends import Backend, PortBackends
 
 
 class Demand(Struct, frozen=True):
@@ -41,6 +36,11 @@ class Demand(Struct, frozen=True):
     method: str | None = None
 
 
+REASONS = {
+    UnavailableReason.ABSENT: "no Kubernetes API is configured",
+    UnavailableReason.UNWANTED: "Kubernetes is disabled (--no-kube)",
+}
+NO_API_REMEDY = "set --kubeconfig FILE, or disable these layers with --no-kube"
 UNKNOWN = Demand()
 NOT_REQUIRED = Demand(vip=False)
 
@@ -49,14 +49,13 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
     kube = index.seen.snapshot.kube
     entry = index.entries.get(address)
     if kube is None:
-        return links_without_api(index, entry), UNKNOWN
+        return _without_api(index, entry), UNKNOWN
     first = _configmap(index, kube, address, entry)
     if entry is None or first.mark is not Mark.OK:
         return (first, *_without_entry(first, entry)), NOT_REQUIRED if first.mark is Mark.BROKEN else UNKNOWN
     if entry.state is MappingState.VIP_ONLY or entry.target is None:
-        none = "the entry has no Service"
-        links = (first, Link(Layer.SERVICE, Mark.NONE, none), Link(Layer.ENDPOINTS, Mark.NONE, none))
-        return links, Demand(vip=True, reals=frozenset())
+        second, third = _both(Mark.NONE, "the entry has no Service")
+        return (first, second, third), Demand(vip=True, reals=frozenset())
     second, service, chosen = _service(index, kube, entry, port)
     if service is None or chosen is None:
         mark = second.mark if second.mark is Mark.UNKNOWN else Mark.NONE
@@ -65,11 +64,51 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
         return (first, second, third), NOT_REQUIRED if missing else UNKNOWN
     third, behind = _endpoints(index, kube, service, chosen)
     if third.mark is not Mark.OK or behind is None:
-        return (first, second, third), Demand(vip=_has_ready_port(kube, service) if kube.endpoints else None)
+        ports = port_backends(service, endpoints_of(kube, service.key))
+        return (first, second, third), Demand(vip=any(p.backends for p in ports) if kube.endpoints else None)
     # in proxy mode HAProxy accepts the connections, without a virtual server
     proxied = entry.method == "PROXY" or index.controller.proxy_mode
     reals = None if proxied else frozenset(b.key for b in behind.backends)
     return (first, second, third), Demand(vip=True, reals=reals, method=entry.method)
+
+
+def _both(mark: Mark, why: str) -> tuple[Link, Link]:
+    return Link(Layer.SERVICE, mark, why), Link(Layer.ENDPOINTS, mark, why)
+
+
+def _without_api(index: ChainIndex, entry: Mapping | None) -> tuple[Link, Link, Link]:
+    """Returns the mapping as derived from keepalived.conf.
+
+    The layers are unknown if a cluster exists but cannot be read. They are not needed with ``--no-kube``, or if nothing
+    on the node refers to a cluster: no API, no controller, no Service in a comment.
+    """
+    source = index.seen.snapshot.source(SourceName.KUBERNETES)
+    why = REASONS.get(source.reason) if source.reason else None
+    why = why or f"no data from the API: {source.detail or 'not yet read'}"
+    mark = Mark.UNKNOWN if _has_cluster(index, source.reason) else Mark.NONE
+    remedy = NO_API_REMEDY if source.reason in REASONS and mark is Mark.UNKNOWN else ""
+    comment = f"; the config's comment names {service_name(entry)}" if entry and entry.target else ""
+    return (
+        Link(Layer.CONFIGMAP, mark, why + _from_conf(entry), remedy=remedy),
+        Link(Layer.SERVICE, mark, why + comment, remedy=remedy),
+        Link(Layer.ENDPOINTS, mark, why, remedy=remedy),
+    )
+
+
+def _has_cluster(index: ChainIndex, reason: UnavailableReason | None) -> bool:
+    if reason is UnavailableReason.UNWANTED:
+        return False
+    controlled = any(k.controller is not None for k in index.seen.snapshot.keepalived)
+    return reason is None or controlled or any(m.target is not None for m in index.entries.values())
+
+
+def _from_conf(entry: Mapping | None) -> str:
+    if entry is None:
+        return ""
+    if entry.state is MappingState.VIP_ONLY:
+        return "; keepalived.conf has only the VIP"
+    target = service_name(entry) if entry.target else "no Service"
+    return f"; according to keepalived.conf: {target} with {plain(entry.method or '?', 20)}"
 
 
 def _staleness(kube: Kube, resource: Resource) -> str:
@@ -84,84 +123,76 @@ def _not_read(kube: Kube, resource: Resource) -> str:
     return f"{resource.value} were not read: {state.detail if state and state.detail else 'not yet'}"
 
 
-def _age(index: ChainIndex, kube: Kube, resource: Resource) -> float | None:
+def _layer(index: ChainIndex, kube: Kube, layer: Layer, resource: Resource) -> LayerReading:
     state = kube.resource(resource)
-    return index.since(state.read_at if state else None)
+    return LayerReading(layer, index.since(state.read_at if state else None))
 
 
 def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | None) -> Link:
-    age = _age(index, kube, Resource.CONFIGMAPS)
+    layer = _layer(index, kube, Layer.CONFIGMAP, Resource.CONFIGMAPS)
     if kube.configmap_name is None:
-        unknown = "the ConfigMap with the VIPs is unknown: set --configmap NAMESPACE/NAME"
-        return Link(Layer.CONFIGMAP, Mark.UNKNOWN, unknown, age)
+        return layer.unknown("the ConfigMap with the VIPs is unknown: set --configmap NAMESPACE/NAME")
     namespace, name = kube.configmap_name
     configmap, kubectl = f"ConfigMap {namespace}/{name}", f"kubectl -n {shell_word(namespace)}"
     if kube.configmap_missing:
         get = f"{kubectl} get configmap {shell_word(name)}  # the controller's --services-configmap names it"
-        return Link(Layer.CONFIGMAP, Mark.BROKEN, f"the API has no {configmap}", age, get)
+        return layer.broken(f"the API has no {configmap}", get)
     if kube.configmap is None or index.seen.mappings is None:
-        return Link(Layer.CONFIGMAP, Mark.UNKNOWN, _not_read(kube, Resource.CONFIGMAPS), age)
+        return layer.unknown(_not_read(kube, Resource.CONFIGMAPS))
     edit = f"{kubectl} edit configmap {shell_word(name)}"
     if entry is None or entry.source != "configmap":
         if ":" in address:
-            other = "an IPv6 address cannot be a key of a ConfigMap: this VIP has another source"
-            return Link(Layer.CONFIGMAP, Mark.NONE, other, age)
-        missing = f"{configmap} has no entry for {plain(address, MAX_QUOTED)}"
+            return layer.none("an IPv6 address cannot be a key of a ConfigMap: this VIP has another source")
         add = f"{edit}  # add it as NAMESPACE/SERVICE; otherwise the controller's next sync removes the VIP"
-        return Link(Layer.CONFIGMAP, Mark.BROKEN, missing, age, add)
+        return layer.broken(f"{configmap} has no entry for {plain(address, MAX_QUOTED)}", add)
     stale = _staleness(kube, Resource.CONFIGMAPS)
     if entry.state is MappingState.ERROR:
-        skipped = f"the controller skips its entry: {entry.error}{stale}"
-        return Link(Layer.CONFIGMAP, Mark.BROKEN, skipped, age, f"{edit}  # correct the entry")
+        return layer.broken(f"the controller skips its entry: {entry.error}{stale}", f"{edit}  # correct the entry")
     target = f"{service_name(entry)} with {plain(entry.method or '?', 20)}" if entry.target else "no Service (VIP only)"
-    return Link(Layer.CONFIGMAP, Mark.OK, f"{namespace}/{name} maps it to {target}{stale}", age)
+    return layer.ok(f"{namespace}/{name} maps it to {target}{stale}")
 
 
 def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
     if first.mark is Mark.UNKNOWN:
-        why = "not known without the ConfigMap"
-        return Link(Layer.SERVICE, Mark.UNKNOWN, why), Link(Layer.ENDPOINTS, Mark.UNKNOWN, why)
+        return _both(Mark.UNKNOWN, "not known without the ConfigMap")
     skipped = entry is not None and entry.state is MappingState.ERROR  # it may name a Service: ns/service:nat
-    why = "the controller skips its entry" if skipped else "the ConfigMap has no entry"
-    return Link(Layer.SERVICE, Mark.NONE, why), Link(Layer.ENDPOINTS, Mark.NONE, why)
+    return _both(Mark.NONE, "the controller skips its entry" if skipped else "the ConfigMap has no entry")
 
 
 def _service(
     index: ChainIndex, kube: Kube, entry: Mapping, port: Port | None
 ) -> tuple[Link, KubeService | None, ServicePort | None]:
-    age, name = _age(index, kube, Resource.SERVICES), service_name(entry)
+    layer, name = _layer(index, kube, Layer.SERVICE, Resource.SERVICES), service_name(entry)
     if kube.services is None or entry.target is None:
-        return Link(Layer.SERVICE, Mark.UNKNOWN, _not_read(kube, Resource.SERVICES), age), None, None
+        return layer.unknown(_not_read(kube, Resource.SERVICES)), None, None
     get = f"kubectl -n {shell_word(entry.namespace or '')} get service"
     watched = index.controller.namespace
     if watched and watched != entry.namespace:
         ignored = f"the controller watches only namespace {plain(watched, MAX_QUOTED)} and ignores Service {name}"
         edit = "remove --watch-namespace from the args of the controller's DaemonSet"
-        return Link(Layer.SERVICE, Mark.BROKEN, ignored, age, edit), None, None
+        return layer.broken(ignored, edit), None, None
     service = kube.services.get(entry.target)
     if service is None:
-        missing = f"the API has no Service {name}: the controller skips the entry"
         create = f"{get}  # create the Service, or correct the entry"
-        return Link(Layer.SERVICE, Mark.BROKEN, missing, age, create), None, None
+        return layer.broken(f"the API has no Service {name}: the controller skips the entry", create), None, None
     if service.type == "ExternalName":
         external = f"Service {name} has type ExternalName (a DNS name) and so no endpoints and no real servers"
-        select = f"{get}  # use a Service with a selector in the entry"
-        return Link(Layer.SERVICE, Mark.BROKEN, external, age, select), None, None
+        return layer.broken(external, f"{get}  # use a Service with a selector in the entry"), None, None
     chosen = next((p for p in service.ports if port and (p.port, protocol(p.protocol)) == port), None)
     if chosen is None:
         ports = ", ".join(str(p.port) for p in service.ports) or "none"
         lacks = f"Service {name} has no port {port or ''}; its ports: {ports}"
-        return Link(Layer.SERVICE, Mark.BROKEN, lacks, age, f"{get} -o wide"), service, None
+        return layer.broken(lacks, f"{get} -o wide"), service, None
     detail = f"{name} {chosen.port}/{chosen.protocol} to targetPort {plain(str(chosen.target_port), MAX_QUOTED)}"
-    return Link(Layer.SERVICE, Mark.OK, detail + _staleness(kube, Resource.SERVICES), age), service, chosen
+    return layer.ok(detail + _staleness(kube, Resource.SERVICES)), service, chosen
 
 
 def _endpoints(
     index: ChainIndex, kube: Kube, service: KubeService, port: ServicePort
 ) -> tuple[Link, PortBackends | None]:
-    age, layer = _age(index, kube, Resource.ENDPOINTS), Layer.ENDPOINTS
+    layer = _layer(index, kube, Layer.ENDPOINTS, Resource.ENDPOINTS)
     if kube.endpoints is None:
-        return Link(layer, Mark.UNKNOWN, _not_read(kube, Resource.ENDPOINTS), age), None
+        return layer.unknown(_not_read(kube, Resource.ENDPOINTS)), None
     behind = next(p for p in port_backends(service, endpoints_of(kube, service.key)) if p.port == port)
     known = pods(kube, service.key)
 
@@ -172,15 +203,11 @@ def _endpoints(
     if behind.backends:
         ready = f"{len(behind.backends)} ready: {listed(behind.backends, name)}"
         more = f"; {len(behind.others)} not ready: {waiting}" if waiting else ""
-        return Link(layer, Mark.OK, ready + more + _staleness(kube, Resource.ENDPOINTS), age), behind
+        return layer.ok(ready + more + _staleness(kube, Resource.ENDPOINTS)), behind
     none = f"port {port.port}: {behind.why_none}" + (f": {waiting}" if waiting else "")
     omitted = "; keepalived-vip omits a port without ready endpoints, and the VIP if no port has one"
     get = f"kubectl -n {shell_word(service.namespace)} get endpoints,pods -o wide"
-    return Link(layer, Mark.BROKEN, none + omitted, age, get), None
-
-
-def _has_ready_port(kube: Kube, service: KubeService) -> bool:
-    return any(p.backends for p in port_backends(service, endpoints_of(kube, service.key)))
+    return layer.broken(none + omitted, get), None
 
 
 def _pod(kube: Kube, backend: Backend, pod: PodView | None) -> str:

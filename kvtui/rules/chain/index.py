@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct
 
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import Protocol
-from kvtui.model.observation import ManagedBy
-from kvtui.rules.mapping.controller import settings_of
+from kvtui.model.observation import InstanceView, ManagedBy, Observation, VipView, VirtualServerView
+from kvtui.rules.mapping.controller import ControllerSettings, settings_of
 
 if TYPE_CHECKING:
-    from kvtui.model.conf import Conf, ConfVirtualServer
+    from collections.abc import Iterable
+
+    from kvtui.model.conf import ConfVirtualServer
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.kube import KubeService
     from kvtui.model.mapping import Mapping
-    from kvtui.model.observation import Observation, VipView, VirtualServerView
     from kvtui.model.source import SourceName
-    from kvtui.rules.mapping.controller import ControllerSettings
 
 
 class Port(NamedTuple):
@@ -33,15 +33,13 @@ class Port(NamedTuple):
         return str(self.number) if self.protocol is Protocol.TCP else f"{self.number}/{self.protocol.value}"
 
 
-ByPort = dict[Port, "ConfVirtualServer"]
+T = TypeVar("T", "ConfVirtualServer", "VirtualServerView")
+ByAddress = dict[str, dict[Port, T]]
+"""Address → port → virtual server."""
 
 
 class ChainIndex(Struct, frozen=True, dict=True):
-    """Indexes of one observation, built on demand.
-
-    Attributes:
-        seen: the observation.
-    """
+    """Indexes of one observation, built on demand."""
 
     seen: Observation
 
@@ -59,20 +57,22 @@ class ChainIndex(Struct, frozen=True, dict=True):
         return views
 
     @cached_property
-    def conf(self) -> dict[str, ByPort]:
-        return _by_address(self.seen.snapshot.conf)
+    def instances(self) -> dict[str, InstanceView]:
+        return {i.name: i for i in self.seen.vrrp_instances or ()}
 
     @cached_property
-    def running(self) -> dict[str, ByPort]:
-        return _by_address(self.seen.snapshot.running)
+    def conf(self) -> ByAddress[ConfVirtualServer]:
+        conf = self.seen.snapshot.conf
+        return _by_address(conf.virtual_servers if conf else ())
 
     @cached_property
-    def kernel(self) -> dict[str, dict[Port, VirtualServerView]]:
-        by_address: dict[str, dict[Port, VirtualServerView]] = {}
-        for view in self.seen.virtual_servers or ():
-            if view.address is not None and view.port is not None:
-                by_address.setdefault(view.address, {})[Port(view.port, view.protocol)] = view
-        return by_address
+    def running(self) -> ByAddress[ConfVirtualServer]:
+        running = self.seen.snapshot.running
+        return _by_address(running.virtual_servers if running else ())
+
+    @cached_property
+    def kernel(self) -> ByAddress[VirtualServerView]:
+        return _by_address(self.seen.virtual_servers or ())
 
     @cached_property
     def marked(self) -> tuple[VirtualServerView, ...]:
@@ -115,7 +115,7 @@ class ChainIndex(Struct, frozen=True, dict=True):
         return tuple(sorted(set(ports)))
 
     def age(self, name: SourceName) -> float | None:
-        return self.seen.snapshot.source(name).age(self.seen.snapshot.time)
+        return self.since(self.seen.snapshot.source(name).read_at)
 
     def since(self, read_at: float | None) -> float | None:
         return None if read_at is None else max(0.0, self.seen.snapshot.time - read_at)
@@ -125,13 +125,13 @@ def protocol(name: str) -> Protocol:
     return Protocol(name) if name in {p.value for p in Protocol} else Protocol.TCP
 
 
-def has_vip(conf: Conf, address: str) -> bool:
-    return address in conf.vips()
+def find(virtuals: ByAddress[T], address: str, port: Port | None) -> T | None:
+    return virtuals.get(address, {}).get(port) if port else None
 
 
-def _by_address(conf: Conf | None) -> dict[str, ByPort]:
-    by_address: dict[str, ByPort] = {}
-    for virtual in conf.virtual_servers if conf else ():
+def _by_address(virtuals: Iterable[T]) -> ByAddress[T]:
+    by_address: ByAddress[T] = {}
+    for virtual in virtuals:
         if virtual.address is not None and virtual.port is not None:
             by_address.setdefault(virtual.address, {})[Port(virtual.port, virtual.protocol)] = virtual
     return by_address

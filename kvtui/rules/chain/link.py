@@ -79,6 +79,25 @@ class Link(Struct, frozen=True):
         return {Mark.OK: True, Mark.BROKEN: False}.get(self.mark)
 
 
+class LayerReading(Struct, frozen=True):
+    """A layer and the age of its source: makes the layer's link."""
+
+    layer: Layer
+    age: float | None = None
+
+    def ok(self, detail: str) -> Link:
+        return Link(self.layer, Mark.OK, detail, self.age)
+
+    def broken(self, detail: str, remedy: str) -> Link:
+        return Link(self.layer, Mark.BROKEN, detail, self.age, remedy)
+
+    def unknown(self, detail: str, remedy: str = "") -> Link:
+        return Link(self.layer, Mark.UNKNOWN, detail, self.age, remedy)
+
+    def none(self, detail: str) -> Link:
+        return Link(self.layer, Mark.NONE, detail, self.age)
+
+
 Links = tuple[Link, ...]
 
 
@@ -101,10 +120,10 @@ def folded(chains: tuple[Links, ...]) -> Links:
 def worst(links: Links) -> Link:
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
     selected = [link for link in links if link.mark is mark]
-    return replace(selected[0], detail=join_details([link.detail for link in selected]))
+    return replace(selected[0], detail=_joined([link.detail for link in selected]))
 
 
-def join_details(details: list[str]) -> str:
+def _joined(details: list[str]) -> str:
     """Joins details; a common part, such as why all of them may be outdated, appears once."""
     heads = dict.fromkeys(detail.partition(OUTDATED)[0] for detail in details)
     reasons = dict.fromkeys(reason[:-1] for detail in details if (reason := detail.partition(OUTDATED)[2]))

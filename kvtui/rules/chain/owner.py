@@ -5,98 +5,98 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceName
-from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain.link import Layer, Link, Mark
+from kvtui.model.vrrp import Advertiser, VrrpState
+from kvtui.rules.chain.link import Layer, LayerReading, Link
 from kvtui.rules.phrases import shell_word
+from kvtui.rules.vrrp.instances import links_of
 
 if TYPE_CHECKING:
+    from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.observation import VipView
-    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.chain.index import ChainIndex
 
 
+MAX_ADVERTISED = 20
+"""keepalived does not advertise more addresses than this (vrrp.c); it treats the rest as excluded."""
+
+
 def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
-    age = index.age(SourceName.ADDRESSES)
+    table, layer = index.seen.snapshot.addresses, LayerReading(Layer.ADDRESS, index.age(SourceName.ADDRESSES))
+    if table is None or (view is not None and view.present is None):
+        return layer.unknown("the addresses of this node cannot be read")
     if view is None:
-        return _without_instance(index, address, age)
-    if view.present is None:
-        return Link(Layer.ADDRESS, Mark.UNKNOWN, "the addresses of this node cannot be read", age)
+        return _without_instance(table.holding(address), layer)
     where = f"on {view.interface}" if view.interface else "on an interface"
-    if view.state is VrrpState.MASTER and view.present:
-        return Link(Layer.ADDRESS, Mark.OK, f"{where}; this node is MASTER", age)
     if view.state is VrrpState.MASTER:
-        lost = "this node is MASTER but does not have the address"
-        return Link(Layer.ADDRESS, Mark.BROKEN, lost, age, "restart keepalived on this node")
+        if view.present:
+            return layer.ok(f"{where}; this node is MASTER")
+        return layer.broken("this node is MASTER but does not have the address", "restart keepalived on this node")
     if view.present:
-        return _unexpected(index, view, where, age)
+        return _unexpected(index, view, where, layer)
     if _abandoned(index, view):
-        nobody = "not on this node, and no node advertises it any more"
-        return Link(Layer.ADDRESS, Mark.BROKEN, nobody, age, "kvtui vrrp  # on the other nodes: does keepalived run?")
+        check = "kvtui vrrp  # on the other nodes: does keepalived run?"
+        return layer.broken("not on this node, and no node advertises it any more", check)
     if view.state is VrrpState.UNKNOWN:
-        return Link(Layer.ADDRESS, Mark.UNKNOWN, "not on this node; the VRRP state is unknown", age)
+        return layer.unknown("not on this node; the VRRP state is unknown")
     peer = f"; {view.owner} has it" if view.owner else ""
-    return Link(Layer.ADDRESS, Mark.OK, f"not on this node, which is {view.state.value}{peer}", age)
+    return layer.ok(f"not on this node, which is {view.state.value}{peer}")
 
 
-def _without_instance(index: ChainIndex, address: str, age: float | None) -> Link:
-    table = index.seen.snapshot.addresses
-    if table is None:
-        return Link(Layer.ADDRESS, Mark.UNKNOWN, "the addresses of this node cannot be read", age)
-    entries = table.holding(address)
-    if entries:
-        left = f"on {entries[0].interface}, but no VRRP instance has it"
-        remove = f"ip addr del {address}/{entries[0].prefixlen} dev {shell_word(entries[0].interface)}"
-        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, f"{remove}  # unless another program needs it")
-    return Link(Layer.ADDRESS, Mark.NONE, "not on this node; no VRRP instance has it", age)
+def _without_instance(entries: tuple[InterfaceAddress, ...], layer: LayerReading) -> Link:
+    if not entries:
+        return layer.none("not on this node; no VRRP instance has it")
+    first = entries[0]
+    remove = f"ip addr del {first.address}/{first.prefixlen} dev {shell_word(first.interface)}"
+    left = f"on {first.interface}, but no VRRP instance has it"
+    return layer.broken(left, f"{remove}  # unless another program needs it")
 
 
-def _unexpected(index: ChainIndex, view: VipView, where: str, age: float | None) -> Link:
+def _unexpected(index: ChainIndex, view: VipView, where: str, layer: LayerReading) -> Link:
     """Returns the link of a VIP that this node has without being master."""
     remove = f"ip addr del {view.address}/{view.prefixlen} dev {shell_word(view.interface or 'INTERFACE')}"
     if index.seen.snapshot.chosen is None:
         left = f"{where}, but keepalived does not run: a previous keepalived left it behind"
-        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, f"{remove}  # or start keepalived")
+        return layer.broken(left, f"{remove}  # or start keepalived")
     if view.state is VrrpState.UNKNOWN:
-        return Link(Layer.ADDRESS, Mark.UNKNOWN, f"{where}; the VRRP state is unknown", age)
+        return layer.unknown(f"{where}; the VRRP state is unknown")
     twice = f"{where}, but this node is {view.state.value}: two nodes may have it"
-    return Link(Layer.ADDRESS, Mark.BROKEN, twice, age, f"{remove}  # or restart keepalived")
+    return layer.broken(twice, f"{remove}  # or restart keepalived")
 
 
 def vrrp_link(index: ChainIndex, view: VipView | None) -> Link:
-    age = index.age(SourceName.ADVERTS)
+    layer = LayerReading(Layer.VRRP, index.age(SourceName.ADVERTS))
     if view is None:
-        return Link(Layer.VRRP, Mark.NONE, "no VRRP instance has it", age)
+        return layer.none("no VRRP instance has it")
     heard = _heard(index, view)
     owner = next((a for a in heard if a.last.source == view.owner), None)
-    age = index.since(owner.last.received) if owner else age
+    if owner is not None:
+        layer = LayerReading(Layer.VRRP, index.since(owner.last.received))
     if view.rivals:
         owners = ", ".join((view.owner or "this node", *view.rivals))
-        split = f"{owners} advertise it at the same time: split brain"
         why = "kvtui vrrp  # on each node: do adverts arrive? same VRID, version, password and VIPs?"
-        return Link(Layer.VRRP, Mark.BROKEN, split, age, why)
+        return layer.broken(f"{owners} advertise it at the same time: split brain", why)
     if owner is not None and _omits(index, view, owner):
         differs = f"{view.owner} is master of VRID {owner.last.vrid} but does not advertise this VIP"
-        return Link(Layer.VRRP, Mark.BROKEN, differs, age, "compare keepalived.conf on the nodes: their VIPs differ")
+        return layer.broken(differs, "compare keepalived.conf on the nodes: their VIPs differ")
     if view.owner or view.owner_is_self:
         whose = "this node" if view.owner_is_self else "another node"
-        return Link(Layer.VRRP, Mark.OK, f"{view.owner or 'this node'} advertises it ({whose})", age)
+        return layer.ok(f"{view.owner or 'this node'} advertises it ({whose})")
     if view.state is VrrpState.FAULT:
         fault = "this node is in FAULT and no other node advertises it"
-        return Link(Layer.VRRP, Mark.BROKEN, fault, age, "kvtui vrrp  # a tracked interface, script or file is down")
+        return layer.broken(fault, "kvtui vrrp  # a tracked interface, script or file is down")
     if _abandoned(index, view):
         last = max(heard, key=lambda a: a.last.received).last
+        layer = LayerReading(Layer.VRRP, index.since(last.received))
         silent = f"no node advertises it any more; {last.source} was the last one"
-        check = "kvtui vrrp  # on each node: does keepalived run?"
-        return Link(Layer.VRRP, Mark.BROKEN, silent, index.since(last.received), check)
-    return Link(Layer.VRRP, Mark.UNKNOWN, "kvtui has not captured an advert", age)
+        return layer.broken(silent, "kvtui vrrp  # on each node: does keepalived run?")
+    return layer.unknown("kvtui has not captured an advert")
 
 
-def _heard(index: ChainIndex, view: VipView) -> tuple[Advertiser, ...]:
-    vrid = next((i.vrid for i in index.seen.vrrp_instances or () if i.name == view.instance), None)
-    six = ":" in view.address
-    return tuple(
-        a for a in index.seen.snapshot.advertisers or () if a.last.vrid == vrid and (":" in a.last.source) is six
-    )
+def _heard(index: ChainIndex, view: VipView) -> list[Advertiser]:
+    instance = index.instances.get(view.instance)
+    vrid, six = instance.vrid if instance else None, ":" in view.address
+    heard = (a for a in index.seen.snapshot.advertisers or () if a.last.vrid == vrid)
+    return [a for a in heard if (":" in a.last.source) is six]
 
 
 def _abandoned(index: ChainIndex, view: VipView) -> bool:
@@ -107,17 +107,12 @@ def _abandoned(index: ChainIndex, view: VipView) -> bool:
 
 
 def _is_deaf(index: ChainIndex, view: VipView) -> bool:
-    """Whether this node can hear no advert, so that silence says nothing about other nodes."""
-    table = index.seen.snapshot.addresses
-    name = next((i.interface for i in index.seen.vrrp_instances or () if i.name == view.instance), None)
-    if table is None or name is None:
+    """Returns whether this node can hear no advert, so that silence says nothing about other nodes."""
+    instance = index.instances.get(view.instance)
+    if index.seen.snapshot.addresses is None or instance is None or instance.interface is None:
         return False
-    link = next((i for i in table.interfaces if i.name == name), None)
+    link = links_of(index.seen.snapshot).get(instance.interface)
     return link is None or not link.up or not link.running
-
-
-MAX_ADVERTISED = 20
-"""keepalived does not advertise more addresses than this (vrrp.c); it treats the rest as excluded."""
 
 
 def _omits(index: ChainIndex, view: VipView, owner: Advertiser) -> bool:

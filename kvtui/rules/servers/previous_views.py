@@ -8,15 +8,14 @@ so their views are reused.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Self
 
-    from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.ipvs import RealServer, ServiceKey, Stats, VirtualServer
     from kvtui.model.kube import EndpointGroup, NamespacedName
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
@@ -58,26 +57,20 @@ class PreviousView(Struct, frozen=True):
 
 
 class PreviousViews:
-    """The virtual servers of the previous observation; ``views`` has those that only the config has at its end."""
+    """The virtual servers of the previous observation; ``_views`` has those that only the config has at its end."""
 
-    def __init__(
-        self, virtuals: Sequence[VirtualServer] = (), views: Sequence[VirtualServerView] = (), *, usable: bool = False
-    ) -> None:
-        self._virtuals = virtuals
-        self._views = views
-        self._usable = usable
-
-    @classmethod
-    def of(cls, before: Observation | None, now: Snapshot, services: Mapping[str, NamespacedName]) -> Self:
-        if before is None or before.snapshot.ipvs is None or before.virtual_servers is None:
-            return cls()
-        usable = _other_layers_equal(before, now, services)
-        return cls(before.snapshot.ipvs.virtual_servers, before.virtual_servers, usable=usable)
+    def __init__(self, before: Observation | None, now: Snapshot, services: Mapping[str, NamespacedName]) -> None:
+        self._virtuals: Sequence[VirtualServer] = ()
+        self._views: Sequence[VirtualServerView] = ()
+        self._usable = False
+        if before is not None and before.snapshot.ipvs is not None and before.virtual_servers is not None:
+            self._virtuals = before.snapshot.ipvs.virtual_servers
+            self._views = before.virtual_servers
+            self._usable = _other_layers_equal(before, now, services)
 
     def find(self, virtual: VirtualServer, place: int) -> PreviousView | None:
-        if place < len(self._virtuals) and self._virtuals[place].key == virtual.key:
-            return PreviousView(self._virtuals[place], self._views[place], self._usable)
-        index = self._places.get(virtual.key)
+        is_there = place < len(self._virtuals) and self._virtuals[place].key == virtual.key
+        index = place if is_there else self._places.get(virtual.key)
         return None if index is None else PreviousView(self._virtuals[index], self._views[index], self._usable)
 
     @cached_property
@@ -87,11 +80,8 @@ class PreviousViews:
     def unread(self, virtuals: Sequence[VirtualServer]) -> list[VirtualServerView | None]:
         if not self._usable:
             return [None] * len(virtuals)
-        views: list[VirtualServerView | None] = [
-            view if now is then else None
-            for now, then, view in zip(virtuals, self._virtuals, self._views, strict=False)
-        ]
-        return views + [None] * (len(virtuals) - len(views))
+        pairs = zip_longest(virtuals, self._virtuals[: len(virtuals)])
+        return [self._views[place] if now is then else None for place, (now, then) in enumerate(pairs)]
 
     def missing(self, virtuals: Sequence[VirtualServer]) -> Sequence[VirtualServerView] | None:
         if not self._usable or len(virtuals) != len(self._virtuals):
@@ -105,21 +95,13 @@ class PreviousViews:
 def _other_layers_equal(before: Observation, now: Snapshot, services: Mapping[str, NamespacedName]) -> bool:
     """Returns whether everything but the IPVS table is unchanged; compares large objects by identity."""
     then = before.snapshot
-    if then.conf is not now.conf or then.running is not now.running:
+    if then.conf is not now.conf or then.running is not now.running or _endpoints(then) is not _endpoints(now):
         return False
     if then.checks is not now.checks and then.checks != now.checks:  # every dump creates new objects
         return False
-    if _addresses(then) != _addresses(now):
+    if (then.addresses and then.addresses.addresses) != (now.addresses and now.addresses.addresses):
         return False
-    if _endpoints(then) is not _endpoints(now):
-        return False
-    if _endpoints(now) is None:
-        return True
-    return services == {m.vip: m.target for m in before.mappings or () if m.target is not None}
-
-
-def _addresses(snapshot: Snapshot) -> tuple[InterfaceAddress, ...] | None:
-    return None if snapshot.addresses is None else snapshot.addresses.addresses
+    return _endpoints(now) is None or services == {m.vip: m.target for m in before.mappings or () if m.target}
 
 
 def _endpoints(snapshot: Snapshot) -> Mapping[NamespacedName, tuple[EndpointGroup, ...]] | None:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from kvtui.model.ipvs import endpoint
-from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
+from kvtui.model.observation import (
+    ManagedBy,
+    Observation,
+    PodView,
+    RealServerState,
+    RealServerView,
+    VirtualServerView,
+)
 from kvtui.rules.identity_cache import IdentityCache
-from kvtui.rules.servers.pods import pods
-from kvtui.rules.servers.previous_views import PreviousViews
+from kvtui.rules.servers.previous_views import PreviousView, PreviousViews
 from kvtui.rules.servers.rates import RateMeter
 from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Self
 
     from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
-    from kvtui.model.kube import NamespacedName
-    from kvtui.model.observation import Observation, PodView
+    from kvtui.model.kube import Kube, NamespacedName
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.servers.previous_views import PreviousView
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
     """Name of the virtual server, address and port of the real server → its health check."""
 
+PASSES = "passes"
+"""The value of ``RealServerView.check`` for a passing check."""
 HIDDEN_FLAGS = frozenset({"hashed"})
 """The kernel sets IP_VS_SVC_F_HASHED on every service; ipvsadm hides it too."""
 
@@ -44,11 +47,11 @@ def virtual_server_views(
     if snapshot.ipvs is None:
         return None
     virtuals = snapshot.ipvs.virtual_servers
-    previous_views = PreviousViews.of(before, snapshot, services or {})
+    previous_views = PreviousViews(before, snapshot, services or {})
     reused, missing = previous_views.unread(virtuals), previous_views.missing(virtuals)
     if before is not None and before.virtual_servers is not None and all(reused) and missing is not None:
         return before.virtual_servers
-    context = ServerContext.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, previous_views)
+    context = ServerContext(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, previous_views)
     kernel = [_view(v, n, context) if r is None else r for n, (v, r) in enumerate(zip(virtuals, reused, strict=True))]
     if missing is None:
         present = {v.key for v in virtuals}
@@ -56,56 +59,62 @@ def virtual_server_views(
     return (*kernel, *missing)
 
 
-class ServerContext(Struct, frozen=True):
-    """Look-up tables of the layers other than IPVS.
+class ServerContext:
+    """Look-up tables of the layers other than IPVS; ``comments`` are of both configs: the running one has none."""
 
-    Attributes:
-        configured: virtual servers of the running config (else of the file).
-        comments: Services named in the comments; the running config has no comments.
-        checked: names of the virtual servers with health checks.
-    """
-
-    snapshot: Snapshot
-    configured: dict[ServiceKey, ConfVirtualServer]
-    comments: dict[ServiceKey, str]
-    checks: Checks
-    checked: frozenset[str]
-    meter: RateMeter
-    services: Mapping[str, NamespacedName]
-    previous: PreviousViews
-
-    @classmethod
-    def of(
-        cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], previous: PreviousViews
-    ) -> Self:
-        """Builds the tables of a snapshot; unchanged tables come from a cache."""
+    def __init__(
+        self, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], previous: PreviousViews
+    ) -> None:
         confs = (snapshot.running, snapshot.conf)
-        conf, checks = snapshot.effective_conf, snapshot.checks or ()
-        return cls(
-            snapshot=snapshot,
-            configured=_configured.get((conf,), "", lambda: conf.virtual_servers_by_key() if conf else {}),
-            comments=_comments.get(confs, "", lambda: _commented(confs)),
-            checks=_checks.get((checks,), "", lambda: {(c.virtual_server, c.address, c.port): c for c in checks}),
-            checked=_checked.get((checks,), "", lambda: frozenset(c.virtual_server for c in checks)),
-            meter=meter,
-            services=services,
-            previous=previous,
-        )
+        self.addresses, self.kube = snapshot.addresses, snapshot.kube
+        self.configured = configured_servers(snapshot)
+        self.comments = _comments.get(confs, "", lambda: _commented(confs))
+        self.checks = checks_of(snapshot)
+        self.meter = meter
+        self.services = services
+        self.previous = previous
+
+    @cached_property
+    def checked(self) -> frozenset[str]:
+        """Names of the virtual servers with health checks."""
+        return frozenset(name for name, _, _ in self.checks)
 
     def pods(self, vip: str | None) -> dict[str, PodView]:
-        """Returns address → pod for a VIP."""
-        return pods(self.snapshot.kube, self.services.get(vip or ""))
+        return pods(self.kube, self.services.get(vip or ""))
 
 
 _configured: IdentityCache[dict[ServiceKey, ConfVirtualServer]] = IdentityCache(2)
 _comments: IdentityCache[dict[ServiceKey, str]] = IdentityCache(2)
 _checks: IdentityCache[Checks] = IdentityCache(2)
-_checked: IdentityCache[frozenset[str]] = IdentityCache(2)
+
+
+def configured_servers(snapshot: Snapshot) -> dict[ServiceKey, ConfVirtualServer]:
+    """Returns the virtual servers of the config that keepalived runs."""
+    conf = snapshot.effective_conf
+    return _configured.get((conf,), "", conf.virtual_servers_by_key) if conf else {}
+
+
+def checks_of(snapshot: Snapshot) -> Checks:
+    checks = snapshot.checks or ()
+    return _checks.get((checks,), "", lambda: {(c.virtual_server, c.address, c.port): c for c in checks})
 
 
 def _commented(confs: tuple[Conf | None, ...]) -> dict[ServiceKey, str]:
     virtuals = (v for c in confs if c for v in c.virtual_servers)
     return {key: v.service for v in virtuals if v.service and (key := v.key) is not None}
+
+
+def pods(kube: Kube | None, service: NamespacedName | None) -> dict[str, PodView]:
+    """Returns address → pod for a Service's endpoints; prefers a ready pod if slices share an address."""
+    if kube is None or kube.endpoints is None or service is None:
+        return {}
+    by_address: dict[str, PodView] = {}
+    for group in kube.endpoints.get(service, ()):
+        for at in group.endpoints:
+            known = by_address.get(at.address)
+            if at.pod is not None and not (known and known.ready):
+                by_address[at.address] = PodView(*at.pod, at.ready, at.node)
+    return by_address
 
 
 def _view(virtual: VirtualServer, place: int, context: ServerContext) -> VirtualServerView:
@@ -142,15 +151,14 @@ def _reals(
     if stats is None:
         stats = context.meter.of_reals(virtual, place)
     before = previous.reals() if previous else iter(())
+    sorry = conf.sorry_keys() if conf else set()
     reals = []
-    sorry = {conf.key_of(r) for r in conf.real_servers if r.sorry} if conf else set()
     for real, counted in zip(virtual.real_servers, stats, strict=True):
         old, view = next(before, (None, None))
         if view is None or old != real or view.stats != counted:
             check = context.checks.get((name, real.address, real.port))
-            view = _real(real, wanted.get(real.key), check, counted, known.get(real.address))
-            if real.key in sorry and view.check is not None and check is not None and check.alive is False:
-                view = replace(view, state=RealServerState.FAILED)  # it is there as the sorry server only
+            pod = known.get(real.address)
+            view = _real(real, wanted.get(real.key), check, counted, pod, is_sorry=real.key in sorry)
         reals.append(view)
     present = {r.key for r in virtual.real_servers}
     for key, configured in wanted.items():
@@ -161,7 +169,7 @@ def _reals(
 
 
 def _configured_weight(conf: ConfRealServer | None, check: RealServerCheck | None) -> int | None:
-    """The configured weight, by the config; else, or where only keepalived knows it, by its dump."""
+    """Returns it by the config; else, or where only keepalived knows it, by its dump."""
     if conf is not None and not conf.weight_unknown:
         return conf.initial_weight
     return check.configured_weight if check else None
@@ -173,10 +181,12 @@ def _real(
     check: RealServerCheck | None,
     stats: Stats | None,
     pod: PodView | None,
+    *,
+    is_sorry: bool,
 ) -> RealServerView:
-    failed = check is not None and check.alive is False
-    weight = _configured_weight(conf, check)
-    state = RealServerState.UP if real.weight else RealServerState.FAILED if failed else RealServerState.DRAINED
+    state = RealServerState.UP if real.weight else RealServerState.DRAINED
+    if check is not None and check.alive is False and (is_sorry or not real.weight):  # it serves as sorry server only
+        state = RealServerState.FAILED
     return RealServerView(
         address=real.address,
         port=real.port,
@@ -189,16 +199,20 @@ def _real(
         lower_threshold=real.lower_threshold,
         stats=stats,
         state=state,
-        configured_weight=weight,
+        configured_weight=_configured_weight(conf, check),
         check=_check_words(check),
         pod=pod,
     )
 
 
+def check_fails(real: RealServerView) -> bool:
+    return real.check is not None and real.check != PASSES
+
+
 def _check_words(check: RealServerCheck | None) -> str | None:
     if check is None or check.alive is None:
         return None
-    return "passes" if check.alive else f"fails ({check.failed_checkers or 1} of its checks)"
+    return PASSES if check.alive else f"fails ({check.failed_checkers or 1} of its checks)"
 
 
 def _removed(
@@ -249,8 +263,6 @@ def _missing(conf: ConfVirtualServer, known: Mapping[str, PodView]) -> VirtualSe
 def _managed_by(virtual: VirtualServer, conf: ConfVirtualServer | None, context: ServerContext) -> ManagedBy:
     if conf is not None or virtual.name in context.checked:
         return ManagedBy.KEEPALIVED
-    addresses = context.snapshot.addresses
-    entries = addresses.holding(virtual.address) if addresses and virtual.address else ()
-    if any(e.interface == KUBE_PROXY_INTERFACE for e in entries):
-        return ManagedBy.KUBE_PROXY
-    return ManagedBy.UNKNOWN
+    entries = context.addresses.holding(virtual.address) if context.addresses and virtual.address else ()
+    is_proxied = any(e.interface == KUBE_PROXY_INTERFACE for e in entries)
+    return ManagedBy.KUBE_PROXY if is_proxied else ManagedBy.UNKNOWN

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.finding import Finding, Severity
+from kvtui.model.finding import Severity
 from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.mapping.controller import settings_of
 from kvtui.rules.mapping.drift import Difference, DifferenceKind, drift
 from kvtui.rules.mapping.expected import expected
 from kvtui.rules.phrases import plural
-from kvtui.rules.triage.rule import ROLLOUT, Rule
+from kvtui.rules.triage.rule import ROLLOUT, Findings, Rule, finding
 from kvtui.rules.triage.words import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
 
@@ -50,29 +48,27 @@ def is_overwritten(observation: Observation) -> bool:
     return differences(observation, file) == () and bool(differences(observation, running))
 
 
-def overwritten(observation: Observation) -> Iterator[Finding]:
+def overwritten(observation: Observation) -> Findings:
     """A manual edit runs until the next reload or restart, but no file has it."""
-    if not is_overwritten(observation) or observation.snapshot.conf is None:
+    snapshot = observation.snapshot
+    if not is_overwritten(observation) or snapshot.conf is None:
         return
-    chosen = observation.snapshot.chosen_keepalived
-    who = chosen.controller.name if chosen and chosen.controller else "the controller"
-    changes = differences(observation, observation.snapshot.running) or ()
-    yield Finding(
+    who = snapshot.controller.name if snapshot.controller else "the controller"
+    changes = differences(observation, snapshot.running) or ()
+    yield finding(
         "config-overwritten",
         Severity.WARNING,
-        f"{who} has overwritten {observation.snapshot.conf.path}: no file has the running config any more",
-        (
-            "the file matches the ConfigMap, the running config does not (conf, Kubernetes):",
-            *first_of([d.text for d in changes]),
-            "the next reload or restart applies the file",
-        ),
-        "kvtui --dry-run reload  # shows what would change; make permanent changes in the ConfigMap",
-        observation.snapshot.conf.path,
-        _vips(changes),
+        f"{who} has overwritten {snapshot.conf.path}: no file has the running config any more",
+        "the file matches the ConfigMap, the running config does not (conf, Kubernetes):",
+        *first_of([d.text for d in changes]),
+        "the next reload or restart applies the file",
+        remedy="kvtui --dry-run reload  # shows what would change; make permanent changes in the ConfigMap",
+        about=snapshot.conf.path,
+        vips=(d.vip for d in changes),
     )
 
 
-def not_expected(observation: Observation) -> Iterator[Finding]:
+def not_expected(observation: Observation) -> Findings:
     """Keepalived does not run the config that the ConfigMap requires (keepalived-vip#84, #87; contrib#2736)."""
     running, file = observation.snapshot.running, observation.snapshot.conf
     runs = running or file
@@ -81,24 +77,20 @@ def not_expected(observation: Observation) -> Iterator[Finding]:
         return
     at_start = all(d.kind is DifferenceKind.INSTANCE_VALUE and d.value in AT_START for d in changes)
     file_differs = running is None or differences(observation, file)
-    yield Finding(
+    yield finding(
         "running-not-expected",
         Severity.INFO if at_start else Severity.WARNING,
         f"The running config does not match the ConfigMap: {plural(len(changes), 'difference')}",
-        (
-            *first_of([d.text for d in changes]),
-            f"the file {'does not match it either' if file_differs else 'matches it, but is not reloaded'} (conf)",
+        *first_of([d.text for d in changes]),
+        f"the file {'does not match it either' if file_differs else 'matches it, but is not reloaded'} (conf)",
+        remedy=(
+            "kvtui render  # the expected config; then read the controller's log, or restart its pod"
+            if file_differs
+            else "kvtui reload"
         ),
-        "kvtui render  # the expected config; then read the controller's log, or restart its pod"
-        if file_differs
-        else "kvtui reload",
-        runs.path,
-        _vips(changes),
+        about=runs.path,
+        vips=(d.vip for d in changes),
     )
-
-
-def _vips(changes: tuple[Difference, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(d.vip for d in changes if d.vip))
 
 
 RULES = (Rule(overwritten, ROLLOUT), Rule(not_expected, ROLLOUT))

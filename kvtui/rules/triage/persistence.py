@@ -6,74 +6,52 @@ removed; only then these rules report it (ip_vs_core.c: ``ip_vs_check_template``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from kvtui.model.finding import Finding, Severity
-from kvtui.model.observation import RealServerState
+from kvtui.model.finding import Severity
+from kvtui.model.observation import Observation, RealServerState
 from kvtui.rules.ipvsadm import address_word
-from kvtui.rules.triage.kernel import unusual_reals
-from kvtui.rules.triage.rule import PASSING, Rule
-from kvtui.rules.triage.words import group, real_name, vips_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
+from kvtui.rules.triage.reals import unusual_reals
+from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.words import real_name
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 NODEST = "net.ipv4.vs.expire_nodest_conn"
+WEIGHT_0 = frozenset({RealServerState.DRAINED, RealServerState.FAILED})
 
 
-def _persistent(
-    observation: Observation, *states: RealServerState
-) -> Iterator[tuple[VirtualServerView, list[RealServerView]]]:
-    for virtual, reals in unusual_reals(observation, lambda r: r.state in states):
-        if virtual.persistence_timeout:
-            yield virtual, reals
-
-
-def pinned_to_drained(observation: Observation) -> Iterator[Finding]:
+def pinned_to_drained(observation: Observation) -> Findings:
     """Returning clients still reach a server with weight 0."""
     if (observation.snapshot.sysctls or {}).get(QUIESCENT) != 0:
         return
-    for virtual, reals in _persistent(observation, RealServerState.DRAINED, RealServerState.FAILED):
-        pinned = [r for r in reals if r.persistent != 0]
-        if not pinned:
-            continue
-        target, subject = group(virtual, pinned)
-        counts = [r.persistent for r in pinned if r.persistent is not None]
+    for pinned in unusual_reals(
+        observation, lambda v, r: bool(v.persistence_timeout) and r.state in WEIGHT_0 and r.persistent != 0
+    ):
+        counts = [r.persistent for r in pinned.reals if r.persistent is not None]
         number = f"{sum(counts)} persistence templates" if counts else "an unknown number of persistence templates"
-        yield Finding(
+        timeout, server = pinned.virtual.persistence_timeout, real_name(pinned.reals[0])
+        yield pinned.finding(
             "persistence-pins-drained",
             Severity.WARNING,
-            f"{subject}: persistence sends returning clients to it although its weight is 0",
-            (
-                f"{number}; each expires {virtual.persistence_timeout} s after the client's last connection (ipvs)",
-                f"{QUIESCENT} = 0: templates stay valid after the drain (sysctl)",
-            ),
-            f"sysctl -w {QUIESCENT}=1  # or: kvtui drain {address_word(real_name(pinned[0]))} --fix-persistence",
-            target,
-            vips_of(virtual),
+            f"{pinned.subject}: persistence sends returning clients to it although its weight is 0",
+            f"{number}; each expires {timeout} s after the client's last connection (ipvs)",
+            f"{QUIESCENT} = 0: templates stay valid after the drain (sysctl)",
+            remedy=f"sysctl -w {QUIESCENT}=1  # or: kvtui drain {address_word(server)} --fix-persistence",
         )
 
 
-def pinned_to_removed(observation: Observation) -> Iterator[Finding]:
+def pinned_to_removed(observation: Observation) -> Findings:
     """Connections to a removed server hang until they time out."""
     if (observation.snapshot.sysctls or {}).get(NODEST) != 0:
         return
-    for virtual, reals in _persistent(observation, RealServerState.REMOVED):
-        target, subject = group(virtual, reals)
-        yield Finding(
+    removed = RealServerState.REMOVED
+    for pinned in unusual_reals(observation, lambda v, r: bool(v.persistence_timeout) and r.state is removed):
+        virtual = pinned.virtual
+        yield pinned.finding(
             "persistence-pins-removed",
             Severity.WARNING,
-            f"{subject}: connections of its persistent clients hang",
-            (
-                f"not in the IPVS table; {virtual.name} is persistent for {virtual.persistence_timeout} s (ipvs)",
-                f"{NODEST} = 0: the kernel drops packets of its connections until they expire (sysctl)",
-            ),
-            f"sysctl -w {NODEST}=1",
-            target,
-            vips_of(virtual),
+            f"{pinned.subject}: connections of its persistent clients hang",
+            f"not in the IPVS table; {virtual.name} is persistent for {virtual.persistence_timeout} s (ipvs)",
+            f"{NODEST} = 0: the kernel drops packets of its connections until they expire (sysctl)",
+            remedy=f"sysctl -w {NODEST}=1",
         )
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.finding import Finding, Severity
+from kvtui.model.finding import Severity
 from kvtui.model.source import SourceName
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
+from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
 
 
-def not_running(observation: Observation) -> Iterator[Finding]:
+def not_running(observation: Observation) -> Findings:
     """Without keepalived this node has no VIPs and no health checks."""
     if observation.snapshot.chosen is not None or unexplained_adverts(observation.snapshot):
         return  # adverts that leave this node without a known keepalived are reported as sources-contradict
@@ -27,46 +25,40 @@ def not_running(observation: Observation) -> Iterator[Finding]:
     if source.read_at is None:
         return  # the processes were not read: they are late
     others = [str(k.pid) for k in observation.snapshot.keepalived]
-    yield Finding(
+    yield finding(
         "keepalived-not-running",
         Severity.CRITICAL,
         f"keepalived does not run on {observation.snapshot.node.name}",
-        (
-            f"{source.detail} (processes)",
-            *((f"in other network namespaces: PID {listed(others)} (processes)",) if others else ()),
-        ),
-        f"{log_command(observation)}  # why did it end? then start keepalived",
-        observation.snapshot.node.name,
-        tuple(v.address for v in observation.vips or ()),
+        f"{source.detail} (processes)",
+        *((f"in other network namespaces: PID {listed(others)} (processes)",) if others else ()),
+        remedy=f"{log_command(observation.snapshot)}  # why did it end? then start keepalived",
+        about=observation.snapshot.node.name,
+        vips=(v.address for v in observation.vips or ()),
     )
 
 
-def two_trees(observation: Observation) -> Iterator[Finding]:
+def two_trees(observation: Observation) -> Findings:
     """Two keepalived run in one network namespace: an old one did not exit (keepalived#1028)."""
     chosen = observation.snapshot.chosen_keepalived
     if chosen is None or chosen.netns is None:
         return
-    rivals = [
-        k
-        for k in observation.snapshot.keepalived
-        if k.pid != chosen.pid and k.netns == chosen.netns and _overlap(k, chosen)
-    ]
-    if not rivals:
+    here = [k for k in observation.snapshot.keepalived if k.pid != chosen.pid and k.netns == chosen.netns]
+    both = sorted((chosen, *(k for k in here if _overlap(k, chosen))), key=lambda k: k.started)
+    if len(both) == 1:
         return
-    both = sorted((chosen, *rivals), key=lambda k: k.started)
-    yield Finding(
+    yield finding(
         "two-keepalived",
         Severity.CRITICAL,
         f"{len(both)} keepalived run in this network namespace: PID {listed(str(k.pid) for k in both)}",
-        tuple(
+        *(
             f"PID {k.pid}: started {ago(max(0.0, observation.snapshot.time - k.started))} ago, {k.conf}, version "
             f"{k.version or '?'} (processes)"
             for k in both
         ),
-        f"ps -o pid,ppid,etime,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any more? "
-        "Then: kill -TERM PID",
-        f"netns {chosen.netns}",
-        tuple(v.address for v in observation.vips or ()),
+        remedy=f"ps -o pid,ppid,etime,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any "
+        "more? Then: kill -TERM PID",
+        about=f"netns {chosen.netns}",
+        vips=(v.address for v in observation.vips or ()),
     )
 
 
@@ -77,7 +69,7 @@ def _overlap(one: Keepalived, other: Keepalived) -> bool:
     return bool(roles[0] & roles[1]) and not intentional
 
 
-def child_missing(observation: Observation) -> Iterator[Finding]:
+def child_missing(observation: Observation) -> Findings:
     """The parent runs without its VRRP or checker child."""
     chosen = observation.snapshot.chosen_keepalived
     conf = observation.snapshot.effective_conf
@@ -88,43 +80,43 @@ def child_missing(observation: Observation) -> Iterator[Finding]:
         ("checker", chosen.children.checker, len(conf.virtual_servers), "virtual servers"),
     )
     for what, pid, number, things in wanted:
-        if pid is not None or not number or _is_disabled(chosen, what):
-            continue
-        yield Finding(
-            "keepalived-child-missing",
-            Severity.CRITICAL,
-            f"keepalived (PID {chosen.pid}) has no {what} child: its {number} {things} do not work",
-            (f"{number} {things} (conf)", f"no {what} process below PID {chosen.pid} (processes)"),
-            f"ps -o pid,ppid,stat,args --ppid {chosen.pid}  # its log says why the child exits",
-            f"{what} child",
-            tuple(v.address for v in observation.vips or ()),
-        )
+        if pid is None and number and not _is_disabled(chosen, what):
+            yield finding(
+                "keepalived-child-missing",
+                Severity.CRITICAL,
+                f"keepalived (PID {chosen.pid}) has no {what} child: its {number} {things} do not work",
+                f"{number} {things} (conf)",
+                f"no {what} process below PID {chosen.pid} (processes)",
+                remedy=f"ps -o pid,ppid,stat,args --ppid {chosen.pid}  # its log says why the child exits",
+                about=f"{what} child",
+                vips=(v.address for v in observation.vips or ()),
+            )
 
 
 def _is_disabled(chosen: Keepalived, child: str) -> bool:
     """Returns whether the options start only the other child: ``--vrrp`` only VRRP, ``--check`` only the checkers."""
-    options = {"VRRP": {"-P", "--vrrp"}, "checker": {"-C", "--check"}}
-    given = set(chosen.argv)
-    return bool(given & (options["VRRP"] | options["checker"])) and not given & options[child]
+    only = {"VRRP": {"-P", "--vrrp"}, "checker": {"-C", "--check"}}
+    starts = {name for name, options in only.items() if options & {*chosen.argv}}
+    return bool(starts) and child not in starts
 
 
-def stale_pid_file(observation: Observation) -> Iterator[Finding]:
+def stale_pid_file(observation: Observation) -> Findings:
     """A wrong PID makes the next start fail with "daemon is already running" (keepalived#1527)."""
     chosen = observation.snapshot.chosen_keepalived
     stale = [f for f in chosen.pid_files if f.stale] if chosen else []
     if chosen is None or not stale:
         return
     paths = " ".join(shell_word(chosen.outside(f.path)) for f in stale)
-    yield Finding(
+    yield finding(
         "stale-pid-file",
         Severity.WARNING,
         f"PID file {listed(f.path for f in stale)} of keepalived (PID {chosen.pid}) names another process",
-        tuple(
+        *(
             f"{f.path} contains {'no number' if f.pid is None else f'{f.pid}, which is not its process'} (processes)"
             for f in stale
         ),
-        f"rm {paths}",
-        stale[0].path,
+        remedy=f"rm {paths}",
+        about=stale[0].path,
     )
 
 

@@ -13,18 +13,15 @@ from msgspec.structs import replace
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, plural, shell_word
-from kvtui.rules.triage.routers import GROWN_SECONDS, describe, each_router
-from kvtui.rules.triage.rule import PASSING, Rule
+from kvtui.rules.triage.routers import GROWN_SECONDS, OWNER_PRIORITY, Router, describe, each_router
+from kvtui.rules.triage.rule import PASSING, Findings, Rule
 from kvtui.rules.triage.wire import mismatches
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.triage.routers import Router
 
+CAPTURE = "tcpdump -vni any 'ip proto 112'"
 CAUSES = {
     "auth_failure": ("another auth_pass", "use the same auth_pass on all nodes, then: kvtui reload"),
     "authtype_mismatch": ("another auth_type", "use the same authentication block on all nodes, then: kvtui reload"),
@@ -35,11 +32,8 @@ CAUSES = {
     ),
     "advert_interval_err": ("another advert_int", "use the same advert_int on all nodes, then: kvtui reload"),
     "ip_ttl_err": ("a TTL other than 255", "a router forwards these adverts: nodes of a VRID share one LAN"),
-    "packet_len_err": (
-        "another length: CARP, another VRRP version, or an auth_hmac signature",
-        "tcpdump -vni any 'ip proto 112'",
-    ),
-    "invalid_type_rcvd": ("an unknown type", "tcpdump -vni any 'ip proto 112'"),
+    "packet_len_err": ("another length: CARP, another VRRP version, or an auth_hmac signature", CAPTURE),
+    "invalid_type_rcvd": ("an unknown type", CAPTURE),
     "chk_err": ("a wrong checksum", "use the same keepalived version and vrrp_version on all nodes"),
     "vers_err": ("another VRRP version", "use the same vrrp_version on all nodes, then: kvtui reload"),
     "auth_ext_missing": (
@@ -77,89 +71,81 @@ RECENT_SECONDS = 300.0
 """A takeover since then may have the rejected adverts as its cause."""
 HISTORY_SECONDS = 3600.0
 """After this long as master, adverts rejected at some time before are history."""
-OWNER = 255
 ELSEWHERE = (
     "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
 )
 
 
-def rejects(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
+def rejects(router: Router) -> tuple[tuple[str, ...], str]:
     """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; or nothing."""
-    counted = router.growing(*CAUSES)
+    counted, seen = router.growing(*CAUSES), _critical_mismatches(router)
     facts = [f"keepalived rejects adverts that have {CAUSES[n][0]} ({_count(router, n)})" for n in counted]
-    seen = [f for f in mismatches(observation, router) if f.severity is Severity.CRITICAL]
     facts += [f.title for f in seen]
     remedies = [*(f.remedy for f in seen), *(CAUSES[n][1] for n in counted)]
     return tuple(facts), remedies[0] if remedies else ""
 
 
+def _critical_mismatches(router: Router) -> list[Finding]:
+    return [f for f in mismatches(router) if f.severity is Severity.CRITICAL]
+
+
 def _count(router: Router, name: str) -> str:
-    return f"{name} {(router.view.counters or {}).get(name, 0)}, keepalived's counters"
+    return f"{name} {router.counters.get(name, 0)}, keepalived's counters"
 
 
-def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
+def rejected(router: Router) -> Findings:
     """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
-    Told where the wire alone does not show the cause: passwords, keys, clocks. It ends 60 s after the last rejected
-    advert that kvtui saw counted; a kvtui that has just started knows the counters' sums only, and tells of them for an
+    Reported where the wire alone does not show the cause: passwords, keys, clocks. It ends 60 s after the last rejected
+    advert that kvtui saw counted; a kvtui that has just started knows the counters' sums only, and reports them for an
     hour after the node became master.
     """
-    if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
+    if _critical_mismatches(router):
         return
-    counters = router.view.counters or {}
-    growing = router.growing(*CAUSES)
-    names = growing or tuple(n for n in CAUSES if counters.get(n))
-    rejected_all = sum(counters.get(n, 0) for n in names)
-    if not names or (not growing and (not router.is_master or (rejected_all < MIN_REJECTED and {*names} <= FOREIGN))):
-        return
-    since = router.view.since
-    is_old = since is not None and router.now - since > HISTORY_SECONDS
-    if not growing and (is_old or router.counters_rest):
-        return
-    recent = since is not None and router.now - since < RECENT_SECONDS and rejected_all >= MIN_REJECTED
+    growing, since = router.growing(*CAUSES), router.view.since
+    names = growing or tuple(n for n in CAUSES if router.counters.get(n))
+    total = sum(router.counters.get(n, 0) for n in names)
+    if not growing:
+        few = total < MIN_REJECTED and {*names} <= FOREIGN
+        is_old = since is not None and router.now - since > HISTORY_SECONDS
+        if few or is_old or router.counters_rest or not router.is_master:
+            return
+    recent = since is not None and router.now - since < RECENT_SECONDS and total >= MIN_REJECTED
     what, remedy = CAUSES[names[0]]
-    number = plural(rejected_all, "advert")
-    yield Finding(
+    yield router.finding(
         "adverts-rejected",
         Severity.CRITICAL if growing else Severity.WARNING if recent else Severity.INFO,
         f"keepalived rejects adverts for {router.instance.name} that have {what}"
         if growing
-        else f"keepalived has rejected {number} for {router.instance.name} that had {what}",
-        (
-            *(f"{_count(router, n)}: {CAUSES[n][0]}" for n in names),
-            *(describe(a, router.now) for a in router.other_masters),
-            *(() if growing else (f"this node has been master for {ago(router.now - since)}",) if since else ()),
-            "nodes that reject each other both become master; " + ELSEWHERE,
-        ),
-        remedy,
-        router.instance.name,
-        router.vips,
+        else f"keepalived has rejected {plural(total, 'advert')} for {router.instance.name} that had {what}",
+        *(f"{_count(router, n)}: {CAUSES[n][0]}" for n in names),
+        *(describe(a, router.now) for a in router.other_masters),
+        *((f"this node has been master for {ago(router.now - since)}",) if since and not growing else ()),
+        "nodes that reject each other both become master; " + ELSEWHERE,
+        remedy=remedy,
     )
 
 
-def filtered(observation: Observation, router: Router) -> Iterator[Finding]:
+def filtered(router: Router) -> Findings:
     """Adverts of another master reach this node, but a local firewall keeps them from keepalived (measured)."""
-    counters = router.view.counters or {}
     senders = [a for a in router.live_others if a.count > MIN_FILTERED_ADVERTS and a.believed]
-    if not router.is_master or not senders or "advert_rcvd" not in counters or mismatches(observation, router):
+    if not router.is_master or not senders or "advert_rcvd" not in router.counters or mismatches(router):
         return
-    if any(counters.get(n) for n in RECEIVED) or OWNER in {router.view.priority, router.view.effective_priority}:
+    priorities = {router.view.priority, router.view.effective_priority}
+    if any(router.counters.get(n) for n in RECEIVED) or OWNER_PRIORITY in priorities:
         return
-    yield Finding(
+    yield router.finding(
         "adverts-filtered-here",
         Severity.CRITICAL,
         f"Adverts for {router.instance.name} arrive on {router.instance.interface} but never reach keepalived",
-        (
-            *(describe(a, router.now) for a in senders),
-            "advert_rcvd and all error counters are 0, and the adverts are ones that keepalived counts (its counters)",
-        ),
-        "nft list ruleset  # or iptables-save: accept protocol 112; also check rp_filter: sysctl -a -r rp_filter",
-        router.instance.name,
-        router.vips,
+        *(describe(a, router.now) for a in senders),
+        "advert_rcvd and all error counters are 0, and the adverts are ones that keepalived counts (its counters)",
+        remedy="nft list ruleset  # or iptables-save: accept protocol 112; also check rp_filter: sysctl -a -r "
+        "rp_filter",
     )
 
 
-def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
+def unheard(router: Router) -> Findings:
     """Another master whose adverts keepalived rejects fell silent, and nothing shows that it stepped down.
 
     Reported after the findings about its adverts have ended, for an hour. It ends when that node steps down or is heard
@@ -173,32 +159,25 @@ def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
         and router.now - a.last.received <= HISTORY_SECONDS
         and (router.instance.last_transition or 0.0) <= a.last.received
     ]
-    if not silent or not router.is_master or not router.own_live or router.growing(*CAUSES):
-        return
-    if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
+    if not silent or not router.is_master or not router.own_live or rejects(router)[0]:
         return
     for other in silent:
         last, age = other.last, router.now - other.last.received
-        facts, remedy = rejects(observation, router.as_it_fell_silent(other))
-        if not facts:
-            continue
-        yield Finding(
-            "master-unheard",
-            Severity.WARNING,
-            f"{last.source} was master of {router.instance.name} beside this node when it was last heard, "
-            f"{ago(age)} ago: nothing shows that it stepped down",
-            (
+        facts, remedy = rejects(router.as_it_fell_silent(other))
+        if facts:
+            yield router.finding(
+                "master-unheard",
+                Severity.WARNING,
+                f"{last.source} was master of {router.instance.name} beside this node when it was last heard, "
+                f"{ago(age)} ago: nothing shows that it stepped down",
                 describe(other, router.now),
                 *facts,
                 "a master that receives adverts that it rejects may fall silent and keep the VIPs; " + ELSEWHERE,
-            ),
-            f"kvtui vrrp  # on {last.source}: if it is MASTER, {remedy}",
-            router.instance.name,
-            router.vips,
-        )
+                remedy=f"kvtui vrrp  # on {last.source}: if it is MASTER, {remedy}",
+            )
 
 
-def silenced_rivals(observation: Observation, router: Router) -> tuple[Advertiser, ...]:
+def silenced_rivals(router: Router) -> tuple[Advertiser, ...]:
     """Returns the other masters that advertised in the last minute, since this node is one, and do not accept it."""
     since = max(router.view.since or 0.0, router.now - GROWN_SECONDS)
     return tuple(
@@ -206,13 +185,13 @@ def silenced_rivals(observation: Observation, router: Router) -> tuple[Advertise
         for a in (router.other_masters if router.is_master else ())
         if a.believed
         and a.last.received > since + OVERLAP_INTERVALS * a.last.interval
-        and rejects(observation, replace(router, others=(a,)))[0]
+        and rejects(replace(router, others=(a,)))[0]
     )
 
 
-def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
+def split_reasons(router: Router) -> tuple[tuple[str, ...], str]:
     """Returns why several nodes are masters, as evidence, and what to do."""
-    facts, remedy = rejects(observation, router)
+    facts, remedy = rejects(router)
     if facts:
         return facts, remedy
     heard = router.growing("advert_rcvd")

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.model.vrrp import VrrpState
+from kvtui.model.keepalived import Version, parse_version
+from kvtui.model.vrrp import Advertiser, VrrpInstance, VrrpState
 from kvtui.rules.identity_cache import IdentityCache
+from kvtui.rules.triage.rule import Findings, finding
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import heard_of, known_instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kvtui.model.finding import Finding
+    from kvtui.model.conf import ConfInstance
+    from kvtui.model.finding import Finding, Severity
     from kvtui.model.observation import InstanceView, Observation
-    from kvtui.model.vrrp import Advertiser, VrrpInstance
+    from kvtui.model.snapshot import Snapshot
 
+OWNER_PRIORITY = 255
+"""Owns the addresses: keepalived ignores every weight, and drops the adverts of others (vrrp.c)."""
+WITHOUT_VIPS = frozenset({VrrpState.BACKUP, VrrpState.FAULT})
+"""States in which an instance must not hold its VIPs."""
 SILENCED_SECONDS = 300.0
 """A node that fell silent this long ago without stepping down may still hold the VIPs."""
 GROWN_SECONDS = 60.0
@@ -30,16 +37,41 @@ class Router(Struct, frozen=True):
     """An instance of this node and all advertisers of its VRID, IP version and interface.
 
     Attributes:
-        instance: from keepalived or its config.
+        instance: from keepalived's dump, else from its config.
         own: this node's adverts; None if none were captured.
         others: other nodes, including silent ones.
     """
 
+    observation: Observation
     instance: VrrpInstance
     view: InstanceView
     own: Advertiser | None
     others: tuple[Advertiser, ...]
     now: float
+
+    def finding(self, ident: str, severity: Severity, title: str, *evidence: str, remedy: str) -> Finding:
+        """Returns a finding about the instance and all of its VIPs."""
+        return finding(ident, severity, title, *evidence, remedy=remedy, about=self.instance.name, vips=self.vips)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.observation.snapshot
+
+    @property
+    def configured(self) -> ConfInstance | None:
+        """Its block in the config that keepalived runs."""
+        conf = self.snapshot.effective_conf
+        return conf.instance(self.instance.name) if conf else None
+
+    @property
+    def version(self) -> Version | None:
+        """Of the keepalived that runs it; None if unknown."""
+        chosen = self.snapshot.chosen_keepalived
+        return parse_version(chosen.version or "") if chosen else None
+
+    @property
+    def heard(self) -> tuple[Advertiser, ...]:
+        return self.others if self.own is None else (self.own, *self.others)
 
     @property
     def live_others(self) -> tuple[Advertiser, ...]:
@@ -58,6 +90,11 @@ class Router(Struct, frozen=True):
         return (*self.live_others, *(silenced if self.is_master else ()))
 
     @property
+    def vrrp_masters(self) -> tuple[Advertiser, ...]:
+        """Those of the other masters that speak VRRP, not CARP."""
+        return tuple(a for a in self.other_masters if not a.last.carp)
+
+    @property
     def own_live(self) -> bool:
         return self.own is not None and live(self.own, self.now)
 
@@ -68,6 +105,10 @@ class Router(Struct, frozen=True):
     @property
     def vips(self) -> tuple[str, ...]:
         return self.view.vips
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return self.view.counters or {}
 
     @property
     def is_master(self) -> bool:
@@ -95,12 +136,11 @@ class Router(Struct, frozen=True):
         return tuple(n for n in names if self.now - self.instance.grown.get(n, float("-inf")) <= GROWN_SECONDS)
 
 
-def routers(observation: Observation) -> tuple[Router, ...]:
-    """Returns all known instances; most rules use them."""
-    return _routers.get((observation,), None, lambda: tuple(_find(observation)))
-
-
 _routers: IdentityCache[tuple[Router, ...]] = IdentityCache(1)
+
+
+def routers(observation: Observation) -> tuple[Router, ...]:
+    return _routers.get((observation,), None, lambda: tuple(_find(observation)))
 
 
 def _find(observation: Observation) -> Iterator[Router]:
@@ -108,18 +148,17 @@ def _find(observation: Observation) -> Iterator[Router]:
     pairs = zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False)
     for (instance, view), around in zip(pairs, heard_of(snapshot), strict=False):
         own = max((a for a in around if a.last.outgoing), key=lambda a: a.last.received, default=None)
-        yield Router(instance, view, own, tuple(a for a in around if not a.last.outgoing), snapshot.time)
+        others = tuple(a for a in around if not a.last.outgoing)
+        yield Router(observation, instance, view, own, others, snapshot.time)
 
 
-def each_router(
-    find: Callable[[Observation, Router], Iterator[Finding]],
-) -> Callable[[Observation], Iterator[Finding]]:
+def each_router(find: Callable[[Router], Findings]) -> Callable[[Observation], Findings]:
     """Makes a rule of a function that finds problems of one instance."""
 
     @wraps(find)
-    def rule(observation: Observation) -> Iterator[Finding]:
+    def rule(observation: Observation) -> Findings:
         for router in routers(observation):
-            yield from find(observation, router)
+            yield from find(router)
 
     return rule
 

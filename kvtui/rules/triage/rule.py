@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct, field
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+from kvtui.model.finding import Finding, Severity
 
-    from kvtui.model.finding import Finding
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
     from kvtui.model.observation import Observation
 
+Findings: TypeAlias = "Iterator[Finding]"
 PASSING = 2.0
 """Seconds that an election, a health check or a restart takes: one or two adverts, a dump, the start of a child."""
 ROLLOUT = 3.0
@@ -19,7 +21,7 @@ ROLLOUT = 3.0
 
 
 class Rule(Struct, frozen=True):
-    """One rule.
+    """A condition that is a problem.
 
     Attributes:
         find: returns the problems in one observation; pure. Its docstring is their condition in docs/findings.md.
@@ -27,8 +29,15 @@ class Rule(Struct, frozen=True):
             flapping check does not cause.
     """
 
-    find: Callable[[Observation], Iterator[Finding]]
+    find: Callable[[Observation], Findings]
     after: float = 0.0
+
+
+def finding(
+    ident: str, severity: Severity, title: str, *evidence: str, remedy: str, about: str, vips: Iterable[str | None] = ()
+) -> Finding:
+    """Returns a finding about an object; each VIP counts once, and None is no VIP."""
+    return Finding(ident, severity, title, evidence, remedy, about, tuple(dict.fromkeys(v for v in vips if v)))
 
 
 class ConditionHistory(Struct):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.finding import Finding, Severity
+from kvtui.model.finding import Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.units import ago
-from kvtui.rules.triage.rule import PASSING, Rule
+from kvtui.rules.triage.rule import PASSING, Findings, Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.model.observation import Observation
 
 MAX_AGES = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
@@ -28,40 +26,37 @@ REMEDIES = {
 }
 
 
-def stale(observation: Observation) -> Iterator[Finding]:
+def stale(observation: Observation) -> Findings:
     """Kvtui still shows old data with its age, but it may be wrong (kvtui's own reading)."""
     now = observation.snapshot.time
     for source in observation.snapshot.sources:
         age = source.age(now)
         limit = MAX_AGES.get(source.name, MAX_AGE)
-        if age is None or age <= limit or source.state is SourceState.UNAVAILABLE:
-            continue
-        yield Finding(
-            "source-stale",
-            Severity.WARNING,
-            f"The data of source {source.name.value} is {ago(age)} old",
-            (
+        if age is not None and age > limit and source.state is not SourceState.UNAVAILABLE:
+            yield finding(
+                "source-stale",
+                Severity.WARNING,
+                f"The data of source {source.name.value} is {ago(age)} old",
                 f"read {ago(age)} ago; the limit is {limit:.0f} s ({source.name.value})",
                 *((source.detail,) if source.detail else ()),
-            ),
-            REMEDIES.get(source.name, "kvtui status"),
-            source.name.value,
-        )
+                remedy=REMEDIES.get(source.name, "kvtui status"),
+                about=source.name.value,
+            )
 
 
-def clock_set_back(observation: Observation) -> Iterator[Finding]:
+def clock_set_back(observation: Observation) -> Findings:
     """Ages and "since" are wrong until kvtui has read all sources again (kvtui's own reading)."""
     now = observation.snapshot.time
-    ahead = [s for s in observation.snapshot.sources if s.read_at is not None and s.read_at - now > MAX_CLOCK_STEP]
-    if ahead:
-        step = max((s.read_at or 0.0) - now for s in ahead)
-        yield Finding(
+    read = [(s.name.value, s.read_at - now) for s in observation.snapshot.sources if s.read_at is not None]
+    if ahead := [(name, seconds) for name, seconds in read if seconds > MAX_CLOCK_STEP]:
+        step = max(seconds for _, seconds in ahead)
+        yield finding(
             "clock-set-back",
             Severity.INFO,
             f"The clock of {observation.snapshot.node.name} was set back by {ago(step)}: ages are wrong for a while",
-            tuple(f"{s.name.value} was read {ago((s.read_at or 0.0) - now)} in the future" for s in ahead),
-            "timedatectl  # or chronyc tracking",
-            observation.snapshot.node.name,
+            *(f"{source} was read {ago(seconds)} in the future" for source, seconds in ahead),
+            remedy="timedatectl  # or chronyc tracking",
+            about=observation.snapshot.node.name,
         )
 
 

@@ -6,25 +6,19 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.model.finding import Finding, Severity
+from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Version, parse_version
-from kvtui.rules.triage.rule import Rule
+from kvtui.rules.triage.rule import Findings, Rule, finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
 
 
 class Bug(Struct, frozen=True):
-    """A bug.
-
-    Attributes:
-        first: first version with the bug.
-        fixed: first version without it.
-        what: effect, in a sentence.
-    """
+    """A bug of the versions from ``first`` on, before ``fixed``, in configs that use what it affects."""
 
     name: str
     first: Version
@@ -32,14 +26,6 @@ class Bug(Struct, frozen=True):
     uses: Callable[[Conf], bool]
     what: str
     source: str
-
-
-def _weight_zero(conf: Conf) -> bool:
-    return any(r.weight == 0 for v in conf.virtual_servers for r in v.real_servers)
-
-
-def _persistent(conf: Conf) -> bool:
-    return any(v.persistence_timeout for v in conf.virtual_servers)
 
 
 def _unicast_v3(conf: Conf) -> bool:
@@ -52,7 +38,7 @@ BUGS = (
         "weight 0",
         (2, 1, 0),
         (2, 1, 6),
-        _weight_zero,
+        lambda conf: any(r.weight == 0 for v in conf.virtual_servers for r in v.real_servers),
         'turns a configured "weight 0" into 1: the real server accepts connections',
         "measured with 2.1.5",
     ),
@@ -60,7 +46,7 @@ BUGS = (
         "persistence",
         (2, 0, 20),
         (2, 0, 21),
-        _persistent,
+        lambda conf: any(v.persistence_timeout for v in conf.virtual_servers),
         "does not apply a changed persistence_timeout at a reload",
         "acassen/keepalived#1542",
     ),
@@ -75,7 +61,7 @@ BUGS = (
 )
 
 
-def known_bug(observation: Observation) -> Iterator[Finding]:
+def known_bug(observation: Observation) -> Findings:
     """The running version has a bug in a feature that the config uses."""
     chosen = observation.snapshot.chosen_keepalived
     conf = observation.snapshot.effective_conf
@@ -83,20 +69,17 @@ def known_bug(observation: Observation) -> Iterator[Finding]:
     if chosen is None or conf is None or version is None:
         return
     for bug in BUGS:
-        if not bug.first <= version < bug.fixed or not bug.uses(conf):
-            continue
-        yield Finding(
-            "version-fault",
-            Severity.WARNING,
-            f"keepalived {chosen.version} {bug.what}",
-            (
+        if bug.first <= version < bug.fixed and bug.uses(conf):
+            yield finding(
+                "version-fault",
+                Severity.WARNING,
+                f"keepalived {chosen.version} {bug.what}",
                 f"PID {chosen.pid} is keepalived {chosen.version} (processes)",
                 f"{conf.path} uses the affected feature (conf)",
                 f"reference: {bug.source}",
-            ),
-            f"upgrade to keepalived {'.'.join(str(n) for n in bug.fixed)} or newer",
-            f"keepalived {chosen.version}: {bug.name}",
-        )
+                remedy=f"upgrade to keepalived {'.'.join(str(n) for n in bug.fixed)} or newer",
+                about=f"keepalived {chosen.version}: {bug.name}",
+            )
 
 
 RULES = (Rule(known_bug),)

@@ -10,7 +10,8 @@ from kvtui.rules.phrases import MAX_NAMES, shell_word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
+    from kvtui.model.observation import RealServerView
+    from kvtui.model.snapshot import Snapshot
 
 
 def real_name(real: RealServerView) -> str:
@@ -22,27 +23,11 @@ def describe_real(real: RealServerView) -> str:
     return f"{real_name(real)}: {real.state.value}{check}"
 
 
-def vips_of(virtual: VirtualServerView) -> tuple[str, ...]:
-    return () if virtual.address is None else (virtual.address,)
-
-
-def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str, str]:
-    """Returns object and subject of a finding about real servers of one virtual server.
-
-    A single real server is named. Several become one finding about the virtual server.
-    """
-    if len(reals) == 1:
-        name = real_name(reals[0])
-        return f"{virtual.name} -> {name}", f"Real server {name} of {virtual.name}"
-    return virtual.name, f"{len(reals)} of {len(virtual.real_servers)} real servers of {virtual.name}"
-
-
-def log_command(observation: Observation) -> str:
+def log_command(snapshot: Snapshot) -> str:
     """Returns the command that shows keepalived's log: of its file if known, else of its pod, or of its unit.
 
     Where the pod's name is not known it is a sentence, which no shell takes for a command.
     """
-    snapshot = observation.snapshot
     if snapshot.log is not None and snapshot.log.where.startswith("/"):
         return f"tail -n 50 {shell_word(snapshot.log.where)}"
     controller, chosen = snapshot.controller, snapshot.chosen_keepalived
