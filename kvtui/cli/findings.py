@@ -17,7 +17,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES
 from kvtui.presenters.documents import status
 from kvtui.presenters.findings import missing_names, summary
-from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.sources import missing_sources
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation

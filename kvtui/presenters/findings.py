@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone
-from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.sources import missing_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

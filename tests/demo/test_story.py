@@ -11,7 +11,7 @@ from kvtui.backend.demo.story import BACK, CYCLE, LEFT, MOVED, running, scene, t
 from kvtui.model.observation import Observation, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import Mark, chain
+from kvtui.rules.chain import ChainIndex, Mark, chain_of
 from kvtui.rules.observe import observe
 
 EPOCH = 1_700_000_000.0
@@ -91,7 +91,8 @@ def test_every_source_answers_and_says_that_it_is_a_demo() -> None:
 def test_no_layer_of_any_vip_is_ever_broken(t: float) -> None:
     seen = at(t)
 
-    broken = [(v.address, k.layer, k.detail) for v in seen.vips or () for k in chain(seen, v) if k.mark is Mark.BROKEN]
+    chains = ((v.address, chain_of(ChainIndex(seen), v.address, view=v)) for v in seen.vips or ())
+    broken = [(vip, k.layer, k.detail) for vip, links in chains for k in links if k.mark is Mark.BROKEN]
 
     assert broken == []
 

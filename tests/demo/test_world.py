@@ -10,7 +10,7 @@ from kvtui.backend.demo.election import course, skew
 from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import Mark, chain
+from kvtui.rules.chain import ChainIndex, Mark, chain_of
 from kvtui.rules.observe import observe
 from kvtui.rules.vrrp.election import skew as foretold
 
@@ -46,7 +46,8 @@ def test_no_layer_is_broken_and_the_vips_are_where_the_master_is(
     assert [v.present for v in seen.vips or ()] == [v.state is VrrpState.MASTER for v in seen.vips or ()]
     assert [i.rivals for i in seen.vrrp_instances or ()] == [(), ()]
     owned = [v for v in seen.vips or () if v.owner is not None]  # in FAULT nobody has it until the skew is over
-    assert [k for v in owned for k in chain(seen, v) if k.mark is Mark.BROKEN] == []
+    index = ChainIndex(seen)
+    assert [k for v in owned for k in chain_of(index, v.address, view=v) if k.mark is Mark.BROKEN] == []
 
 
 @given(st.lists(one, max_size=4), times, st.floats(min_value=0, max_value=5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.rules.chain import LAYERS, Layer, Link, Mark, chain
+from kvtui.rules.chain import LAYERS, ChainIndex, Layer, Link, Mark, chain_of
 from kvtui.rules.observe import observe
 from tests.kit import (
     conf,
@@ -23,7 +23,7 @@ NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is 
 def links(**changes: Any) -> tuple[Link, ...]:
     seen = observe(snapshot(**changes))
     assert seen.vips is not None
-    return chain(seen, seen.vips[0])
+    return chain_of(ChainIndex(seen), seen.vips[0].address, view=seen.vips[0])
 
 
 def marks(found: tuple[Link, ...]) -> dict[Layer, Mark]:

@@ -11,9 +11,9 @@ from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
 from kvtui.rules.observe import observe
-from kvtui.rules.triage.missing_sources import missing_sources
 from kvtui.rules.triage.rule import ConditionHistory
 from kvtui.rules.triage.runner import RULES, confirmed, pending_findings
+from kvtui.rules.triage.sources import missing_sources
 from tests.kit import NOW, VIP, addresses, advertiser, real, sources, table
 from tests.kit import kube as build_kube
 from tests.triage.case import asked, backup, conf

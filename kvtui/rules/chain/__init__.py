@@ -17,11 +17,7 @@ from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
 
 if TYPE_CHECKING:
-    from kvtui.model.observation import Observation, VipView
-
-
-def chain(observation: Observation, vip: VipView) -> Links:
-    return chain_of(ChainIndex(observation), vip.address, view=vip)
+    from kvtui.model.observation import VipView
 
 
 def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) -> Links:
@@ -54,7 +50,6 @@ __all__ = [
     "Links",
     "Mark",
     "Port",
-    "chain",
     "chain_of",
     "connect_link",
     "first_break",

@@ -11,6 +11,7 @@ from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import InstanceView, ManagedBy, Observation, VipView, VirtualServerView
 from kvtui.rules.mapping.controller import ControllerSettings, settings_of
+from kvtui.rules.servers.views import configured_servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,9 +83,7 @@ class ChainIndex(Struct, frozen=True, dict=True):
 
     @cached_property
     def conf_marks(self) -> dict[ServiceKey, ConfVirtualServer]:
-        conf = self.seen.snapshot.effective_conf
-        by_key = conf.virtual_servers_by_key() if conf else {}
-        return {key: v for key, v in by_key.items() if v.fwmark is not None}
+        return {key: v for key, v in configured_servers(self.seen.snapshot).items() if v.fwmark is not None}
 
     def marked_for(self, address: str) -> tuple[VirtualServerView, ...]:
         if address not in self.views or self.ports(address):

@@ -1,7 +1,7 @@
-"""What a reload does to virtual and real servers, and to their connections (measured, keepalived.md section 11).
+"""Effects of a reload on virtual servers, real servers and connections (measured, keepalived.md section 11).
 
 Keepalived compares its old and its new config, never the kernel: weights, scheduler, method and persistence change in
-place and at once; connections that exist keep their method. What is removed is gone at once, with its connections.
+place and at once; connections that exist keep their method. Removed servers lose their connections at once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from kvtui.model.ipvs import LVS_METHOD_NAMES, ForwardingMethod, endpoint, servi
 from kvtui.rules.phrases import listed, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey
 
+    Configured = tuple[ConfVirtualServer, ConfRealServer]
     Kernel = dict[tuple[ServiceKey, tuple[str, int]], RealServer]
 
 
@@ -28,8 +29,7 @@ def server_consequences(before: Conf | None, after: Conf | None, table: IpvsTabl
     kernel = {(v.key, r.key): r for v in (table.virtual_servers if table else ()) for r in v.real_servers}
     for key, virtual in old.items():
         if key not in new:
-            servers = virtual.regular_servers()
-            ends = _ending(kernel, key, servers)
+            ends = _ending(kernel, key, virtual.regular_servers())
             yield f"virtual server {service_name(key)} is removed at once{ends}"
     for key, virtual in new.items():
         if key in old and (parts := list(_changes(key, old[key], virtual, kernel))):
@@ -44,8 +44,7 @@ def server_consequences(before: Conf | None, after: Conf | None, table: IpvsTabl
 
 def _changes(key: ServiceKey, old: ConfVirtualServer, new: ConfVirtualServer, kernel: Kernel) -> Iterator[str]:
     before, after = old.regular_servers(), new.regular_servers()
-    gone = {k: r for k, r in before.items() if k not in after}
-    if gone:
+    if gone := [k for k in before if k not in after]:
         verb = "is" if len(gone) == 1 else "are"
         yield f"{listed(endpoint(*k) for k in gone)} {verb} removed at once{_ending(kernel, key, gone)}"
     if added := [k for k in after if k not in before]:
@@ -55,23 +54,15 @@ def _changes(key: ServiceKey, old: ConfVirtualServer, new: ConfVirtualServer, ke
     if old.persistence_timeout != new.persistence_timeout:
         yield f"persistence {_seconds(old.persistence_timeout)} → {_seconds(new.persistence_timeout)} at once"
     for real_key in (k for k in after if k in before):
-        yield from _real_changes(key, real_key, (old, before[real_key]), (new, after[real_key]), kernel)
-    sorry = [{old_.key_of(r) for r in old_.real_servers if r.sorry} for old_ in (old, new)]
-    if sorry[0] != sorry[1]:
-        yield f"sorry server {_names(sorry[0])} → {_names(sorry[1])}"
+        in_kernel = kernel.get((key, real_key))
+        yield from _real_changes(endpoint(*real_key), (old, before[real_key]), (new, after[real_key]), in_kernel)
+    if old.sorry_keys() != new.sorry_keys():
+        yield f"sorry server {_names(old.sorry_keys())} → {_names(new.sorry_keys())}"
 
 
-def _real_changes(
-    key: ServiceKey,
-    real: tuple[str, int],
-    old: tuple[ConfVirtualServer, ConfRealServer],
-    new: tuple[ConfVirtualServer, ConfRealServer],
-    kernel: Kernel,
-) -> Iterator[str]:
+def _real_changes(name: str, old: Configured, new: Configured, in_kernel: RealServer | None) -> Iterator[str]:
     before, after = old[1], new[1]
-    name = endpoint(*real)
     if before.initial_weight != after.initial_weight:
-        in_kernel = kernel.get((key, real))
         now = "" if in_kernel is None or in_kernel.weight == before.initial_weight else f" ({in_kernel.weight} now)"
         yield f"{name} weight {before.initial_weight} → {after.initial_weight}{now}"
     methods = [r.method or v.method or ForwardingMethod.MASQ for v, r in (old, new)]
@@ -84,7 +75,7 @@ def _real_changes(
         yield f"{name} has other connection thresholds"
 
 
-def _ending(kernel: Kernel, key: ServiceKey, reals: dict[tuple[str, int], ConfRealServer]) -> str:
+def _ending(kernel: Kernel, key: ServiceKey, reals: Iterable[tuple[str, int]]) -> str:
     found = [kernel[key, real] for real in reals if (key, real) in kernel]
     active = sum(r.active for r in found)
     return f"; {plural(active, 'active connection')} {'ends' if active == 1 else 'end'}" if found else ""

@@ -1,4 +1,4 @@
-"""What is left for clients when real servers of a virtual server get weight 0 (docs/predictions.md has what came)."""
+"""Predicts what remains for clients when real servers get weight 0 (docs/predictions.md compares it with the lab)."""
 
 from __future__ import annotations
 
@@ -26,18 +26,13 @@ def traffic(
     in_file: Container[tuple[str, int]] = (),
     failed: Container[tuple[str, int]] = (),
 ) -> Traffic:
-    """Returns what follows for one virtual server.
+    """Predicts it for one virtual server, as the kernel has it now and ``conf`` configures it.
 
-    Args:
-        virtual: as the kernel has it now.
-        name: of it, for an operator.
-        weights: of the real servers that change.
-        conf: the same in the config that runs.
-        in_file: which of them change by the track file of a FILE_CHECK: keepalived counts those; a weight that is set
-            in the kernel it does not see.
-        failed: real servers whose health check fails.
+    ``weights`` are those of the real servers that change; ``in_file`` has the ones that change by the track file of a
+    FILE_CHECK: keepalived counts these, but does not see weights that are set in the kernel. ``failed``: real servers
+    whose health check fails.
     """
-    sorry = {conf.key_of(r) for r in conf.real_servers if r.sorry} if conf else set()
+    sorry = conf.sorry_keys() if conf else set()
     regular = [r for r in virtual.real_servers if r.key not in sorry or r.key in weights]
     live = [r for r in regular if r.weight]
     left = [r for r in regular if weights.get(r.key, r.weight)]
@@ -79,20 +74,18 @@ def _new_connections(
 
 
 def sentences_of(found: Traffic) -> Iterator[str]:
-    """Says it for an operator."""
-    t = found
-    now, then = t.real_servers.now, t.real_servers.then
-    if t.sorry_server is not None:
-        text = f"{t.virtual_server}: the sorry server {t.sorry_server} takes all new connections"
+    now, then, name = found.real_servers.now, found.real_servers.then, found.virtual_server
+    if found.sorry_server is not None:
+        text = f"{name}: the sorry server {found.sorry_server} takes all new connections"
         yield text if then == now else f"{text}; keepalived takes the real servers out, and their connections end"
         return
-    verb = "remains" if then == 1 else "remain"
-    parts = [f"{t.virtual_server}: {then} of {now} live {verb}"]
-    if then and t.weight.then < t.weight.now:
-        share = t.weight.now / t.weight.then
-        parts.append(f"weight {t.weight.then} of {t.weight.now}: each gets about {share:.1f} × its new connections")
-    if t.new_connections is NewConnections.REFUSED:
+    parts = [f"{name}: {then} of {now} live {'remains' if then == 1 else 'remain'}"]
+    weight = found.weight
+    if then and weight.then < weight.now:
+        share = weight.now / weight.then
+        parts.append(f"weight {weight.then} of {weight.now}: each gets about {share:.1f} × its new connections")
+    if found.new_connections is NewConnections.REFUSED:
         parts.append("new connections are refused")
-    elif t.new_connections is NewConnections.PARTLY_REFUSED:
+    elif found.new_connections is NewConnections.PARTLY_REFUSED:
         parts.append("clients whose hash leads to a real server of weight 0 are refused")
     yield "; ".join(parts)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 class PreviousView(Struct, frozen=True):
     """A virtual server of the previous observation.
 
-    Attributes:
-        usable: all other layers are unchanged, so equal servers have equal views.
+    ``usable``: all other layers are unchanged, so equal servers have equal views.
     """
 
     virtual: VirtualServer
@@ -51,9 +50,6 @@ class PreviousView(Struct, frozen=True):
     def reals(self) -> Iterator[tuple[RealServer, RealServerView]]:
         """Returns its real servers with their views, in the kernel's order; empty if another layer changed."""
         return zip(self.virtual.real_servers, self.view.real_servers, strict=False) if self.usable else iter(())
-
-    def same(self, view: VirtualServerView) -> VirtualServerView:
-        return self.view if self.view == view else view
 
 
 class PreviousViews:

@@ -6,14 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
-from kvtui.model.observation import (
-    ManagedBy,
-    Observation,
-    PodView,
-    RealServerState,
-    RealServerView,
-    VirtualServerView,
-)
+from kvtui.model.observation import ManagedBy, PodView, RealServerState, RealServerView, VirtualServerView
 from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.servers.previous_views import PreviousView, PreviousViews
 from kvtui.rules.servers.rates import RateMeter
@@ -25,6 +18,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
     from kvtui.model.kube import Kube, NamespacedName
+    from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
 
@@ -135,7 +129,7 @@ def _view(virtual: VirtualServer, place: int, context: ServerContext) -> Virtual
         real_servers=_reals(virtual, place, conf, context, previous) if reals is None else reals,
         service=context.comments.get(virtual.key),
     )
-    return previous.same(view) if previous else view
+    return previous.view if previous and previous.view == view else view
 
 
 def _reals(

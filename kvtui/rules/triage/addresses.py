@@ -64,6 +64,7 @@ def vip_left_behind(observation: Observation) -> Findings:
     owners = {address: a for a in others for address in a.last.addresses}
     vips = {*owners, *(v for i in observation.vrrp_instances or () for v in i.vips)}
     held = [a for a in snapshot.addresses.addresses if a.address in vips and not is_private(a.interface)]
+    masters = dict.fromkeys(owners[p.address] for p in held if p.address in owners)
     if held:
         yield finding(
             "vip-left-behind",
@@ -71,10 +72,7 @@ def vip_left_behind(observation: Observation) -> Findings:
             f"{listed(p.address for p in held)} is still on {held[0].interface} although keepalived does not run",
             "keepalived does not run in this network namespace (keepalived)",
             f"present: {listed(f'{p.address}/{p.prefixlen} on {p.interface}' for p in held)} (addresses)",
-            *(
-                describe(a, snapshot.time)
-                for a in dict.fromkeys(owners[p.address] for p in held if p.address in owners)
-            ),
+            *(describe(a, snapshot.time) for a in masters),
             remedy=f"{_remove(held)}  # or start keepalived again",
             about=held[0].address,
             vips=(p.address for p in held),
@@ -92,8 +90,7 @@ def vip_missing(observation: Observation) -> Findings:
                 f"{vip.address} is not among this node's addresses (addresses)",
                 f"{vip.instance} is MASTER here, owner {vip.owner or 'this node'} (VRRP)",
                 remedy=f"kvtui failover {shell_word(vip.instance)}  # the next master installs it; by hand: ip addr "
-                "add "
-                f"{vip.address}/{vip.prefixlen} dev {shell_word(vip.interface or 'eth0')}",
+                f"add {vip.address}/{vip.prefixlen} dev {shell_word(vip.interface or 'eth0')}",
                 about=vip.address,
                 vips=(vip.address,),
             )

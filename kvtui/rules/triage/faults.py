@@ -29,11 +29,7 @@ FAULT_VALUE = -254
 class Cause(Struct, frozen=True):
     """One thing that keeps an instance from being master, or lowers its priority.
 
-    Attributes:
-        what: in a few words, for the title.
-        evidence: one sentence with the source.
-        remedy: a command or an instruction.
-        lowers: by how much it lowers the priority; 0 for a FAULT.
+    ``what`` names it in a few words, for the title. ``lowers``: by how much it lowers the priority; 0 for a FAULT.
     """
 
     what: str

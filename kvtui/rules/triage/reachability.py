@@ -97,8 +97,7 @@ def directors_loop(observation: Observation) -> Findings:
                 f"direct routing to {listed(map(real_name, loops))} (ipvs), heard in VRRP (adverts, conf)",
                 "a director with the same virtual server balances such a packet again",
                 remedy="mark only packets that come from clients (iptables -t mangle, by MAC) and use virtual_server "
-                "fwmark; "
-                "or keep virtual servers off backups",
+                "fwmark; or keep virtual servers off backups",
                 about=virtual.name,
                 vips=(virtual.address,),
             )

@@ -91,8 +91,6 @@ def pending_findings(observation: Observation) -> tuple[PendingFinding, ...]:
 def _typed_here(finding: Finding, observation: Observation) -> Finding:
     """Returns the finding with the commands of its remedy entering keepalived's network namespace, if it is another."""
     chosen = observation.snapshot.chosen_keepalived
-    if chosen is None or chosen.own_netns is not False:
-        return finding
     commands, mark, comment = finding.remedy.partition("  # ")
     typed = [inside(c, chosen) if c.startswith(NETWORK_COMMANDS) else c for c in commands.split("; ")]
     return replace(finding, remedy="; ".join(typed) + mark + comment)

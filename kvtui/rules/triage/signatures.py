@@ -153,6 +153,5 @@ def replayed(router: Router) -> Findings:
             f"{other.replayed} adverts whose sequence did not grow, the last {max(0.0, age):.0f} s ago (adverts)",
             "keepalived rejects them; after its clock was set back, that of the sender too",
             remedy=f"tcpdump -eni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # "
-            "whose "
-            "MAC address sends them? On the sender: chronyc tracking",
+            "whose MAC address sends them? On the sender: chronyc tracking",
         )

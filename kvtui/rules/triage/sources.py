@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Severity
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.units import ago
 from kvtui.rules.triage.rule import PASSING, Findings, Rule, finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kvtui.model.observation import Observation
 
 MAX_AGES = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
@@ -58,6 +60,31 @@ def clock_set_back(observation: Observation) -> Findings:
             remedy="timedatectl  # or chronyc tracking",
             about=observation.snapshot.node.name,
         )
+
+
+def missing_sources(observation: Observation) -> tuple[Source, ...]:
+    """Returns the unavailable sources that triage needs: without them, no findings does not mean no problems.
+
+    VRRP instances need adverts and addresses, virtual servers need IPVS, a configured API needs Kubernetes.
+    keepalived's dumps are not needed: adverts and addresses show the states too.
+    """
+    sources = (observation.snapshot.source(name) for name in _needed(observation))
+    return tuple(s for s in sources if s.state is SourceState.UNAVAILABLE)
+
+
+def _needed(observation: Observation) -> Iterator[SourceName]:
+    snapshot = observation.snapshot
+    conf = snapshot.effective_conf
+    yield SourceName.KEEPALIVED
+    if snapshot.chosen is not None and snapshot.running is None:
+        yield SourceName.CONF
+    if conf is None or conf.virtual_servers:
+        yield SourceName.IPVS
+    if observation.vrrp_instances is None or observation.vrrp_instances:
+        yield SourceName.ADDRESSES
+        yield SourceName.ADVERTS
+    if snapshot.kube is not None:
+        yield SourceName.KUBERNETES
 
 
 RULES = (Rule(stale, PASSING), Rule(clock_set_back))
