@@ -79,6 +79,8 @@ def test_a_script_that_keepalived_disabled() -> None:
     assert "kvtui check chk" in found["script-disabled"].remedy
     assert suspected(node(replace(GOOD, weight=0), group="224.0.0.18")) == {}
     assert suspected(node()) == {}  # a JSON dump has no tracks
+    unicast = replace(config, instances=(replace(config.instances[0], unicast_source="10.1.0.1"),))
+    assert "script-disabled" not in suspected(backup(conf=unicast, running=unicast, instances=None))
 
 
 def test_nopreempt_with_state_master_is_cleared() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Demand(Struct, frozen=True):
-    """What the cluster requires of keepalived for a VIP and port.
+    """Requirements of the cluster on keepalived for a VIP and port.
 
     Attributes:
         vip: whether the VIP is required; None if unknown.
@@ -54,7 +54,7 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
     if entry is None or first.mark is not Mark.OK:
         return (first, *_without_entry(first, entry)), NOT_REQUIRED if first.mark is Mark.BROKEN else UNKNOWN
     if entry.state is MappingState.VIP_ONLY or entry.target is None:
-        second, third = _both(Mark.NONE, "the entry has no Service")
+        second, third = _service_and_endpoints(Mark.NONE, "the entry has no Service")
         return (first, second, third), Demand(vip=True, reals=frozenset())
     second, service, chosen = _service(index, kube, entry, port)
     if service is None or chosen is None:
@@ -63,7 +63,7 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
         missing = second.mark is Mark.BROKEN and service is None
         return (first, second, third), NOT_REQUIRED if missing else UNKNOWN
     third, behind = _endpoints(index, kube, service, chosen)
-    if third.mark is not Mark.OK or behind is None:
+    if behind is None:
         ports = port_backends(service, endpoints_of(kube, service.key))
         return (first, second, third), Demand(vip=any(p.backends for p in ports) if kube.endpoints else None)
     # in proxy mode HAProxy accepts the connections, without a virtual server
@@ -72,7 +72,7 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
     return (first, second, third), Demand(vip=True, reals=reals, method=entry.method)
 
 
-def _both(mark: Mark, why: str) -> tuple[Link, Link]:
+def _service_and_endpoints(mark: Mark, why: str) -> tuple[Link, Link]:
     return Link(Layer.SERVICE, mark, why), Link(Layer.ENDPOINTS, mark, why)
 
 
@@ -154,9 +154,11 @@ def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | Non
 
 def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
     if first.mark is Mark.UNKNOWN:
-        return _both(Mark.UNKNOWN, "not known without the ConfigMap")
+        return _service_and_endpoints(Mark.UNKNOWN, "not known without the ConfigMap")
     skipped = entry is not None and entry.state is MappingState.ERROR  # it may name a Service: ns/service:nat
-    return _both(Mark.NONE, "the controller skips its entry" if skipped else "the ConfigMap has no entry")
+    return _service_and_endpoints(
+        Mark.NONE, "the controller skips its entry" if skipped else "the ConfigMap has no entry"
+    )
 
 
 def _service(

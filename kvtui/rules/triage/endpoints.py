@@ -42,7 +42,8 @@ def _compare(
     waiting = {e.address for g in groups for e in g.endpoints if not e.ready} - ready
     known = {r.address for s in servers for r in s.real_servers}
     taking = {r.address for s in servers for r in s.real_servers if r.weight}
-    service, (namespace, name) = "/".join(mapping.target or ()), map(shell_word, mapping.target or ("", ""))
+    service = "/".join(mapping.target or ())
+    namespace, name = map(shell_word, mapping.target or ("", ""))
     look = f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}"
     for ident, addresses, what in (
         ("endpoint-not-ready-in-ipvs", taking & waiting, "not ready, but IPVS sends it connections"),

@@ -34,7 +34,8 @@ def configmap_missing(observation: Observation) -> Findings:
     kube = observation.snapshot.kube
     if kube is None or not kube.configmap_missing or kube.configmap_name is None:
         return
-    name, (namespace, short) = "/".join(kube.configmap_name), map(shell_word, kube.configmap_name)
+    name = "/".join(kube.configmap_name)
+    namespace, short = map(shell_word, kube.configmap_name)
     yield finding(
         "configmap-missing",
         Severity.CRITICAL,

@@ -50,7 +50,7 @@ def weight_with_nopreempt(router: Router) -> Findings:
     yield router.finding(
         "weight-with-nopreempt",
         Severity.WARNING,
-        f"{listed(list(weights))} of {router.instance.name} moves nothing where the other nodes have nopreempt too",
+        f"{listed(weights)} of {router.instance.name} moves nothing where the other nodes have nopreempt too",
         f"weights: {', '.join(f'{name} {weight}' for name, weight in weights.items())} (dump)",
         "nopreempt here; a backup with nopreempt does not take over from a lower priority (dump)",
         remedy="use weight 0 (a failure is then a FAULT), or no nopreempt; then: kvtui reload on all nodes",
@@ -64,9 +64,9 @@ def weight_of_owner(router: Router) -> Findings:
         yield router.finding(
             "weight-with-priority-255",
             Severity.WARNING,
-            f"{router.instance.name} has priority 255: {listed(list(weights))} cannot lower it",
+            f"{router.instance.name} has priority 255: {listed(weights)} cannot lower it",
             "priority 255: address owner (dump)",
-            f"tracked: {listed(list(weights))} (dump)",
+            f"tracked: {listed(weights)} (dump)",
             remedy="use a priority of at most 254, then: kvtui reload",
         )
 
