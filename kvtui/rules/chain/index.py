@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 class Port(NamedTuple):
-    """A port of a VIP."""
-
     number: int
     protocol: Protocol = Protocol.TCP
 

@@ -37,7 +37,7 @@ def vip_on_backup(router: Router) -> Findings:
     held = _held(router)
     if held and router.view.state in WITHOUT_VIPS:
         alone = "kvtui vrrp  # on every node: no other node advertises it, so removing it here may leave it on none"
-        yield finding(
+        yield router.finding(
             "vip-on-backup",
             Severity.CRITICAL,
             f"{listed(p.address for p in held)} is on {held[0].interface} though this node is "
@@ -46,7 +46,6 @@ def vip_on_backup(router: Router) -> Findings:
             f"{router.instance.name} is {router.view.state.value} ({router.view.evidence})",
             *(describe(a, router.now) for a in router.live_others),
             remedy=_remove(held) if router.live_others else alone,
-            about=router.instance.name,
             vips=(p.address for p in held),
         )
 
@@ -122,7 +121,7 @@ def held_without_advert(router: Router) -> Findings:
     else:
         why = "keepalived hangs, or cannot send"
         remedy = "ps -o pid,stat,wchan:20,args -C keepalived  # stopped (T) or stuck (D)? then restart keepalived"
-    yield finding(
+    yield router.finding(
         "vip-held-no-advert",
         Severity.CRITICAL,
         f"This node holds {listed(p.address for p in held)} but does not advertise {router.instance.name}: {why}",
@@ -131,7 +130,6 @@ def held_without_advert(router: Router) -> Findings:
         *facts,
         *(describe(a, router.now) for a in router.live_others),
         remedy=remedy,
-        about=router.instance.name,
         vips=(p.address for p in held),
     )
 

@@ -49,7 +49,7 @@ def own_addresses_differ(router: Router) -> Findings:
     known = frozenset(router.instance.advertised)
     if not sent or sent == known or len(router.instance.advertised) > MAX_ADVERTISED:
         return
-    yield finding(
+    yield router.finding(
         "sources-contradict",
         Severity.WARNING,
         f"This node advertises other VIPs for {router.instance.name} than keepalived's dump or config has",
@@ -57,7 +57,6 @@ def own_addresses_differ(router: Router) -> Findings:
         f"not in its adverts: {listed(sorted(known - sent)) or 'none'} (dump, conf)",
         "so kvtui's reading is old, or another keepalived sends them: what is missing here may exist",
         remedy="kvtui status  # how old is each source? kvtui requests a dump as root and without --read-only",
-        about=router.instance.name,
         vips=sorted(sent ^ known),
     )
 

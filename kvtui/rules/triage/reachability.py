@@ -68,7 +68,7 @@ def on_kube_proxy(router: Router) -> Findings:
         return
     names = [name for name, s in services.items() if {*s.external_ips} & {*vips}]
     where = f"on {KUBE_PROXY_INTERFACE}" if held else f"in externalIPs of {listed(names)}"
-    yield finding(
+    yield router.finding(
         "vip-on-kube-proxy",
         Severity.WARNING,
         f"{listed(vips)} is {where}: this node, {router.view.state.value}, reaches itself at it",
@@ -76,7 +76,6 @@ def on_kube_proxy(router: Router) -> Findings:
         f"kube-proxy serves the externalIPs of Services on each node: {listed(names) or 'unknown which'} (Kubernetes)",
         "connections from this node and its pods do not go to the VIP's owner",
         remedy="remove the VIP from externalIPs and loadBalancerIP of the Service, or accept it",
-        about=router.instance.name,
         vips=vips,
     )
 

@@ -16,7 +16,7 @@ from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import heard_of, known_instances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kvtui.model.conf import ConfInstance
     from kvtui.model.finding import Finding, Severity
@@ -49,9 +49,12 @@ class Router(Struct, frozen=True):
     others: tuple[Advertiser, ...]
     now: float
 
-    def finding(self, ident: str, severity: Severity, title: str, *evidence: str, remedy: str) -> Finding:
-        """Returns a finding about the instance and all of its VIPs."""
-        return finding(ident, severity, title, *evidence, remedy=remedy, about=self.instance.name, vips=self.vips)
+    def finding(
+        self, ident: str, severity: Severity, title: str, *evidence: str, remedy: str, vips: Iterable[str] = ()
+    ) -> Finding:
+        """Returns a finding about the instance and its VIPs, all by default."""
+        about, vips = self.instance.name, vips or self.vips
+        return finding(ident, severity, title, *evidence, remedy=remedy, about=about, vips=vips)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -9,7 +9,7 @@ from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage import signatures
 from kvtui.rules.triage.routers import Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule
 from kvtui.rules.vrrp.instances import family_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def vip_lists_differ(router: Router) -> Findings:
         theirs = frozenset(other.last.addresses)
         if theirs == mine or not theirs & mine or (accepts and other.silent(router.now)):
             continue
-        yield finding(
+        yield router.finding(
             "vip-lists-differ",
             Severity.CRITICAL,
             f"{other.last.source} and this node have different VIPs in {router.instance.name}",
@@ -91,7 +91,6 @@ def vip_lists_differ(router: Router) -> Findings:
             *((f"only here: {listed(sorted(mine - theirs))}",) if mine - theirs else ()),
             _other_list(version),
             remedy="kvtui reload  # on the node with the old list; its controller's log shows why it was not updated",
-            about=router.instance.name,
             vips=sorted(theirs ^ mine),
         )
 
