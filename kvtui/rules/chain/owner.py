@@ -11,21 +11,21 @@ from kvtui.rules.phrases import shell_word
 from kvtui.rules.vrrp.instances import links_of
 
 if TYPE_CHECKING:
-    from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.observation import VipView
     from kvtui.rules.chain.index import ChainIndex
 
 
+UNREAD = "the addresses of this node cannot be read"
 MAX_ADVERTISED = 20
 """keepalived does not advertise more addresses than this (vrrp.c); it treats the rest as excluded."""
 
 
 def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
-    table, layer = index.seen.snapshot.addresses, LayerReading(Layer.ADDRESS, index.age(SourceName.ADDRESSES))
-    if table is None or (view is not None and view.present is None):
-        return layer.unknown("the addresses of this node cannot be read")
+    layer = LayerReading(Layer.ADDRESS, index.age(SourceName.ADDRESSES))
     if view is None:
-        return _without_instance(table.holding(address), layer)
+        return _without_instance(index, address, layer)
+    if view.present is None:
+        return layer.unknown(UNREAD)
     where = f"on {view.interface}" if view.interface else "on an interface"
     if view.state is VrrpState.MASTER:
         if view.present:
@@ -42,13 +42,15 @@ def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
     return layer.ok(f"not on this node, which is {view.state.value}{peer}")
 
 
-def _without_instance(entries: tuple[InterfaceAddress, ...], layer: LayerReading) -> Link:
-    if not entries:
-        return layer.none("not on this node; no VRRP instance has it")
-    first = entries[0]
-    remove = f"ip addr del {first.address}/{first.prefixlen} dev {shell_word(first.interface)}"
-    left = f"on {first.interface}, but no VRRP instance has it"
-    return layer.broken(left, f"{remove}  # unless another program needs it")
+def _without_instance(index: ChainIndex, address: str, layer: LayerReading) -> Link:
+    table = index.seen.snapshot.addresses
+    if table is None:
+        return layer.unknown(UNREAD)
+    if entries := table.holding(address):
+        remove = f"ip addr del {address}/{entries[0].prefixlen} dev {shell_word(entries[0].interface)}"
+        left = f"on {entries[0].interface}, but no VRRP instance has it"
+        return layer.broken(left, f"{remove}  # unless another program needs it")
+    return layer.none("not on this node; no VRRP instance has it")
 
 
 def _unexpected(index: ChainIndex, view: VipView, where: str, layer: LayerReading) -> Link:
