@@ -61,7 +61,7 @@ class GuestReporter:
         self._number += 1
         path = next_file(self._out, self._number)
         while not path.exists():
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         nodeid, *waiting = path.read_text().split("\n")
         self._needed = {wanted_cluster(items[name]) for name in waiting}
         return items[nodeid] if nodeid else None

@@ -47,6 +47,8 @@ LAYERS = tuple(layer for layer in Layer if layer is not Layer.CONNECT)
 
 
 class Mark(StrEnum):
+    """The state of a layer."""
+
     OK = "ok"
     BROKEN = "broken"
     UNKNOWN = "unknown"
