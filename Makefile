@@ -22,6 +22,8 @@ GROUPS_bench = $(NEEDS_VENV) lab
 GROUPS_pictures = $(NEEDS_VENV) lab
 GROUPS_packages = $(NEEDS_VENV) deb
 GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
+# what the lab needs of other releases comes while pip works; `lab-packages` waits for it, and says what is missing
+FETCH_AHEAD = $(if $(filter test test-full,$(MAKECMDGOALS)),packaging/keepalived-versions >/dev/null 2>&1 &)
 GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 
 # an environment whose making failed half-way is made again
@@ -59,7 +61,7 @@ fuzz: $(VENV)/.dev ## fuzz all that comes from outside, with more examples than 
 
 lab-packages: $(VENV)/.dev
 	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
-	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
+	@$(BIN)/python -m compileall -q -j 0 kvtui tests # the lab's guests cannot keep what they compile
 
 debian:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -77,7 +79,7 @@ $(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
-	@umask 022; packaging/progress "Python packages of kvtui and its tests into $(VENV)" $(PIP) install -e . --group dev || $(OFFLINE)
+	@umask 022; $(FETCH_AHEAD) packaging/progress "Python packages of kvtui and its tests into $(VENV)" $(PIP) install -e . --group dev || $(OFFLINE)
 	@touch $@ $(VENV)/.run
 
 bench: $(VENV)/.dev ## time what users run, beside ipvsadm, watch and textual, in the lab's kernel and here (benchmarks/RESULTS.md; ARGS=--save)
