@@ -70,7 +70,7 @@ def done(action: Action, identity: str, at: float, result: str = "done", facts: 
 
 
 def drained(weight: int = 4, identity: str = "a", sysctl: SetSysctl | None = None) -> Drain:
-    return Drain(identity, NETWORK, WEB, FIVE, weight, "disk", {"user": "anna"}, 1.0, sysctl)
+    return Drain(WEB, FIVE, identity, NETWORK, weight, "disk", {"user": "anna"}, 1.0, sysctl)
 
 
 def verified(action: Action) -> Verification:

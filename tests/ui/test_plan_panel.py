@@ -14,7 +14,7 @@ from textual import events
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
-from kvtui.actions.drain.options import service_option
+from kvtui.actions.drain.targets import service_option
 from kvtui.actions.registry import dialog_options as options
 from kvtui.actions.registry import missing
 from kvtui.backend.config_test import ConfigTest
@@ -349,7 +349,7 @@ async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None
 
 def test_the_service_as_the_command_line_takes_it() -> None:
     views: list[VirtualServerView] = [server(), replace(server(), fwmark=3)]
-    assert [service_option(v) for v in views] == ["tcp 10.4.0.50:80", "fwmark 3"]
+    assert [service_option(v.key) for v in views] == ["tcp 10.4.0.50:80", "fwmark 3"]
 
 
 class Unconfined:

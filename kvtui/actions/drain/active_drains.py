@@ -13,7 +13,7 @@ from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.step_kinds import UnknownStepError, make
 from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
-from kvtui.actions.steps.weight import SetWeight, target_from_json
+from kvtui.actions.steps.weight import Server, SetWeight, target_from_json
 from kvtui.model.ipvs import endpoint, service_name
 
 if TYPE_CHECKING:
@@ -21,19 +21,17 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.core.step import Step
-    from kvtui.model.ipvs import ServiceKey
+    from kvtui.actions.steps.weight import Target
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
-
-    Target = tuple[ServiceKey, tuple[str, int]]
 
 RELEASED = "released"
 RELEASED_IN = "released_in"
 """Fact of an undrain: what it gave back, also where there was nothing to write."""
 
 
-class Drain(Struct, frozen=True):
-    """One real server of one virtual server, drained.
+class Drain(Server, frozen=True):
+    """A drained real server.
 
     Attributes:
         check: the number in the track file of its FILE_CHECK, from what it was to what drains; None where the weight
@@ -42,14 +40,16 @@ class Drain(Struct, frozen=True):
 
     entry: str
     network: Network
-    service: ServiceKey
-    real: tuple[str, int]
     weight: int
     reason: str
     who: Mapping[str, str]
     at: float
     sysctl: SetSysctl | None = None
     check: SetCheckValue | None = None
+
+    @property
+    def user(self) -> str:
+        return self.who.get("user", "an unknown user")
 
 
 class LostDrain(Struct, frozen=True):
@@ -61,11 +61,11 @@ class LostDrain(Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        place = f"{endpoint(*self.drain.real)} of {service_name(self.drain.service)}"
-        who = self.drain.who.get("user", "an unknown user")
+        drain = self.drain
         return (
-            f"{place} was drained by {who} ({self.drain.entry}) but has weight {self.weight} in the kernel: a health "
-            "check, a reload or a restart of keepalived restored it. Drain it again, or undrain it to close the drain"
+            f"{endpoint(*drain.real)} of {service_name(drain.service)} was drained by {drain.user} ({drain.entry}) but "
+            f"has weight {self.weight} in the kernel: a health check, a reload or a restart of keepalived restored it. "
+            "Drain it again, or undrain it to close the drain"
         )
 
 
@@ -76,9 +76,8 @@ def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
         if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
             continue
         if entry.verb == ActionKind.DRAIN and not entry.undoes:
-            for drain in _of(entry):
-                found = _without(found, drain.network, (drain.service, drain.real))
-                found.append(drain)
+            for drain in _drains_of(entry):
+                found = [*_without(found, drain.network, drain.target), drain]
         elif entry.verb == ActionKind.UNDRAIN:
             for network, target in _released(entry):
                 found = _without(found, network, target)
@@ -87,23 +86,21 @@ def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
 
 def _without(known: list[Drain], network: Network | None, target: Target) -> list[Drain]:
     """Less those of a real server; another namespace may have one of the same address. None: whichever it is."""
-    return [
-        d for d in known if (d.service, d.real) != target or (network is not None and not d.network.is_same(network))
-    ]
+    return [d for d in known if d.target != target or (network is not None and not d.network.is_same(network))]
 
 
-def _of(entry: Entry) -> tuple[Drain, ...]:
-    made = _steps(entry)
-    sysctl = next((s for s in made if isinstance(s, SetSysctl)), None)
+def _drains_of(entry: Entry) -> tuple[Drain, ...]:
+    steps = _steps(entry)
+    sysctl = next((s for s in steps if isinstance(s, SetSysctl)), None)
     found: dict[Target, Drain] = {}
     left: dict[Target, int] = {}
-    for step in made:
+    for step in steps:
         if not isinstance(step, SetWeight | SetCheckValue):
             continue
         check = step if isinstance(step, SetCheckValue) else None
-        who, at, why = entry.who, entry.at, entry.reason
         for one in step.effects if isinstance(step, SetCheckValue) else (step,):
-            drain = Drain(entry.id, step.network, *one.target, one.before, why, who, at, sysctl, check)
+            source = (entry.id, step.network, one.before, entry.reason, entry.who, entry.at)
+            drain = Drain(*one.target, *source, sysctl, check)
             first = found.setdefault(one.target, drain)
             if check and first.check and first is not drain:  # a slow drain: from the first number to the last
                 found[one.target] = replace(first, check=first.check.until(check))
@@ -112,7 +109,7 @@ def _of(entry: Entry) -> tuple[Drain, ...]:
 
 
 def _steps(entry: Entry) -> list[Step]:
-    """Returns the steps that can be read: a damaged line must not hide the other drains."""
+    """A damaged line must not hide the other drains."""
     steps = []
     for data in entry.steps:
         with contextlib.suppress(UnknownStepError):
@@ -153,4 +150,4 @@ def lost_in(snapshot: Snapshot, known: Iterable[Drain]) -> tuple[LostDrain, ...]
     services = {d.service for d in mine}
     drained = ((v.key, v.real_servers) for v in snapshot.ipvs.virtual_servers if v.key in services)
     weights = {(service, r.key): r.weight for service, reals in drained for r in reals}
-    return tuple(LostDrain(d, weights[d.service, d.real]) for d in mine if weights.get((d.service, d.real)))
+    return tuple(LostDrain(d, weight) for d in mine if (weight := weights.get(d.target)))

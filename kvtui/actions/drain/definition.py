@@ -81,54 +81,36 @@ async def _plan(request: PlanRequest) -> Action:
     from kvtui.actions.drain.targets import parse_real  # noqa: PLC0415
     from kvtui.actions.drain.undrain import plan_undrain  # noqa: PLC0415
 
-    intent, observation, backend = request.intent, request.observation, request.backend
+    intent, seen, watch, backend = request.intent, request.observation, request.watch, request.backend
     real = parse_real(intent.target)
     entries = await to_thread(backend.journal.entries)
-    checks = await to_thread(check_file_controls, observation, backend.text)
+    checks = await to_thread(check_file_controls, seen, backend.text)
     if intent.kind is ActionKind.UNDRAIN:
         known = active_drains(entries)
-        return plan_undrain(
-            observation, real, intent.service, backend=backend, known=known, checks=checks, watch=request.watch
-        )
-    sysctls = await to_thread(backend.sysctls, observation.snapshot.chosen_keepalived)
+        return plan_undrain(seen, real, intent.service, backend=backend, known=known, checks=checks, watch=watch)
     note = backend.journal_note()
     return plan_drain(
-        observation,
+        seen,
         real,
         intent.service,
         backend=backend,
         wait=intent.wait,
         over=intent.over,
         fix_persistence=intent.fix_persistence,
-        sysctls=sysctls,
+        sysctls=await to_thread(backend.sysctls, seen.snapshot.chosen_keepalived),
         checks=checks,
         extra_notes=(*((note,) if note else ()), *((KEPT,) if intent.keep else ())),
-        watch=request.watch,
+        watch=watch,
     )
 
 
-def _drain_options(intent: Intent, observation: Observation | None, _action: Action | None) -> Iterable[Option]:
+def _options(intent: Intent, observation: Observation | None, _action: Action | None) -> Iterable[Option]:
     from kvtui.actions.drain.options import drain_options  # noqa: PLC0415
 
     return drain_options(intent, observation)
 
 
-def _undrain_options(intent: Intent, observation: Observation | None, _action: Action | None) -> Iterable[Option]:
-    from kvtui.actions.drain.options import undrain_options  # noqa: PLC0415
-
-    return undrain_options(intent, observation)
-
-
 DRAIN = ActionDefinition(
-    ActionKind.DRAIN,
-    drain,
-    _plan,
-    "d",
-    "Drain",
-    "Drain or undrain it",
-    Target.REAL_SERVER,
-    _drain_options,
+    ActionKind.DRAIN, drain, _plan, "d", "Drain", "Drain or undrain it", Target.REAL_SERVER, _options
 )
-UNDRAIN = ActionDefinition(
-    ActionKind.UNDRAIN, undrain, _plan, target=Target.REAL_SERVER, dialog_options=_undrain_options
-)
+UNDRAIN = ActionDefinition(ActionKind.UNDRAIN, undrain, _plan, target=Target.REAL_SERVER, dialog_options=_options)

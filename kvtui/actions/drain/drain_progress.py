@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
 
     Say = Callable[[str], None]
-    Read = Callable[[Network], IpvsTable]
+    Pair = tuple[VirtualServer, RealServer]
 
-TWICE = 2
+EMPTY_READINGS = 2
 """Readings without a connection in a row: a handshake that was under way at the first is seen at the second."""
 WINDOW = 60.0
-"""Seconds of history that the estimate rests on."""
+"""Seconds of history for the estimate."""
 
 
 class Expected(Struct, frozen=True):
-    """What the kernel must show for one real server: this weight, and all else as before."""
+    """One real server, which must have this weight, and all else as before."""
 
     service: ServiceKey
     before: RealServer
@@ -42,18 +42,18 @@ class Expected(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True):
-    """Connections that are left on what is drained, summed up.
+    """The sum of the connections that are left.
 
     Attributes:
         inactive: closing, or any of UDP.
         persistent: templates.
-        blocking: how many of them must be gone before nothing can arrive there any more.
+        blocking: how many of them must end before nothing can arrive there any more.
     """
 
-    active: int = 0
-    inactive: int = 0
-    persistent: int = 0
-    blocking: int = 0
+    active: int
+    inactive: int
+    persistent: int
+    blocking: int
 
     def __str__(self) -> str:
         return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
@@ -72,13 +72,10 @@ def blocking(virtual: VirtualServer, real: RealServer, *, persistence_fixed: boo
 
 
 def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
-    """Returns the seconds until none are left, if they keep ending at the same rate.
+    """Returns the seconds until none are left, at the same rate; None while the rate is unknown or not falling.
 
     Args:
         samples: (monotonic seconds, how many), oldest first.
-
-    Returns:
-        None when they do not get fewer, or too little was seen.
     """
     recent = [s for s in samples if s[0] >= samples[-1][0] - WINDOW]
     if len(recent) < 2:
@@ -91,7 +88,7 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
 
 
 class DrainProgress(Struct, frozen=True):
-    """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
+    """Verifies a change of weights; with ``wait`` (seconds) it then waits until the real servers are empty.
 
     Attributes:
         replaced: virtual servers whose sorry server takes over, so that their real servers may go.
@@ -103,7 +100,7 @@ class DrainProgress(Struct, frozen=True):
     persistence_fixed: bool = False
     replaced: frozenset[ServiceKey] = frozenset()
     facts: tuple[tuple[str, Any], ...] = ()
-    read: Read = read_table
+    read: Callable[[Network], IpvsTable] = read_table
     clock: Callable[[], float] = time.monotonic
     pause: float = 1.0
 
@@ -129,7 +126,7 @@ class DrainProgress(Struct, frozen=True):
             left = self._left(table)
             samples.append((self.clock(), left.blocking))
             empty = 0 if left.blocking else empty + 1
-            if empty >= TWICE:
+            if empty >= EMPTY_READINGS:
                 return Verification(ok=True, detail=f"weight 0, and empty: {left}", facts=self._facts(table))
             if self.clock() >= deadline:
                 detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and keeps emptying"
@@ -139,50 +136,40 @@ class DrainProgress(Struct, frozen=True):
             await asyncio.sleep(self.pause)
 
     def _wrong(self, table: IpvsTable) -> Verification | None:
-        for expected in self.expected:
-            pair = _find(table, expected)
+        for expected, pair in self._found(table):
             if pair is None and expected.service in self.replaced:
                 continue
+            ok, detail = False, ""
             if pair is None:
-                detail = f"{expected.name} was removed from the kernel meanwhile, probably by its health check"
-                return Verification(ok=None, detail=detail, facts=self._facts(table))
-            real, before = pair[1], expected.before
-            if real.weight != expected.weight:
-                detail = f"{expected.name} has weight {real.weight}, not {expected.weight}: something else set it"
-                return Verification(ok=False, detail=detail, facts=self._facts(table))
-            if _rest(real) != _rest(before):
-                detail = f"{expected.name} is {_rest(real)}, but was {_rest(before)}"
-                return Verification(ok=False, detail=detail, facts=self._facts(table))
+                ok, detail = (
+                    None,
+                    f"{expected.name} was removed from the kernel meanwhile, probably by its health check",
+                )
+            elif (weight := pair[1].weight) != expected.weight:
+                detail = f"{expected.name} has weight {weight}, not {expected.weight}: something else set it"
+            elif (now := _rest(pair[1])) != (before := _rest(expected.before)):
+                detail = f"{expected.name} is {now}, but was {before}"
+            if detail:
+                return Verification(ok=ok, detail=detail, facts=self._facts(table))
         return None
 
     def _left(self, table: IpvsTable) -> Left:
-        total = Left()
-        for pair in filter(None, (_find(table, e) for e in self.expected)):
-            virtual, real = pair
-            total = Left(
-                total.active + real.active,
-                total.inactive + real.inactive,
-                total.persistent + (real.persistent or 0),
-                total.blocking + blocking(virtual, real, persistence_fixed=self.persistence_fixed),
-            )
-        return total
+        pairs = [pair for _expected, pair in self._found(table) if pair]
+        return Left(
+            sum(real.active for _, real in pairs),
+            sum(real.inactive for _, real in pairs),
+            sum(real.persistent or 0 for _, real in pairs),
+            sum(blocking(virtual, real, persistence_fixed=self.persistence_fixed) for virtual, real in pairs),
+        )
 
     def _facts(self, table: IpvsTable) -> dict[str, Any]:
-        seen = {e.name: _numbers(pair[1]) for e in self.expected if (pair := _find(table, e))}
+        seen = {e.name: _numbers(pair[1]) for e, pair in self._found(table) if pair}
         return {**dict(self.facts), "before": {e.name: _numbers(e.before) for e in self.expected}, "after": seen}
 
-
-def _find(table: IpvsTable, expected: Expected) -> tuple[VirtualServer, RealServer] | None:
-    return next(
-        (
-            (v, r)
-            for v in table.virtual_servers
-            if v.key == expected.service
-            for r in v.real_servers
-            if r.key == expected.before.key
-        ),
-        None,
-    )
+    def _found(self, table: IpvsTable) -> list[tuple[Expected, Pair | None]]:
+        services = {e.service for e in self.expected}
+        pairs = {(v.key, r.key): (v, r) for v in table.virtual_servers if v.key in services for r in v.real_servers}
+        return [(e, pairs.get((e.service, e.before.key))) for e in self.expected]
 
 
 def _rest(real: RealServer) -> str:

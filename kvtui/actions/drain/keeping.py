@@ -1,4 +1,4 @@
-"""``drain --keep``: drains again whatever something else undid, for as long as somebody asks."""
+"""``drain --keep``: drains again what something else undid."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
-from kvtui.actions.drain.targets import parse_real
-from kvtui.actions.drain.undrain import is_meant
-from kvtui.model.ipvs import Protocol, endpoint, service_name
+from kvtui.actions.drain.targets import is_meant, parse_real, service_option
+from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,37 +17,29 @@ if TYPE_CHECKING:
     from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.runner import Outcome
     from kvtui.actions.drain.active_drains import Drain
-    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
 
     Again = Callable[[Intent, str], Awaitable[Outcome]]
     """Plans and applies an intent, with a reason for the journal."""
 
-SECONDS = 1.0
-"""Between two looks."""
-
-
-def service_words(key: ServiceKey) -> str:
-    """Returns what ``--service`` takes for a virtual server."""
-    name = service_name(key)
-    return name if key[0] is Protocol.FWMARK else f"{key[0].value.lower()} {name}"
+INTERVAL = 1.0
+"""Seconds between two looks."""
 
 
 def drain_again(drain: Drain) -> Intent:
-    return Intent(ActionKind.DRAIN, endpoint(*drain.real), service=service_words(drain.service))
+    return Intent(ActionKind.DRAIN, endpoint(*drain.real), service=service_option(drain.service))
 
 
 def ids_to_keep(journal: Journal, intent: Intent) -> set[str]:
     """Returns the actions that drained what an intent names; it may have been drained before."""
     real = parse_real(intent.target)
-    return {d.entry for d in active_drains(journal.entries()) if is_meant(d.service, d.real, real, intent.service)}
+    return {d.entry for d in active_drains(journal.entries()) if is_meant(d.target, real, intent.service)}
 
 
 class Keeper:
     """Keeps the drains of some actions.
 
     Args:
-        again: drains once more.
         entries: ids of the actions; those that drain again are added.
     """
 
@@ -71,4 +62,4 @@ class Keeper:
         while True:
             if not await self.look(await watch()):
                 return
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(INTERVAL)

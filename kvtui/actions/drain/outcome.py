@@ -1,4 +1,4 @@
-"""What follows from other weights: for clients, and for the VRRP instances, which a shared track file may move."""
+"""Predicts what follows from other weights for clients, and for VRRP instances, which a shared track file may move."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
-from kvtui.actions.drain.targets import named, service_view
+from kvtui.actions.drain.targets import service_view
 from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.weight import SetWeight
+from kvtui.model.ipvs import service_name
 from kvtui.model.observation import RealServerState
 from kvtui.rules.servers.drained import sentences_of, traffic
 from kvtui.rules.vrrp.consequences import Change, consequences, untouched
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from kvtui.actions.core.runner import Action, Verification
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
-    from kvtui.actions.drain.by_file import ByFile, Key
+    from kvtui.actions.drain.check_files import ByFile
+    from kvtui.actions.drain.targets import Key
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Traffic
@@ -33,30 +35,41 @@ if TYPE_CHECKING:
 def with_outcome(
     action: Action, observation: Observation, left: Left, files: Sequence[ByFile], watch: Watch | None
 ) -> Action:
-    """Returns the action with what follows from its weights, and a verification that looks whether that came.
+    """Returns the action with what follows from its weights; its verification then watches whether that comes.
 
     ``files`` are the track files that it writes. Without ``watch`` only the weights are verified.
     """
-    expected = _expected(observation, files) if action.steps else ()
+    moves = any(f.control.instances for f in files)
+    expected: tuple[Consequence, ...] = ()
+    if action.steps and moves:
+        runs = observation.snapshot.effective_conf
+        change = Change(runs, runs, {("file", f.control.name): f.value for f in files})
+        expected = consequences(observation, change)
+    elif action.steps:
+        expected = untouched(observation, "weights of real servers do not count in its election")
     predictions = tuple(c.prediction for c in expected)
-    moved = sentences(p for p in predictions if not is_unchanged(p)) if _moves(files) else ()
+    moved = sentences(p for p in predictions if not is_unchanged(p)) if moves else ()
     first, rest = action.plan.effects[:1], action.plan.effects[1:]
     effects = (*moved, *first, *(line for t in left.values() for line in sentences_of(t)), *rest)
     plan = replace(action.plan, effects=effects, prediction=predictions, traffic=tuple(left.values()))
     if watch is None or not expected:
         return replace(action, plan=plan)
-    return replace(action, plan=plan, verify=_Verifier(action, observation, expected, watch))
 
+    async def verify(say: Callable[[str], None]) -> Verification:
+        found = await action.verify(say)
+        if found.ok is not True:
+            return found
+        verdict = await watch_outcome(observation, expected, watch, say)
+        as_wanted = verdict.ok is True and verdict.as_predicted is not False
+        return replace(
+            found,
+            ok=verdict.ok,
+            detail=found.detail if as_wanted else f"{found.detail}; {verdict.detail}",
+            as_predicted=verdict.as_predicted,
+            observed=verdict.observed,
+        )
 
-def _moves(files: Sequence[ByFile]) -> bool:
-    return any(f.control.instances for f in files)
-
-
-def _expected(observation: Observation, files: Sequence[ByFile]) -> tuple[Consequence, ...]:
-    if not _moves(files):
-        return untouched(observation, "weights of real servers do not count in its election")
-    runs = observation.snapshot.effective_conf
-    return consequences(observation, Change(runs, runs, {("file", f.control.name): f.value for f in files}))
+    return replace(action, plan=plan, verify=verify)
 
 
 def what_is_left(observation: Observation, steps: Iterable[Step]) -> Left:
@@ -81,27 +94,6 @@ def what_is_left(observation: Observation, steps: Iterable[Step]) -> Left:
         failed = {r.key for r in view.real_servers if r.state is RealServerState.FAILED}
         mine = {real: weight for (service, real), weight in weights.items() if service == virtual.key}
         files = {real for service, real in in_file if service == virtual.key}
-        found[virtual.key] = traffic(virtual, named(virtual), mine, configured.get(virtual.key), files, failed)
+        name = service_name(virtual.key)
+        found[virtual.key] = traffic(virtual, name, mine, configured.get(virtual.key), files, failed)
     return found
-
-
-class _Verifier:
-    """Verifies the weights, then watches what comes of it for the instances."""
-
-    def __init__(self, action: Action, observation: Observation, expected: Sequence[Consequence], watch: Watch) -> None:
-        self._action = action
-        self._before = observation
-        self._expected = expected
-        self._watch = watch
-
-    async def __call__(self, say: Callable[[str], None]) -> Verification:
-        found = await self._action.verify(say)
-        if found.ok is not True:
-            return found
-        verdict = await watch_outcome(self._before, self._expected, self._watch, say)
-        if verdict.ok is True and verdict.as_predicted is not False:
-            return replace(found, as_predicted=verdict.as_predicted, observed=verdict.observed)
-        detail = f"{found.detail}; {verdict.detail}"
-        return replace(
-            found, ok=verdict.ok, detail=detail, as_predicted=verdict.as_predicted, observed=verdict.observed
-        )

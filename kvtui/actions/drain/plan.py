@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import network_of
-from kvtui.actions.drain.by_file import kernel_weights, key, to_drain
+from kvtui.actions.drain.check_files import kernel_weights, to_drain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.drain_warnings import QUIESCENT, drain_warnings
 from kvtui.actions.drain.outcome import what_is_left, with_outcome
@@ -25,18 +25,15 @@ from kvtui.model.units import ago
 from kvtui.rules.ipvsadm import edit, inside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
-    from kvtui.actions.drain.by_file import ByFile
-    from kvtui.actions.drain.check_files import CheckFileControl
-    from kvtui.model.ipvs import ServiceKey
+    from kvtui.actions.drain.check_files import ByFile, CheckFileControl
+    from kvtui.actions.drain.targets import Key
     from kvtui.model.observation import Observation
-
-    Key = tuple[ServiceKey, tuple[str, int]]
 
 MAX_ROUNDS = 10
 """Maximum steps of a slow drain."""
@@ -62,8 +59,8 @@ def plan_drain(
 ) -> Action:
     """Returns the plan to drain a real server.
 
-    One that already has weight 0 is not touched; when that is all, the action has no steps and succeeds (with ``wait``
-    it waits), so that a script may ask twice.
+    One that already has weight 0 is not changed. Then the action has no steps and succeeds (with ``wait`` it waits), so
+    that a script may ask twice.
 
     Raises:
         UnknownTargetError: there is no such real server, or more than one.
@@ -77,27 +74,31 @@ def plan_drain(
     fixed = fix or bool(quiescent)
     fixes: tuple[Step, ...] = (SetSysctl(network, "expire_quiescent_template", 0, 1),) if fix else ()
     files = to_drain(checks, todo)
-    by_file = {key(t) for f in files for t in f.targets}
-    by_weight = [t for t in todo if key(t) not in by_file]
-    weights = kernel_weights(observation)
-    lowering, pauses = _lower(network, by_weight, files, weights, over)
+    by_file = {t.key for f in files for t in f.targets}
+    by_weight = [t for t in todo if t.key not in by_file]
+    lowering, pauses = _lower(network, by_weight, files, kernel_weights(observation), over)
     steps = (*fixes, *lowering)
     left = what_is_left(observation, steps)
     notes = [r for f in files for r in f.notes()]
-    notes += [*_already(targets), *_slowness(todo, over), *(Note(NoteSeverity.NOTE, n) for n in extra_notes)]
+    notes += (Note(NoteSeverity.NOTE, n) for n in (*_already(targets), *_slowness(todo, over), *extra_notes))
     keepalived = observation.snapshot.chosen_keepalived
-    hand = [inside(f"sysctl -w {QUIESCENT}=1", keepalived)] if fix else []
-    hand += [f.control.command(f.value) for f in files]
-    hand += [inside(edit(t.virtual, t.real, 0), keepalived) for t in by_weight]
     plan = Plan(
         kind=ActionKind.DRAIN,
         target=target_name(targets),
         summary=summary_line("drain", targets) if todo else f"{target_name(targets)} is already drained",
-        changes=_changes(todo, files, fix=fix),
+        changes=(
+            *((Change(QUIESCENT, "0", "1"),) if fix else ()),
+            *(f.change for f in files),
+            *(Change(f"weight of {t.name}", str(t.real.weight), "0") for t in todo),
+        ),
         steps=tuple(s.describe() for s in steps),
         effects=_effects(todo, files, wait=wait, fix=fix),
         notes=(*drain_warnings(observation, todo, persistence_fixed=fixed, left=left, by_file=by_file), *notes),
-        equivalent_commands=tuple(hand),
+        equivalent_commands=(
+            *((inside(f"sysctl -w {QUIESCENT}=1", keepalived),) if fix else ()),
+            *(f.control.command(f.value) for f in files),
+            *(inside(edit(t.virtual, t.real, 0), keepalived) for t in by_weight),
+        ),
     )
     expected = tuple(Expected(t.virtual.key, t.real, 0) for t in targets)
     replaced = frozenset(service for service, t in left.items() if t.sorry_server)
@@ -112,8 +113,8 @@ def _lower(
     network: Network, by_weight: Sequence[Target], files: Sequence[ByFile], weights: Mapping[Key, int], over: float
 ) -> tuple[tuple[Step, ...], tuple[float, ...]]:
     """Returns steps that lower the weights evenly, all virtual servers together, and the pause after each step."""
-    ways = [abs(f.value - f.control.value) for f in files]
-    highest = max((*(t.real.weight for t in by_weight), *ways), default=0)
+    lengths = [abs(f.value - f.control.value) for f in files]
+    highest = max((*(t.real.weight for t in by_weight), *lengths), default=0)
     rounds = min(MAX_ROUNDS, highest) if over > 0 else 1
     now = dict(weights)
     numbers = {f.control.path: f.control.value for f in files}
@@ -125,45 +126,32 @@ def _lower(
             if new != old:
                 step = f.control.step(network, old, new, now)
                 steps.append(step)
-                pauses.append(0.0)
                 now |= {e.target: e.after for e in step.effects}
                 numbers[f.control.path] = new
         for t in by_weight:
             weight = round(t.real.weight * (rounds - number) / rounds)
-            if weight < now[key(t)]:
-                steps.append(SetWeight(network, *key(t), now[key(t)], weight))
-                pauses.append(0.0)
-                now[key(t)] = weight
+            if weight < now[t.key]:
+                steps.append(SetWeight(network, *t.key, now[t.key], weight))
+                now[t.key] = weight
+        pauses += [0.0] * (len(steps) - len(pauses))
         if number < rounds:
             pauses[-1] = over / (rounds - 1)
     return tuple(steps), tuple(pauses)
 
 
-def _slowness(todo: Sequence[Target], over: float) -> list[Note]:
-    ones = [t.name for t in todo if t.real.weight == 1]
-    if over <= 0 or not ones:
-        return []
-    return [Note(NoteSeverity.NOTE, f"weight 1 cannot go down in steps: {', '.join(ones)} goes to 0 in one")]
+def _slowness(todo: Sequence[Target], over: float) -> list[str]:
+    ones = ", ".join(t.name for t in todo if t.real.weight == 1)
+    return [f"weight 1 cannot go down in steps: {ones} goes to 0 in one"] if over > 0 and ones else []
 
 
-def _already(targets: Sequence[Target]) -> list[Note]:
-    notes = []
+def _already(targets: Sequence[Target]) -> Iterator[str]:
+    fails = (
+        ": its health check fails (inhibit_on_failure); when it passes again keepalived restores the weight: "
+        "drain it then"
+    )
     for t in targets:
-        if t.real.weight > 0:
-            continue
-        text = f"{t.name} already has weight 0"
-        if t.view.state is RealServerState.FAILED:
-            text += (
-                ": its health check fails (inhibit_on_failure); when it passes again keepalived restores the weight: "
-                "drain it then"
-            )
-        notes.append(Note(NoteSeverity.NOTE, text))
-    return notes
-
-
-def _changes(todo: Sequence[Target], files: Sequence[ByFile], *, fix: bool) -> tuple[Change, ...]:
-    weights = tuple(Change(f"weight of {t.name}", str(t.real.weight), "0") for t in todo)
-    return (*((Change(QUIESCENT, "0", "1"),) if fix else ()), *(f.change for f in files), *weights)
+        if t.real.weight == 0:
+            yield f"{t.name} already has weight 0{fails if t.view.state is RealServerState.FAILED else ''}"
 
 
 def _effects(todo: Sequence[Target], files: Sequence[ByFile], *, wait: float | None, fix: bool) -> tuple[str, ...]:

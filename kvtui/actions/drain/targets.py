@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.actions.core.intent import CannotPlanError
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import Protocol, endpoint, service_name
 from kvtui.model.source import SourceName
 from kvtui.rules.phrases import listed
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import RealServer, VirtualServer
+    from kvtui.model.ipvs import RealServer, ServiceKey, VirtualServer
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
+    Key = tuple[ServiceKey, tuple[str, int]]
 
 MAX_PORT = 65535
 
@@ -33,12 +34,16 @@ class Target(Struct, frozen=True):
     view: RealServerView
 
     @property
+    def key(self) -> Key:
+        return (self.virtual.key, self.real.key)
+
+    @property
     def name(self) -> str:
-        return f"{endpoint(*self.real.key)} in {named(self.virtual)}"
+        return f"{endpoint(*self.real.key)} in {service_name(self.virtual.key)}"
 
 
 class Wanted(Struct, frozen=True):
-    """A ``--service`` option, taken apart; what is None may be anything."""
+    """A ``--service`` option; None matches anything."""
 
     text: str
     protocol: Protocol | None = None
@@ -46,21 +51,18 @@ class Wanted(Struct, frozen=True):
     port: int | None = None
     fwmark: int | None = None
 
-    def matches(self, virtual: VirtualServer) -> bool:
-        if self.fwmark is not None or virtual.fwmark is not None:
-            return self.fwmark == virtual.fwmark
-        return (
-            self.address == virtual.address
-            and self.port in {None, virtual.port}
-            and self.protocol in {None, virtual.protocol}
-        )
+    def matches(self, key: ServiceKey) -> bool:
+        protocol, address, port, fwmark = key
+        if self.fwmark is not None or protocol is Protocol.FWMARK:
+            return protocol is Protocol.FWMARK and self.fwmark == fwmark
+        return self.address == address and self.port in {None, port} and self.protocol in {None, protocol}
 
 
 def parse_real(text: str) -> tuple[str, int | None]:
-    """``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``; the address in canonical form.
+    """Parses ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``; returns the address in canonical form.
 
     Raises:
-        UnknownTargetError: it is no such thing.
+        UnknownTargetError: for any other text.
     """
     try:
         host, port = _split(text)
@@ -72,10 +74,10 @@ def parse_real(text: str) -> tuple[str, int | None]:
 
 
 def parse_service(text: str) -> Wanted:
-    """``VIP:PORT``, ``[VIP]:PORT``, ``udp VIP:PORT``, ``VIP`` (all its ports), ``fwmark N`` or ``N``.
+    """Parses ``VIP:PORT``, ``[VIP]:PORT``, ``udp VIP:PORT``, ``VIP`` (all its ports), ``fwmark N`` or ``N``.
 
     Raises:
-        UnknownTargetError: it is no such thing.
+        UnknownTargetError: for any other text.
     """
     words = text.split()
     if words and words[-1].isdecimal() and (len(words) == 1 or words[0].lower() in {"fwmark", "fwm"}):
@@ -92,8 +94,14 @@ def parse_service(text: str) -> Wanted:
         ) from None
 
 
+def service_option(key: ServiceKey) -> str:
+    """Returns what ``--service`` takes for a virtual server."""
+    protocol, address, port, fwmark = key
+    return f"fwmark {fwmark}" if protocol is Protocol.FWMARK else f"{protocol.value.lower()} {endpoint(address, port)}"
+
+
 def _split(text: str) -> tuple[str, int | None]:
-    """Raises ValueError for a port that is none: without it, an address would mean all its ports."""
+    """Raises ValueError for an invalid port: an address without a port would mean all its ports."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         colon, port = rest[:1], rest[1:]
@@ -106,8 +114,15 @@ def _split(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
+def is_meant(key: Key, real: tuple[str, int | None], service: str | None) -> bool:
+    virtual, (address, port) = key
+    return (
+        real[0] == address and real[1] in {None, port} and (service is None or parse_service(service).matches(virtual))
+    )
+
+
 def find(observation: Observation, real: tuple[str, int | None], service: str | None) -> tuple[Target, ...]:
-    """The real servers that are meant, in the kernel's order.
+    """Returns the real servers in the kernel's order.
 
     Raises:
         UnknownTargetError: there are none, or an address alone names several of one virtual server.
@@ -120,46 +135,32 @@ def find(observation: Observation, real: tuple[str, int | None], service: str | 
     meant = table.virtual_servers
     if service is not None:
         wanted = parse_service(service)
-        meant = tuple(v for v in meant if wanted.matches(v))
+        meant = tuple(v for v in meant if wanted.matches(v.key))
         if not meant:
-            there = listed(named(v) for v in table.virtual_servers) or "none"
+            there = listed(service_name(v.key) for v in table.virtual_servers) or "none"
             raise UnknownTargetError(f"no virtual server {service} in the kernel; it has {there}")
     found = []
     for virtual in meant:
         same = [r for r in virtual.real_servers if r.address == address and port in {None, r.port}]
         if len(same) > 1:
-            ports = listed(endpoint(*r.key) for r in same) or "none"
-            raise UnknownTargetError(f"{named(virtual)} has {address} more than once: choose one of {ports}")
-        found += [_target(observation, virtual, r) for r in same]
+            ports = listed(endpoint(*r.key) for r in same)
+            name = service_name(virtual.key)
+            raise UnknownTargetError(f"{name} has {address} more than once: choose one of {ports}")
+        for server in same:
+            seen = service_view(observation, virtual)
+            found.append(Target(virtual, server, seen, next(r for r in seen.real_servers if r.key == server.key)))
     if not found:
-        raise UnknownTargetError(_nothing(observation, meant, address, port))
+        raise UnknownTargetError(_not_found(observation, meant, address, port))
     return tuple(found)
-
-
-def named(virtual: VirtualServer) -> str:
-    """As ipvsadm writes it, the protocol before it where that is not TCP."""
-    plain = virtual.fwmark is not None or virtual.protocol is Protocol.TCP
-    return virtual.name if plain else f"{virtual.protocol.value} {virtual.name}"
-
-
-def _target(observation: Observation, virtual: VirtualServer, real: RealServer) -> Target:
-    seen = service_view(observation, virtual)
-    return Target(virtual, real, seen, next(r for r in seen.real_servers if r.key == real.key))
 
 
 def service_view(observation: Observation, virtual: VirtualServer) -> VirtualServerView:
     """Returns the view of a virtual server. The kernel is read once: they are of the same reading."""
-    return next(
-        v
-        for v in observation.virtual_servers or ()
-        if v.in_kernel
-        and (v.protocol, v.address, v.port, v.fwmark)
-        == (virtual.protocol, virtual.address, virtual.port, virtual.fwmark)
-        and v.name == virtual.name
-    )
+    found = (v for v in observation.virtual_servers or () if v.in_kernel)
+    return next(v for v in found if (v.protocol, v.name) == (virtual.protocol, virtual.name))
 
 
-def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address: str, port: int | None) -> str:
+def _not_found(observation: Observation, meant: tuple[VirtualServer, ...], address: str, port: int | None) -> str:
     name = address if port is None else endpoint(address, port)
     names = {v.name for v in meant}
     removed = [
@@ -174,5 +175,5 @@ def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address
             "takes no connections; there is nothing to do"
         )
     there = list(dict.fromkeys(endpoint(*r.key) for v in meant for r in v.real_servers))
-    where = named(meant[0]) if len(meant) == 1 else "the kernel's table"
+    where = service_name(meant[0].key) if len(meant) == 1 else "the kernel's table"
     return f"no real server {name} in {where}; it has {listed(there) or 'none'}"

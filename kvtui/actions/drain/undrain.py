@@ -7,18 +7,18 @@ from msgspec.structs import replace
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
-from kvtui.actions.drain.by_file import kernel_weights, key, to_undrain
+from kvtui.actions.drain.check_files import kernel_weights, to_undrain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.plan import summary_line, target_name
-from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_service
+from kvtui.actions.drain.targets import Target, UnknownTargetError, find, is_meant
 from kvtui.actions.steps.weight import SetWeight, target_to_json
-from kvtui.model.ipvs import Protocol, endpoint, service_name
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
 from kvtui.rules.ipvsadm import edit, inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.network import Network
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.active_drains import Drain
     from kvtui.actions.drain.check_files import CheckFileControl
-    from kvtui.model.ipvs import ServiceKey
+    from kvtui.actions.drain.targets import Key
     from kvtui.model.observation import Observation
 
 
@@ -49,8 +49,8 @@ def plan_undrain(
         UnknownTargetError: there is no such real server, neither in the kernel nor in the journal.
     """
     network = network_of(observation)
-    mine = {(d.service, d.real): d for d in known if d.network.is_same(network)}
-    asked = tuple(d for d in mine.values() if is_meant(d.service, d.real, real, service))
+    mine = {d.target: d for d in known if d.network.is_same(network)}
+    asked = tuple(d for d in mine.values() if is_meant(d.target, real, service))
     try:
         targets = find(observation, real, service)
     except UnknownTargetError:
@@ -59,25 +59,23 @@ def plan_undrain(
         return _forget(network, asked, checks)
     weights = kernel_weights(observation)
     files = to_undrain(checks, targets, mine)
-    by_file = {key(t) for f in files for t in f.targets}
+    written = [(t, f.weight(t)) for f in files for t in f.targets]
+    by_file = {t.key for t, _weight in written}
     steps: list[Step] = [f.control.step(network, f.control.value, f.value, weights) for f in files]
-    expected = [Expected(t.virtual.key, t.real, f.weight(t)) for f in files for t in f.targets]
     notes = [r for f in files for r in f.notes()]
     for t in targets:
-        if key(t) in by_file:
+        if t.key in by_file:
             notes += _dead(t, t.view.configured_weight)
             continue
-        drain = mine.get((t.virtual.key, t.real.key))
+        drain = mine.get(t.key)
         weight = drain.weight if drain else t.view.configured_weight
         notes += _weight_notes(t, drain, weight)
         if t.real.weight == 0 and weight:
-            steps.append(SetWeight(network, *key(t), 0, weight))
-            expected.append(Expected(t.virtual.key, t.real, weight))
+            steps.append(SetWeight(network, *t.key, 0, weight))
+            written.append((t, weight))
     raising = tuple(steps)
     steps += _sysctl_back(asked, mine.values())
     keepalived = observation.snapshot.chosen_keepalived
-    by_key = {key(t): t for t in targets}
-    written = [(by_key[e.service, e.before.key], e.weight) for e in expected]
     plan = Plan(
         kind=ActionKind.UNDRAIN,
         target=target_name(targets),
@@ -88,14 +86,17 @@ def plan_undrain(
         notes=tuple(notes),
         equivalent_commands=(
             *(f.control.command(f.value) for f in files),
-            *(inside(edit(t.virtual, t.real, w), keepalived) for t, w in written if key(t) not in by_file),
+            *(inside(edit(t.virtual, t.real, w), keepalived) for t, w in written if t.key not in by_file),
         ),
     )
-    released = tuple(target_to_json(target) for target in by_key)
-    facts = ((RELEASED, released), (RELEASED_IN, network.to_json()))
-    progress = DrainProgress(network, tuple(expected), facts=facts, read=backend.table)
+    expected = tuple(Expected(t.virtual.key, t.real, weight) for t, weight in written)
+    progress = DrainProgress(network, expected, facts=_released(network, (t.key for t in targets)), read=backend.table)
     action = Action(plan, backend.steps(steps), progress.verify)
     return with_outcome(action, observation, what_is_left(observation, raising), files, watch)
+
+
+def _released(network: Network, targets: Iterable[Key]) -> tuple[tuple[str, object], ...]:
+    return ((RELEASED, tuple(map(target_to_json, targets))), (RELEASED_IN, network.to_json()))
 
 
 def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequence[Step]) -> str:
@@ -106,42 +107,38 @@ def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequenc
     return f"{target_name(targets)} already has its weight"
 
 
-def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> list[Note]:
-    if t.real.weight > 0 and drain:
-        who = drain.who.get("user", "an unknown user")
-        text = f"{t.name} was drained by {who} ({drain.entry}), but something else gave it weight {t.real.weight} since"
-        return [Note(NoteSeverity.NOTE, f"{text}: the drain is closed; to drain it again: kvtui drain")]
-    if t.real.weight > 0:
-        return [Note(NoteSeverity.NOTE, f"{t.name} already has weight {t.real.weight}: nothing to restore")]
-    if not weight:
-        text = (
-            f"the weight of {t.name} before the drain is unknown: the journal has no drain of it, and the config "
-            + ("has weight 0 for it" if weight == 0 else "does not have it")
-            + "; set it by hand: "
-            + edit(t.virtual, t.real, 1).replace("-w 1", "-w WEIGHT")
-        )
-        return [Note(NoteSeverity.IMPOSSIBLE, text)]
-    notes = []
+def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> Iterator[Note]:
     configured = t.view.configured_weight
-    if drain and configured is not None and configured != weight:
-        text = f"{t.name} had weight {weight} before the drain, which is restored; the config has {configured}"
-        notes.append(Note(NoteSeverity.NOTE, text))
-    return notes + _dead(t, weight)
+    if t.real.weight > 0 and drain:
+        text = f"{t.name} was drained by {drain.user} ({drain.entry}), but something else gave it weight"
+        text += f" {t.real.weight} since: the drain is closed; to drain it again: kvtui drain"
+        yield Note(NoteSeverity.NOTE, text)
+    elif t.real.weight > 0:
+        yield Note(NoteSeverity.NOTE, f"{t.name} already has weight {t.real.weight}: nothing to restore")
+    elif not weight:
+        text = f"the weight of {t.name} before the drain is unknown: the journal has no drain of it, and the config"
+        text += " has weight 0 for it" if weight == 0 else " does not have it"
+        command = edit(t.virtual, t.real, 1).replace("-w 1", "-w WEIGHT")
+        yield Note(NoteSeverity.IMPOSSIBLE, f"{text}; set it by hand: {command}")
+    else:
+        if drain and configured is not None and configured != weight:
+            text = f"{t.name} had weight {weight} before the drain, which is restored; the config has {configured}"
+            yield Note(NoteSeverity.NOTE, text)
+        yield from _dead(t, weight)
 
 
-def _dead(t: Target, weight: int | None) -> list[Note]:
-    if t.view.state is not RealServerState.FAILED:
-        return []
-    text = f"the health check of {t.name} fails: with weight {weight} clients would reach a dead server"
-    return [Note(NoteSeverity.UNSAFE, text)]
+def _dead(t: Target, weight: int | None) -> Iterator[Note]:
+    if t.view.state is RealServerState.FAILED:
+        text = f"the health check of {t.name} fails: with weight {weight} clients would reach a dead server"
+        yield Note(NoteSeverity.UNSAFE, text)
 
 
-def _sysctl_back(given_back: Iterable[Drain], known: Iterable[Drain]) -> list[Step]:
+def _sysctl_back(given_back: Sequence[Drain], known: Iterable[Drain]) -> list[Step]:
     """Returns the step that restores the sysctl, unless another drain still needs it."""
-    back = {(d.service, d.real): d for d in given_back}
-    sysctl = next((d.sysctl for d in back.values() if d.sysctl), None)
-    needed = any(d.sysctl and (d.service, d.real) not in back for d in known)
-    return [replace(sysctl, before=sysctl.after, after=sysctl.before)] if sysctl and not needed else []
+    sysctl = next((d.sysctl for d in given_back if d.sysctl), None)
+    if sysctl is None or any(d.sysctl and d not in given_back for d in known):
+        return []
+    return [replace(sysctl, before=sysctl.after, after=sysctl.before)]
 
 
 def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFileControl]) -> Action:
@@ -150,7 +147,7 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFi
     files = [(k, numbers[k.path].before) for k in checks if k.path in numbers and k.value == numbers[k.path].after]
     steps = tuple(k.step(network, k.value, before, {}) for k, before in files)
     what = "nothing is written" if not steps else "only the file is written"
-    names = ", ".join(f"{endpoint(*d.real)} in {service_name(d.service)}" for d in asked)
+    names = ", ".join(d.name for d in asked)
     plan = Plan(
         kind=ActionKind.UNDRAIN,
         target=", ".join(dict.fromkeys(endpoint(*d.real) for d in asked)),
@@ -159,19 +156,5 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFi
         effects=(f"{what}: {names} is not in the kernel; if it returns it has its configured weight",),
         equivalent_commands=tuple(k.command(before) for k, before in files),
     )
-    released = tuple(target_to_json((d.service, d.real)) for d in asked)
-    return Action(
-        plan, steps, DrainProgress(network, (), facts=((RELEASED, released), (RELEASED_IN, network.to_json()))).verify
-    )
-
-
-def is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:
-    if drained[0] != real[0] or real[1] not in {None, drained[1]}:
-        return False
-    if service is None:
-        return True
-    wanted = parse_service(service)
-    protocol, address, port, fwmark = key
-    if protocol is Protocol.FWMARK or wanted.fwmark is not None:
-        return wanted.fwmark == fwmark
-    return wanted.address == address and wanted.port in {None, port} and wanted.protocol in {None, protocol}
+    progress = DrainProgress(network, (), facts=_released(network, (d.target for d in asked)))
+    return Action(plan, steps, progress.verify)

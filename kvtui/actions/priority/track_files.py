@@ -14,10 +14,15 @@ from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.preflight import Preflight
     from kvtui.model.conf import Conf
+    from kvtui.model.keepalived import Keepalived
+
+    ReadText = Callable[[Keepalived, str], str]
 
 FAULT = -254
 DEFAULT_WEIGHT = 1
@@ -27,7 +32,7 @@ class TrackFileControl(Struct, frozen=True):
     """One track file as one instance tracks it.
 
     Attributes:
-        value: the number in it now; 0 also where it is not there.
+        value: the number in it now; 0 also where it does not exist.
         shared: other instances that track it too.
         checked: real servers that have it as their FILE_CHECK: their weights follow it.
     """
@@ -41,7 +46,7 @@ class TrackFileControl(Struct, frozen=True):
     checked: tuple[str, ...] = ()
 
     def fault_value(self) -> int:
-        """The smallest value that puts the instance into FAULT."""
+        """Returns the smallest value that puts the instance into FAULT."""
         if self.weight == 0:
             return 1
         times = -(FAULT // abs(self.weight))  # rounded away from 0
@@ -52,7 +57,7 @@ class TrackFileControl(Struct, frozen=True):
 
 
 def track_file_controls(preflight: Preflight, instance: str, backend: ActionBackend) -> tuple[TrackFileControl, ...]:
-    """The track files of an instance, in the config that runs (else in the file); those with a path alone."""
+    """Returns the track files of an instance, in the config that runs (else in the file); only those with a path."""
     conf = preflight.running or preflight.conf
     if conf is None:
         return ()
@@ -65,31 +70,26 @@ def track_file_controls(preflight: Preflight, instance: str, backend: ActionBack
             continue
         weight = next((w for w in (track.weight, file.weight) if w is not None), DEFAULT_WEIGHT)
         shared = tuple(n for n, tracks in tracking.items() if n != instance and track.name in {t.name for t in tracks})
-        value, existed = _value(preflight, file.path, backend)
-        found.append(
-            TrackFileControl(track.name, file.path, weight, value, existed, shared, _checked(conf, track.name))
-        )
+        value, existed = read_number(backend.text, preflight.keepalived, file.path)
+        checked = _checked(conf, track.name)
+        found.append(TrackFileControl(track.name, file.path, weight, value, existed, shared, checked))
     return tuple(found)
 
 
 def _checked(conf: Conf, name: str) -> tuple[str, ...]:
-    found = (
-        endpoint(*virtual.key_of(real))
-        for virtual in conf.virtual_servers
-        for real in virtual.real_servers
-        if real.file_check == name
-    )
+    found = (endpoint(*v.key_of(r)) for v in conf.virtual_servers for r in v.real_servers if r.file_check == name)
     return tuple(dict.fromkeys(found))
 
 
 def _is_ignored(preflight: Preflight, name: str) -> bool:
-    """Keepalived says so of a file that an instance tracks before it is defined (measured with 2.2.7)."""
+    """Keepalived ignores a file that an instance tracks before it is defined (measured with 2.2.7)."""
     test = preflight.baseline or preflight.test
     return test is not None and any(f"track file {name} not found" in m.text for m in test.messages)
 
 
-def _value(preflight: Preflight, path: str, backend: ActionBackend) -> tuple[int, bool]:
+def read_number(read: ReadText, keepalived: Keepalived, path: str) -> tuple[int, bool]:
+    """Returns the number in a track file, and whether the file exists."""
     try:
-        return value_of(backend.text(preflight.keepalived, path)), True
+        return value_of(read(keepalived, path)), True
     except OSError:
         return 0, False
