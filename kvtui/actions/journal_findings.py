@@ -1,17 +1,18 @@
-"""What the journal and the node together say, as findings: they stand with triage's own wherever those are shown.
+"""Findings from the journal and the node together, shown with those of triage.
 
 Nothing of the actions is imported where there is no journal: the first frame does without.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Hashable, Iterator
     from pathlib import Path
 
     from kvtui.actions.core.journal import Entry
@@ -34,8 +35,25 @@ class JournalFindings:
         self._log: tuple[Hashable, LogTail] | None = None
 
     def __call__(self, snapshot: Snapshot) -> tuple[Finding, ...]:
-        """Those of a snapshot of this node; none where there is no journal, or no right to read it."""
-        return tuple(_findings(self._known(), snapshot, self._tail))
+        """Returns none where there is no journal, or no right to read it."""
+        entries = self._known()
+        return tuple(self._findings(entries, snapshot)) if entries else ()
+
+    def _findings(self, entries: tuple[Entry, ...], snapshot: Snapshot) -> Iterator[Finding]:
+        from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
+        from kvtui.actions.undone import UNCLEAR, undone, with_log  # noqa: PLC0415 - as above
+
+        for overwrite in seen_overwrites(entries, snapshot):
+            if overwrite.pending:
+                yield _overwritten(overwrite, snapshot)
+        found = undone(entries, snapshot)
+        unclear = tuple(lost.entry.id for lost in found if lost.cause == UNCLEAR)
+        keepalived = snapshot.chosen_keepalived
+        for lost in found:
+            if keepalived and lost.entry.id in unclear:
+                yield with_log(lost, self._tail(keepalived, unclear)).finding
+            else:
+                yield lost.finding
 
     def _tail(self, keepalived: Keepalived, entries: Hashable) -> LogTail:
         """Reads keepalived's log once for the entries whose cause it may name."""
@@ -53,44 +71,20 @@ class JournalFindings:
             return ()
         now = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if now != self._read_at:
-            self._entries, self._read_at = _entries(self._folder), now
+            from kvtui.actions.core.journal import Journal, JournalError  # noqa: PLC0415 - only where there is one
+
+            self._entries = ()
+            with contextlib.suppress(JournalError):  # `kvtui journal` says why; a status needs no right to read it
+                self._entries = Journal(self._folder).entries()
+            self._read_at = now
         return self._entries
-
-
-def _entries(path: Path) -> tuple[Entry, ...]:
-    from kvtui.actions.core.journal import Journal, JournalError  # noqa: PLC0415 - only where there is a journal
-
-    try:
-        return Journal(path).entries()
-    except JournalError:  # `kvtui journal` says why; a status needs no right to read it
-        return ()
-
-
-def _findings(
-    entries: tuple[Entry, ...], snapshot: Snapshot, log: Callable[[Keepalived, Hashable], LogTail]
-) -> Iterator[Finding]:
-    """Priorities that run and are in no file any more, and all that something else undid."""
-    if not entries:
-        return
-    from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
-    from kvtui.actions.undone import UNCLEAR, undone, with_log  # noqa: PLC0415 - as above
-
-    for found in seen_overwrites(entries, snapshot):
-        if found.pending:
-            yield _overwritten(found, snapshot)
-    found_now = undone(entries, snapshot)
-    unclear = tuple(lost.entry.id for lost in found_now if lost.cause == UNCLEAR)
-    keepalived = snapshot.chosen_keepalived
-    for lost in found_now:
-        known = with_log(lost, log(keepalived, unclear)) if lost.entry.id in unclear and keepalived else lost
-        yield known.finding
 
 
 def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
     """A controller or a person overwrote a priority that kvtui wrote (kvtui's own reading: journal and config)."""
     who = found.by or "something else"
-    conf = snapshot.running or snapshot.conf
-    vips = next((i.vips for i in (conf.instances if conf else ()) if i.name == found.instance), ())
+    conf = snapshot.effective_conf
+    block = conf.instance(found.instance) if conf else None
     return Finding(
         OVERWRITTEN,
         Severity.WARNING,
@@ -98,5 +92,5 @@ def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
         (found.sentence, f"journal entry {found.entry}"),
         f"kvtui priority {found.instance} {found.wanted}  # writes it again; kvtui reload applies the file",
         found.instance,
-        tuple(v.address for v in vips),
+        tuple(v.address for v in block.vips) if block else (),
     )

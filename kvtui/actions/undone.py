@@ -1,6 +1,6 @@
 """Drains, priorities and failovers of the journal whose effect is gone, although nobody undid them by kvtui.
 
-They stay until somebody decides: does them again, or closes them (``kvtui undrain``, ``kvtui undo ID --leave``).
+An operator does them again, or closes them (``kvtui undrain``, ``kvtui undo ID --leave``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.step_kinds import readable_steps
 from kvtui.actions.drain.active_drains import active_drains, lost_in
 from kvtui.actions.drain.keeping import drain_again
 from kvtui.actions.priority.overwritten import seen_overwrites
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from kvtui.actions.drain.active_drains import LostDrain
     from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
-
 
 UNCLEAR = "keepalived runs since before: the health check failed and passed again, or somebody set the weight"
 CHECK_PASSED = re.compile(r"success|Adding service|succeeded|is now up|passed", re.IGNORECASE)
@@ -49,13 +49,12 @@ def with_log(lost: Undone, tail: LogTail) -> Undone:
 
 
 class Undone(Struct, frozen=True):
-    """One effect that is gone.
+    """An effect that is gone.
 
     Attributes:
-        entry: the action in the journal.
         intent: does it again.
-        found: what holds now, in a clause.
-        cause: what undid it, as far as it is known.
+        found: a clause about the present state.
+        cause: what undid it, as far as known.
     """
 
     entry: Entry
@@ -68,7 +67,6 @@ class Undone(Struct, frozen=True):
 
     @property
     def again(self) -> str:
-        """Returns the command that does it again."""
         words = ["kvtui", self.intent.kind.value, self.intent.target]
         words += [str(self.intent.value)] if self.intent.kind is ActionKind.PRIORITY else []
         words += ["--service", self.intent.service] if self.intent.service else []
@@ -95,7 +93,7 @@ class Undone(Struct, frozen=True):
 
 
 def undone(entries: Sequence[Entry], snapshot: Snapshot) -> tuple[Undone, ...]:
-    """Returns what is gone; ``entries`` are oldest first."""
+    """Returns the effects that are gone; ``entries`` are oldest first."""
     known = {e.id: e for e in entries}
     return (*_drains(known, entries, snapshot), *_priorities(known, entries, snapshot), *_tracks(entries, snapshot))
 
@@ -106,7 +104,7 @@ def _drains(known: dict[str, Entry], entries: Sequence[Entry], snapshot: Snapsho
         yield Undone(
             known[drain.entry],
             drain_again(drain),
-            f"drain of {endpoint(*drain.real)} in {service_name(drain.service)}",
+            f"drain of {drain.name}",
             f"{service_name(drain.service)} -> {endpoint(*drain.real)}",
             f"it has weight {lost.weight} in the kernel and takes connections",
             _cause(lost, snapshot),
@@ -147,26 +145,16 @@ def _tracks(entries: Sequence[Entry], snapshot: Snapshot) -> Iterator[Undone]:
     newest: dict[str, tuple[Entry, SetTrackValue]] = {}
     for entry in entries:
         if entry.in_force and not entry.other and keepalived is not None:
-            for step in _track_steps(entry):
+            steps = [s for s in readable_steps(entry.steps, SetTrackValue.kind) if isinstance(s, SetTrackValue)]
+            for step in steps:
                 if step.daemon.conf == keepalived.conf and step.daemon.netns in {None, keepalived.netns}:
                     newest[step.path] = (entry, step)
     for path, (entry, step) in newest.items():
-        if path not in values:
-            continue
-        instance, file = values[path]
-        if file.status is not None and file.status != step.after:
+        instance, file = values.get(path, (None, None))
+        if instance and file and file.status is not None and file.status != step.after:
             wanted = (instance.effective_priority or 0) + (step.after - file.status) * (file.weight or 1)
             found = f"track file {path} has {file.status}, not {step.after}"
             yield _of_instance(entry, instance.name, wanted, found, "something else wrote the file", snapshot)
-
-
-def _track_steps(entry: Entry) -> Iterator[SetTrackValue]:
-    for data in entry.steps:
-        if data.get("kind") == SetTrackValue.kind:
-            try:
-                yield SetTrackValue.from_json(data)
-            except (KeyError, ValueError, TypeError, IndexError):
-                continue  # a damaged line
 
 
 def _of_instance(entry: Entry, instance: str, wanted: int, found: str, cause: str, snapshot: Snapshot) -> Undone:

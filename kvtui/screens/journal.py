@@ -10,9 +10,8 @@ from textual import work
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
-from kvtui.actions.equivalent_commands import word
 from kvtui.actions.priority.overwritten import seen_overwrites
-from kvtui.model.text import plain
+from kvtui.model.text import plain, shell_word
 from kvtui.presenters.journal import entry_cells, entry_text, who_text
 from kvtui.presenters.keys import JOURNAL
 from kvtui.screens.node_screen import NodeScreen
@@ -108,7 +107,7 @@ class JournalScreen(NodeScreen):
 
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation
-        return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
+        return f"kvtui undo {shell_word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
     def action_undo(self) -> None:
         self._plan(finish=False)

@@ -7,8 +7,9 @@ import shlex
 import pytest
 from msgspec.structs import replace
 
-from kvtui.actions.equivalent_commands import of_instance, of_mapping, of_server, of_vip, word
+from kvtui.actions.equivalent_commands import of_instance, of_mapping, of_server, of_vip
 from kvtui.model.mapping import Mapping, MappingState
+from kvtui.model.text import shell_word
 from kvtui.model.vrrp import VrrpState
 from tests.kit.views import demo
 
@@ -61,5 +62,5 @@ def test_a_mapping() -> None:
 
 @pytest.mark.parametrize("name", ["x; rm -rf /", "$(reboot)", "a'b", "a\nb", "\x1b]52;c;eA==\a", "", "-n"])
 def test_a_name_from_outside_stays_one_word_that_only_prints(name: str) -> None:
-    assert word(name).isprintable()
-    assert len(shlex.split(f"kubectl get {word(name)}")) == 3
+    assert shell_word(name).isprintable()
+    assert len(shlex.split(f"kubectl get {shell_word(name)}")) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,8 +12,7 @@ from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.step import Json, Step, StepState, step_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from collections.abc import Callable, Iterable
 
 KINDS = {
     "weight": "kvtui.actions.steps.weight:SetWeight",
@@ -49,6 +49,16 @@ def make(data: Json) -> Step:
         return from_json(data)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise UnknownStepError(f"a step of kind {kind!r} in the journal cannot be read: {error!r}") from error
+
+
+def readable_steps(steps: Iterable[Json], *kinds: str) -> list[Step]:
+    """Rebuilds the steps of these kinds, or of all; one that cannot be read must not hide the others."""
+    found = []
+    for data in steps:
+        if not kinds or data.get("kind") in kinds:
+            with contextlib.suppress(UnknownStepError):
+                found.append(make(data))
+    return found
 
 
 class Reversed(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.plan import ActionKind
-from kvtui.actions.core.step_kinds import UnknownStepError, make
+from kvtui.actions.core.step_kinds import readable_steps
 from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import Server, SetWeight, target_from_json
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kvtui.actions.core.journal import Entry
-    from kvtui.actions.core.step import Step
     from kvtui.actions.steps.weight import Target
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
@@ -90,7 +88,7 @@ def _without(known: list[Drain], network: Network | None, target: Target) -> lis
 
 
 def _drains_of(entry: Entry) -> tuple[Drain, ...]:
-    steps = _steps(entry)
+    steps = readable_steps(entry.steps)
     sysctl = next((s for s in steps if isinstance(s, SetSysctl)), None)
     found: dict[Target, Drain] = {}
     left: dict[Target, int] = {}
@@ -108,19 +106,10 @@ def _drains_of(entry: Entry) -> tuple[Drain, ...]:
     return tuple(drain for target, drain in found.items() if drain.weight and not left[target])
 
 
-def _steps(entry: Entry) -> list[Step]:
-    """A damaged line must not hide the other drains."""
-    steps = []
-    for data in entry.steps:
-        with contextlib.suppress(UnknownStepError):
-            steps.append(make(data))
-    return steps
-
-
 def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
-    steps = _steps(entry)
+    steps = readable_steps(entry.steps)
     inside = entry.facts.get(RELEASED_IN)
-    network = Network.from_json(inside) if inside else None  # a journal of before it was written down
+    network = Network.from_json(inside) if inside else None  # older journals do not have it
     return (
         *((s.network, s.target) for s in steps if isinstance(s, SetWeight)),
         *((s.network, e.target) for s in steps if isinstance(s, SetCheckValue) for e in s.effects),

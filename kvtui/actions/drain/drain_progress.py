@@ -139,18 +139,16 @@ class DrainProgress(Struct, frozen=True):
         for expected, pair in self._found(table):
             if pair is None and expected.service in self.replaced:
                 continue
-            ok, detail = False, ""
+            wrong = ""
             if pair is None:
-                ok, detail = (
-                    None,
-                    f"{expected.name} was removed from the kernel meanwhile, probably by its health check",
-                )
+                wrong = "was removed from the kernel meanwhile, probably by its health check"
             elif (weight := pair[1].weight) != expected.weight:
-                detail = f"{expected.name} has weight {weight}, not {expected.weight}: something else set it"
+                wrong = f"has weight {weight}, not {expected.weight}: something else set it"
             elif (now := _rest(pair[1])) != (before := _rest(expected.before)):
-                detail = f"{expected.name} is {now}, but was {before}"
-            if detail:
-                return Verification(ok=ok, detail=detail, facts=self._facts(table))
+                wrong = f"is {now}, but was {before}"
+            if wrong:
+                ok = None if pair is None else False
+                return Verification(ok=ok, detail=f"{expected.name} {wrong}", facts=self._facts(table))
         return None
 
     def _left(self, table: IpvsTable) -> Left:

@@ -1,4 +1,4 @@
-"""Changes a priority in the config: rewrites one line, and reloads keepalived."""
+"""Changes a priority in the config: one line, and a reload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvtui.backend.conf.editor import EditError, set_priority
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.preflight import Preflight
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 
 def change_config_line(preflight: Preflight, name: str, value: int, backend: ActionBackend) -> PlanPart:
-    """Returns how to give the instance another priority in its file."""
-    conf = preflight.keepalived.conf
+    keepalived = preflight.keepalived
     instance = find_instance(preflight.conf, name)
     if instance is None:
-        why = preflight.error or f"{conf} on disk has no vrrp_instance {name}: it was edited since keepalived read it"
-        return PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why)
+        edited_since = f"{keepalived.conf} on disk has no vrrp_instance {name}: it was edited since keepalived read it"
+        return _impossible(preflight.error or edited_since)
     at = instance.priority_at or instance.at
     path = at.file
-    notes = [*_obstacles(preflight, path, backend), *_pending(preflight)]
+    obstacle = preflight.obstacle if path == keepalived.conf else backend.obstacle(keepalived, path)
+    notes = [*([Note(NoteSeverity.IMPOSSIBLE, obstacle)] if obstacle else []), *_pending(preflight)]
     try:
-        text = backend.text(preflight.keepalived, path)
+        text = backend.text(keepalived, path)
         edited = set_priority(text, name, value)
     except OSError as error:
         return _impossible(f"{path} cannot be read: {error.strerror or error}", notes)
     except EditError as why:
         advice = "" if "by hand" in str(why) else ": change it where it comes from"
         return _impossible(f"{path}: {why}{advice}, then `kvtui reload`", notes)
-    notes += _controller(preflight, instance, value)
-    daemon = Daemon.of(preflight.keepalived)
+    notes += _overwriting_controller(preflight, instance, value)
+    daemon = Daemon.of(keepalived)
     digests = tuple(c.digest for c in (preflight.running, preflight.conf) if c is not None)
     before, test = instance.priority or value, TestBefore.as_planned(preflight)
     steps: tuple[Step, ...] = (
@@ -62,16 +62,16 @@ def change_config_line(preflight: Preflight, name: str, value: int, backend: Act
         diff=_diff(path, text, edited),
         equivalent_commands=(
             f"set `priority {value}` in {path} (line {at.line})",
-            *reload_commands(preflight.keepalived),
+            *reload_commands(keepalived),
         ),
     )
 
 
 def find_instance(conf: Conf | None, name: str) -> ConfInstance | None:
-    return next((i for i in (conf.instances if conf else ()) if i.name == name), None)
+    return conf.instance(name) if conf else None
 
 
-def _impossible(why: str, notes: list[Note]) -> PlanPart:
+def _impossible(why: str, notes: Iterable[Note] = ()) -> PlanPart:
     return PlanPart(notes=(Note(NoteSeverity.IMPOSSIBLE, why), *notes))
 
 
@@ -82,14 +82,8 @@ def _diff(path: str, before: str, after: str) -> str:
     return "".join(f"{masked(line, known)}\n" for line in lines)
 
 
-def _obstacles(preflight: Preflight, path: str, backend: ActionBackend) -> Iterator[Note]:
-    keepalived = preflight.keepalived
-    if why := preflight.obstacle if path == keepalived.conf else backend.obstacle(keepalived, path):
-        yield Note(NoteSeverity.IMPOSSIBLE, why)
-
-
 def _pending(preflight: Preflight) -> Iterator[Note]:
-    """What is wrong with the file as it is, and what else the reload would bring in."""
+    """Yields the problems of the file as it is, and what else the reload would apply."""
     notes = reload_notes(preflight, assess_reload(preflight))
     yield from (n for n in notes if n.severity > NoteSeverity.NOTE)
     yield from outside_notes(preflight)
@@ -101,14 +95,12 @@ def _pending(preflight: Preflight) -> Iterator[Note]:
         )
 
 
-def _controller(preflight: Preflight, instance: ConfInstance, value: int) -> Iterator[Note]:
-    controller = preflight.keepalived.controller
-    if controller is None:
-        return
-    old = instance.priority if instance.priority is not None else "its own value"
-    yield Note(
-        NoteSeverity.WARNING,
-        f"{controller.name} ({controller.pid}) owns this file: its next sync writes priority {old} again, without a "
-        f"reload. keepalived runs with {value} until the next reload (a sync that changes the config, or a manual "
-        f"SIGHUP) or restart, and then with {old}",
-    )
+def _overwriting_controller(preflight: Preflight, instance: ConfInstance, value: int) -> Iterator[Note]:
+    if controller := preflight.keepalived.controller:
+        old = instance.priority if instance.priority is not None else "its own value"
+        yield Note(
+            NoteSeverity.WARNING,
+            f"{controller.name} ({controller.pid}) owns this file: its next sync writes priority {old} again, without "
+            f"a reload. keepalived runs with {value} until the next reload (a sync that changes the config, or a "
+            f"manual SIGHUP) or restart, and then with {old}",
+        )

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from msgspec.structs import replace
+
 from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, Target, UsageError
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.dialog_options import Ask, Option
@@ -48,16 +50,31 @@ async def _plan(request: PlanRequest) -> Action:
     return plan_priority(seen, preflight, intent.target, intent.value, watch, backend, use_track_file=track)
 
 
-def _options(intent: Intent, observation: Observation | None, action: Action | None) -> Iterable[Option]:
-    from kvtui.actions.priority.options import priority_options  # noqa: PLC0415
+def _options(intent: Intent, observation: Observation | None, action: Action | None) -> Iterator[Option]:
+    from kvtui.actions.core.dialog_options import Option, yes_no  # noqa: PLC0415
 
-    return priority_options(intent, observation, action)
+    if not intent.reset:
+        value = str(intent.value) if intent.value else "?"
+        yield Option("v", "VALUE", "value", value, ask=_ask(intent, observation))
+        tracked = intent.use_track_file
+        if tracked is None and action is not None:
+            tracked = any(step.kind == "track value" for step in action.steps)
+        by = "automatic" if tracked is None else "its track file" if tracked else "its config"
+        yield Option("t", "--track-file", "method", by, replace(intent, use_track_file=not tracked))
+    yield Option("r", "--reset", "reset", yes_no(on=intent.reset), replace(intent, reset=not intent.reset))
 
 
 def _missing(intent: Intent, observation: Observation | None) -> Ask | None:
-    from kvtui.actions.priority.options import ask_priority  # noqa: PLC0415
+    return None if intent.value or intent.reset else _ask(intent, observation)
 
-    return None if intent.value or intent.reset else ask_priority(intent, observation)
+
+def _ask(intent: Intent, observation: Observation | None) -> Ask:
+    from kvtui.actions.core.dialog_options import Ask  # noqa: PLC0415
+
+    instances = (observation.vrrp_instances or ()) if observation is not None else ()
+    now = next((i.effective_priority or i.priority for i in instances if i.name == intent.target), None)
+    what = f"New priority of {intent.target}" + (f" (now {now})" if now is not None else "")
+    return Ask(what, 1, 254 if intent.use_track_file else 255, lambda n: replace(intent, value=n, reset=False))
 
 
 PRIORITY = ActionDefinition(

@@ -31,7 +31,7 @@ LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
 
 
 class PriorityMethod(Struct, frozen=True):
-    """One way to change a priority; ``change`` is what it does to the node."""
+    """A way to change a priority; ``change`` is what it does to the node."""
 
     name: str
     now: int | None
@@ -46,29 +46,31 @@ class MethodChooser(Struct, frozen=True):
     election: ElectionContext
     backend: ActionBackend
 
+    @property
+    def name(self) -> str:
+        return self.election.view.name
+
     def choose(self, value: int, *, use_track_file: bool | None = None) -> PriorityMethod:
-        """Returns the method for a priority."""
         if use_track_file is False:
             return self._by_config(value)
         reasons = []
-        for control in track_file_controls(self.preflight, self.election.view.name, self.backend):
+        for control in track_file_controls(self.preflight, self.name, self.backend):
             number = self._number_for(control, value)
             others = _others(control)
-            if isinstance(number, int) and (use_track_file or not others):
+            if isinstance(number, str):
+                reasons.append(number)
+            elif others and not use_track_file:
+                reasons.append(f"{control.path} changes more than this priority: {others}")
+            else:
                 method = self.by_track_file(control, number, value)
                 return method if use_track_file or not method.part.steps else _recommended(method, control)
-            reasons.append(
-                number if isinstance(number, str) else f"{control.path} changes more than this priority: {others}"
-            )
         if not use_track_file:
             return self._by_config(value, tuple(reasons))
-        name = self.election.view.name
-        why = "; ".join(reasons) or f"{name} tracks no file whose path is known: change its config instead"
+        why = "; ".join(reasons) or f"{self.name} tracks no file whose path is known: change its config instead"
         part = PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why)
         return PriorityMethod("a track file", self._effective, part, self._as_now)
 
     def by_track_file(self, control: TrackFileControl, number: int, value: int) -> PriorityMethod:
-        """Returns the method that writes this number into this track file."""
         name = f"track file {control.path} (weight {control.weight})"
         if number == control.value:
             return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value), self._as_now)
@@ -82,9 +84,8 @@ class MethodChooser(Struct, frozen=True):
         return PriorityMethod(name, self._effective, part, by_track_value(self.preflight, control.name, number))
 
     def _by_config(self, value: int, reasons: tuple[str, ...] = ()) -> PriorityMethod:
-        """Returns the method that changes its line of the config."""
         view = self.election.view
-        part = change_config_line(self.preflight, view.name, value, self.backend)
+        part = change_config_line(self.preflight, self.name, value, self.backend)
         for why in reasons:
             part = part.with_note(NoteSeverity.NOTE, f"not by its track file: {why}")
         if value == OWNER:
@@ -92,30 +93,27 @@ class MethodChooser(Struct, frozen=True):
             part = part.with_note(NoteSeverity.WARNING, text)
         if not part.steps and all(n.severity < NoteSeverity.UNSAFE for n in part.notes):
             part = self._unchanged(part, value)
-        instance = find_instance(self.preflight.conf, view.name)
+        instance = find_instance(self.preflight.conf, self.name)
         now = view.priority if view.priority is not None else instance.priority if instance else None
-        change = Change(self.preflight.running, self.preflight.conf).with_priority(view.name, value)
+        change = Change(self.preflight.running, self.preflight.conf).with_priority(self.name, value)
         by = f"its config {self.preflight.keepalived.conf} and a reload"
         return PriorityMethod(by, now, part, change if part.steps else self._as_now)
 
     def _unchanged(self, part: PlanPart, value: int) -> PlanPart:
-        text = f"{self.election.view.name} already has priority {value}: nothing to write"
-        return part.with_note(NoteSeverity.NOTE, text)
+        return part.with_note(NoteSeverity.NOTE, f"{self.name} already has priority {value}: nothing to write")
 
     def _number_for(self, control: TrackFileControl, value: int) -> int | str:
         """Returns the number in the file that makes the effective priority this value; or why there is none."""
-        view = self.election.view
         if obstacle := self.backend.obstacle(self.preflight.keepalived, control.path):
             return obstacle
-        if value > MAX_TRACKED or view.priority == OWNER:
+        if value > MAX_TRACKED or self.election.view.priority == OWNER:
             return f"weighted tracks do not count with 255, so {control.name} reaches {LOWEST} to {MAX_TRACKED} only"
         rest = self._without(control)
         if rest is None:
-            return f"the priority of {view.name} without {control.name} is unknown, so the number for it is too"
-        if control.weight and (value - rest) % control.weight == 0:
-            number = (value - rest) // control.weight
-            if number * control.weight > FAULT:
-                return number
+            return f"the priority of {self.name} without {control.name} is unknown, so the number for it is too"
+        difference = value - rest
+        if control.weight and difference % control.weight == 0 and difference > FAULT:
+            return difference // control.weight
         return (
             f"priority {value} cannot be reached exactly from {self._effective} with track file {control.name} "
             f"(weight {control.weight})"
@@ -123,7 +121,8 @@ class MethodChooser(Struct, frozen=True):
 
     @property
     def _as_now(self) -> Change:
-        return Change(self.preflight.running or self.preflight.conf, self.preflight.running or self.preflight.conf)
+        conf = self.preflight.running or self.preflight.conf
+        return Change(conf, conf)
 
     @property
     def _effective(self) -> int | None:
@@ -137,12 +136,9 @@ class MethodChooser(Struct, frozen=True):
         file's part, unless that was clamped to 1 or 254, or the file holds the instance in FAULT.
         """
         view = self.election.view
-        instance = find_instance(self.preflight.running or self.preflight.conf, view.name)
-        tracks = instance.tracks if instance else ()
-        others = [
-            t for t in tracks if (t.kind, t.name) != ("file", control.name) and (t.kind != "interface" or t.weight)
-        ]
-        if not others and view.priority is not None:
+        instance = find_instance(self.preflight.running or self.preflight.conf, self.name)
+        others = [t for t in (instance.tracks if instance else ()) if (t.kind, t.name) != ("file", control.name)]
+        if view.priority is not None and not any(t.kind != "interface" or t.weight for t in others):
             return view.priority
         now = view.effective_priority
         if now is None or now in {LOWEST, MAX_TRACKED} or view.state is VrrpState.FAULT:
@@ -158,11 +154,10 @@ def by_track_value(preflight: Preflight, name: str, number: int) -> Change:
 
 def _others(control: TrackFileControl) -> str:
     """Returns what else would change with it; empty when nothing does."""
-    instances = f"{', '.join(control.shared)} also track it: their priority changes too" if control.shared else ""
-    checked = (
-        f"it is the FILE_CHECK of {', '.join(control.checked)}: their weights change too" if control.checked else ""
-    )
-    return "; ".join(filter(None, (instances, checked)))
+    others = [f"{', '.join(control.shared)} also track it: their priority changes too"] if control.shared else []
+    if control.checked:
+        others.append(f"it is the FILE_CHECK of {', '.join(control.checked)}: their weights change too")
+    return "; ".join(others)
 
 
 def _recommended(method: PriorityMethod, control: TrackFileControl) -> PriorityMethod:

@@ -8,6 +8,7 @@ from kvtui.actions.core.election_context import election_context
 from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.step_kinds import readable_steps
 from kvtui.actions.priority.config_line import find_instance
 from kvtui.actions.priority.methods import LOWEST, MAX_TRACKED, OWNER, MethodChooser
 from kvtui.actions.priority.track_files import track_file_controls
@@ -18,13 +19,12 @@ from kvtui.rules.vrrp.consequences import consequences
 from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.election_context import ElectionContext
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.core.preflight import Preflight
-    from kvtui.actions.core.step import Json
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.priority.methods import PriorityMethod
     from kvtui.model.observation import Observation
@@ -50,9 +50,10 @@ def plan_priority(
     most = MAX_TRACKED if use_track_file else OWNER
     if not LOWEST <= value <= most:
         return _refused(instance, value, f"priority {value} is not between {LOWEST} and {most}")
-    method = MethodChooser(preflight, election, backend).choose(value, use_track_file=use_track_file)
+    chooser = MethodChooser(preflight, election, backend)
+    method = chooser.choose(value, use_track_file=use_track_file)
     summary = f"priority of {instance}: {method.now} → {value}, by {method.name}"
-    return _action(observation, preflight, election, method, summary, value, watch, backend)
+    return _action(observation, chooser, method, summary, value, watch)
 
 
 def plan_reset(
@@ -69,19 +70,21 @@ def plan_reset(
         UnknownInstanceError: there is none of that name.
     """
     election = election_context(observation, instance)
-    steps = [step for entry in entries for step in _done_steps(entry)]
+    done = [e.steps for e in entries if e.in_force and e.verb in (ActionKind.PRIORITY, ActionKind.FAILOVER)]
+    steps = [step for made in done for step in readable_steps(made, SetTrackValue.kind, ReplaceFile.kind)]
     for control in track_file_controls(preflight, instance, backend):
-        pairs = [(int(s["before"]), int(s["after"])) for s in steps if _is_track(s, control.path)]
-        number = _origin(control.value, pairs)
+        numbers = [(s.before, s.after) for s in steps if isinstance(s, SetTrackValue) and s.path == control.path]
+        number = _origin(control.value, numbers)
         if number == control.value:
             continue
         wanted = max(LOWEST, min(MAX_TRACKED, (election.view.priority or 0) + number * control.weight))
-        method = MethodChooser(preflight, election, backend).by_track_file(control, number, wanted)
+        chooser = MethodChooser(preflight, election, backend)
+        method = chooser.by_track_file(control, number, wanted)
         summary = f"restore priority {wanted} of {instance}, by {method.name}"
-        return _action(observation, preflight, election, method, summary, wanted, watch, backend)
+        return _action(observation, chooser, method, summary, wanted, watch)
     found = find_instance(preflight.conf, instance)
     now = found.priority if found else None
-    changes = [(int(s["priority"][0]), int(s["priority"][1])) for s in steps if _is_file(s, instance)]
+    changes = [s.priority for s in steps if isinstance(s, ReplaceFile) and s.instance == instance]
     origin = None if now is None else _origin(now, changes)
     if origin is None or origin == now:
         why = f"the journal has no change of {instance} that led to its priority {now}: nothing to reset"
@@ -90,23 +93,19 @@ def plan_reset(
 
 
 def _action(
-    observation: Observation,
-    preflight: Preflight,
-    election: ElectionContext,
-    method: PriorityMethod,
-    summary: str,
-    value: int,
-    watch: Watch,
-    backend: ActionBackend,
+    observation: Observation, chooser: MethodChooser, method: PriorityMethod, summary: str, value: int, watch: Watch
 ) -> Action:
+    election, steps = chooser.election, method.part.steps
     expected = consequences(observation, method.change)
     predictions = tuple(c.prediction for c in expected)
     mine = next((c for c in expected if c.prediction.instance == election.view.name), None)
     effects = (*sentences(predictions), _wire(election, method, mine))
     plan = method.part.plan(ActionKind.PRIORITY, election.view.name, summary, effects, predictions)
-    steps = method.part.steps
-    verifier = PriorityVerifier(observation, preflight, election, value, expected, watch, steps, backend)
-    return Action(plan, steps, verifier, vips=HeldVips.of(observation, backend))
+    files = tuple(s for s in steps if isinstance(s, ReplaceFile))
+    verifier = PriorityVerifier(
+        observation, chooser.preflight, election, value, expected, mine, watch, files, chooser.backend
+    )
+    return Action(plan, steps, verifier, vips=HeldVips.of(observation, chooser.backend))
 
 
 def _refused(instance: str, value: int, why: str) -> Action:
@@ -117,22 +116,9 @@ def _refused(instance: str, value: int, why: str) -> Action:
     return Action(Plan(ActionKind.PRIORITY, instance, f"priority of {instance}: {value}", notes=notes), (), nothing)
 
 
-def _done_steps(entry: Entry) -> Iterator[Json]:
-    if entry.verb in (ActionKind.PRIORITY, ActionKind.FAILOVER) and entry.in_force:
-        yield from entry.steps
-
-
-def _is_track(step: Json, path: str) -> bool:
-    return step.get("kind") == SetTrackValue.kind and step.get("path") == path
-
-
-def _is_file(step: Json, instance: str) -> bool:
-    return step.get("kind") == ReplaceFile.kind and step.get("instance") == instance
-
-
-def _origin(now: int, pairs: list[tuple[int, int]]) -> int:
-    """Follows back the changes that led to the present value, as long as each joins on to the next."""
-    for before, after in reversed(pairs):
+def _origin(now: int, changes: list[tuple[int, int]]) -> int:
+    """Follows back the changes (before, after) that led to the present value, as long as each leads to the next."""
+    for before, after in reversed(changes):
         if after != now:
             return now
         now = before
