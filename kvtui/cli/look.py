@@ -10,9 +10,8 @@ from msgspec import Struct
 
 from kvtui.cli.output import terminal_width
 from kvtui.model.config import ColourMode
-from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.cells import Cell, Tone, hanging
 from kvtui.presenters.glyphs import ASCII, UNICODE, Glyphs, only_ascii
-from kvtui.presenters.wrapping import hanging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters import ipvs, vips, vrrp
 from kvtui.presenters.cells import Cell, Tone, state_cell
-from kvtui.presenters.host import host_lines
+from kvtui.presenters.sources import host_lines
 
 if TYPE_CHECKING:
     from kvtui.cli.look import Look

@@ -5,16 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from math import ceil, isnan
+from math import ceil, isnan, nan
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.units import per_second
-from kvtui.rules.timeline.history import nice_top
+from kvtui.rules.timeline.history import SPANS, Channel, nice_top
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
+
+    from kvtui.rules.timeline.history import History, Span
 
 AXIS_WIDTH = 5
 """Columns for a number and the axis itself."""
@@ -37,7 +39,7 @@ class Form(StrEnum):
 
 
 class Part(StrEnum):
-    """What a piece of a line is, for its colour."""
+    """The part of a chart that a piece of a line belongs to, for its colour."""
 
     TITLE = "title"
     AXIS = "axis"
@@ -53,8 +55,8 @@ class Chart(Struct, frozen=True):
 
     Attributes:
         values: oldest first, equally spaced; NaN where nothing is known.
-        note: after the title: such as what it adds up to.
         span: length of time, such as ``5m``.
+        note: text after the title.
         spans: all lengths to choose from, the one shown in brackets; empty if there is no choice.
     """
 
@@ -65,20 +67,25 @@ class Chart(Struct, frozen=True):
     spans: str = ""
 
     @property
-    def now(self) -> float | None:
-        return _known(self.values[-1:])
+    def now(self) -> float:
+        return self.values[-1] if self.values else nan
 
     @property
-    def highest(self) -> float | None:
-        return _known(self.values)
+    def highest(self) -> float:
+        return _highest(self.values)
+
+    @property
+    def top(self) -> float:
+        highest = self.highest
+        return nice_top(0.0 if isnan(highest) else highest)
 
 
-def _known(values: Sequence[float]) -> float | None:
-    return max((v for v in values if not isnan(v)), default=None)
+def _highest(values: Sequence[float]) -> float:
+    return max((v for v in values if not isnan(v)), default=nan)
 
 
-def number(value: float | None) -> str:
-    return "?" if value is None else per_second(value)
+def number(value: float) -> str:
+    return "?" if isnan(value) else per_second(value)
 
 
 def title_line(chart: Chart, width: int) -> Line:
@@ -101,7 +108,7 @@ def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]
     has_times, has_axis = height >= 5, width >= MIN_AXIS_COLUMNS
     rows = height - len(lines) - has_times
     room = width - AXIS_WIDTH - 1 if has_axis else width
-    top = nice_top(chart.highest or 0.0)
+    top = chart.top
     labels = {0: number(top), rows - 1: "0"} if rows > 1 else {0: number(top)}
     if rows >= 4 and rows % 2 == 0:
         labels[rows // 2] = number(top / 2)
@@ -111,14 +118,11 @@ def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]
         axis = labels.get(row, "").rjust(AXIS_WIDTH) + (tick if row in labels else bar) if has_axis else ""
         lines.append(((axis, Part.AXIS), (text, Part.AREA)))
     if has_times:
-        lines.append(((_times(chart.span, room, form).rjust(width)[:width], Part.AXIS),))
+        dash = "-" if form is Form.ASCII else "─"
+        first, last = f"-{chart.span} ", " now"
+        times = first + dash * max(0, room - len(first) - len(last)) + last
+        lines.append(((times.rjust(width)[:width], Part.AXIS),))
     return lines
-
-
-def _times(span: str, room: int, form: Form) -> str:
-    dash = "-" if form is Form.ASCII else "─"
-    first, last = f"-{span} ", " now"
-    return first + dash * max(0, room - len(first) - len(last)) + last
 
 
 def plot(values: Sequence[float], width: int, rows: int, top: float, form: Form) -> list[str]:
@@ -148,7 +152,7 @@ def _height(value: float, levels: int, top: float) -> int:
 def resampled(values: Sequence[float], count: int) -> list[float]:
     """Returns ``count`` values; where several fall into one, the highest, so that no peak disappears."""
     if not values or count <= 0:
-        return [float("nan")] * max(0, count)
+        return [nan] * max(0, count)
     return [
         values[first] if first + 1 >= end else _highest(values[first:end]) for first, end in _ranges(len(values), count)
     ]
@@ -160,11 +164,6 @@ def _ranges(available: int, count: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairwise(edges))
 
 
-def _highest(values: Sequence[float]) -> float:
-    known = _known(values)
-    return float("nan") if known is None else known
-
-
 def chart_line(chart: Chart, width: int, form: Form) -> str:
     """Returns a chart in one line: title, present and highest value, area, span."""
     head = f"{chart.title:<8} {number(chart.now):>5}  max {number(chart.highest):<5} "
@@ -172,4 +171,40 @@ def chart_line(chart: Chart, width: int, form: Form) -> str:
     room = width - len(head) - len(tail)
     if room < 4:
         return head.rstrip()[:width]
-    return head + plot(chart.values, room, 1, nice_top(chart.highest or 0.0), form)[0] + tail
+    return head + plot(chart.values, room, 1, chart.top, form)[0] + tail
+
+
+# --- charts of the traffic of a VIP, a virtual server or a real server
+
+
+def spans_text(span: Span) -> str:
+    return " ".join(f"[{s.label}]" if s is span else s.label for s in SPANS)
+
+
+def connections_chart(history: History, key: Hashable, span: Span) -> Chart:
+    return Chart("conn/s", _with_now(history, key, span, Channel.CONNECTIONS), span.label, spans=spans_text(span))
+
+
+def bytes_chart(history: History, key: Hashable, span: Span) -> Chart:
+    """Returns the chart of bytes in both directions; the present value of each is its note.
+
+    With direct routing and tunnels IPVS does not see the answers: out is 0.
+    """
+    incoming, outgoing = (_with_now(history, key, span, c) for c in (Channel.IN_BYTES, Channel.OUT_BYTES))
+    both = [i + o for i, o in zip(incoming, outgoing, strict=True)]
+    parts = (("in", incoming[-1]), ("out", outgoing[-1]))
+    note = "  ".join(f"{name} {per_second(value)}" for name, value in parts if not isnan(value))
+    return Chart("bytes/s", both, span.label, note)
+
+
+def traffic_charts(history: History, key: Hashable, span: Span) -> tuple[Chart, Chart]:
+    return (connections_chart(history, key, span), bytes_chart(history, key, span))
+
+
+def _with_now(history: History, key: Hashable, span: Span, channel: Channel) -> list[float]:
+    """Returns the values of a span; the newest step of a longer one is not complete, and is the present value."""
+    values = history.series(key, span, channel)
+    if span is SPANS[0]:
+        return values
+    now = history.latest(key, channel)
+    return [*values[1:], nan if isnan(now) else now]

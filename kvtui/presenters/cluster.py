@@ -11,14 +11,14 @@ from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters.cells import SEVERITY_TONES, STATE_TONES, Cell, Tone
 from kvtui.presenters.cluster_document import finding_counts
-from kvtui.presenters.cluster_figure import router_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from kvtui.model.cluster import ClusterNode, ClusterView, ReportedInstance, Router
+    from kvtui.model.cluster import ClusterNode, ClusterView, Member, Report, ReportedInstance, Router
     from kvtui.model.finding import Finding
     from kvtui.presenters.cells import Line
+    from kvtui.presenters.cluster_document import FindingCounts
     from kvtui.presenters.glyphs import Glyphs
 
 NO_HOSTS = (
@@ -38,20 +38,16 @@ NODE_HEAD = (
     "AGE",
 )  # fmt: skip
 MAX_MATRIX_NODES = 10
-"""A larger matrix does not fit a screen; what is not heard is listed below it."""
-_HEARD_TONES = {Heard.HEARD: Tone.GOOD, Heard.LOST: Tone.BAD, Heard.REJECTED: Tone.BAD}
+"""A larger matrix does not fit a screen; ``hearing_lines`` has all that is not heard."""
 
 
 class NodeCells:
-    """The rows of one view; what only some nodes have stands out."""
+    """The rows of one view; values that only some nodes have are highlighted."""
 
     def __init__(self, view: ClusterView, dash: str, self_mark: str) -> None:
         self._dash, self._mark = dash, self_mark
-        reports = [n.report.comparison for n in view.nodes if n.report]
-        self._usual_config = _usual([r.config_hash for r in reports])
-        self._usual_ipvs = _usual([r.ipvs_digest for r in reports])
-        self._usual_kvtui = _usual([r.kvtui for r in reports])
-        self._usual_keepalived = _usual([_keepalived(n) for n in view.nodes if n.report])
+        rows = zip(*(_compared_values(n.report) for n in view.nodes if n.report), strict=True)
+        self._usual = [_most_frequent(values) for values in rows]
 
     def cells(self, node: ClusterNode) -> tuple[Cell, ...]:
         name = Cell(f"{self._mark if node.is_self else ''}{plain(node.name)}", Tone.STRONG)
@@ -59,44 +55,22 @@ class NodeCells:
         report = node.report
         if report is None or node.state in {NodeState.HEARD, NodeState.FAILED}:  # VIPs of a report before would mislead
             return (name, state, Cell(plain(node.detail), NODE_TONES[node.state]), *(Cell(""),) * 8, _age_cell(node))
-        compared, counts = report.comparison, finding_counts(report)
-        held = tuple(v.address for v in report.vips or () if v.present)
-        problems = (
-            Cell("?", Tone.DIM)
-            if counts is None
-            else Cell(
-                f"{counts.critical} critical"
-                if counts.critical
-                else f"{counts.warning} warning"
-                if counts.warning
-                else "none",
-                Tone.BAD if counts.critical else Tone.WARN if counts.warning else Tone.NORMAL,
-            )
-        )
-        drained = compared.drained
+        config, ipvs, keepalived, kvtui = map(self._compared, _compared_values(report), self._usual)
+        cps, drained = report.comparison.cps, report.comparison.drained
         return (
             name,
             state,
-            self._instances(node),
-            Cell(str(len(held)) if report.vips is not None else "?"),
-            problems,
-            Cell(self._dash if compared.cps is None else per_second(compared.cps), volatile=True),
-            self._compared(compared.config_hash, self._usual_config),
-            self._compared(compared.ipvs_digest, self._usual_ipvs),
+            _instances_cell(node, report.vrrp_instances or ()),
+            Cell("?" if report.vips is None else str(sum(1 for v in report.vips if v.present))),
+            _findings_cell(finding_counts(report)),
+            Cell(self._dash if cps is None else per_second(cps), volatile=True),
+            config,
+            ipvs,
             Cell(self._dash if drained is None else str(len(drained)), Tone.WARN if drained else Tone.NORMAL),
-            self._compared(_keepalived(node), self._usual_keepalived),
-            self._compared(compared.kvtui or "older", self._usual_kvtui),
+            keepalived,
+            kvtui if report.comparison.kvtui else Cell("older", Tone.WARN),
             _age_cell(node),
         )
-
-    def _instances(self, node: ClusterNode) -> Cell:
-        instances = (node.report.vrrp_instances if node.report else None) or ()
-        if node.state is not NodeState.LIVE:
-            return Cell(plain(node.detail), NODE_TONES[node.state])
-        text = ", ".join(f"{plain(i.name)} {instance_text(i)}" for i in instances) or "no VRRP instance"
-        tones = [STATE_TONES.get(i.state, Tone.WARN) for i in instances]  # type: ignore[call-overload]
-        tone = next((t for t in (Tone.BAD, Tone.WARN, Tone.GOOD) if t in tones), Tone.NORMAL)
-        return Cell(text, tone)
 
     def _compared(self, value: str | None, usual: str | None) -> Cell:
         if not value:
@@ -104,26 +78,46 @@ class NodeCells:
         return Cell(plain(value, 20), Tone.NORMAL if value == usual else Tone.WARN)
 
 
+def _compared_values(report: Report) -> tuple[str | None, ...]:
+    """Returns the values that should be equal on all nodes: config, IPVS, versions of keepalived and kvtui."""
+    compared = report.comparison
+    keepalived = next((k.version or "?" for k in report.keepalived), "none")
+    return (compared.config_hash, compared.ipvs_digest, keepalived, compared.kvtui)
+
+
+def _most_frequent(values: Iterable[str | None]) -> str | None:
+    """Returns None if two values are equally frequent, so that both are highlighted."""
+    most = Counter(v for v in values if v).most_common(2)
+    return most[0][0] if most and (len(most) == 1 or most[0][1] > most[1][1]) else None
+
+
+def _instances_cell(node: ClusterNode, instances: Sequence[ReportedInstance]) -> Cell:
+    if node.state is not NodeState.LIVE:
+        return Cell(plain(node.detail), NODE_TONES[node.state])
+    states = ((i, "?" if i.current_priority is None else i.current_priority) for i in instances)
+    text = ", ".join(f"{plain(i.name)} {plain(i.state)} {priority}" for i, priority in states)
+    tones = [_state_tone(i) for i in instances]
+    tone = next((t for t in (Tone.BAD, Tone.WARN, Tone.GOOD) if t in tones), Tone.NORMAL)
+    return Cell(text or "no VRRP instance", tone)
+
+
+def _state_tone(instance: ReportedInstance) -> Tone:
+    return STATE_TONES.get(instance.state, Tone.WARN)  # type: ignore[call-overload,no-any-return]
+
+
+def _findings_cell(counts: FindingCounts | None) -> Cell:
+    if counts is None:
+        return Cell("?", Tone.DIM)
+    if counts.critical:
+        return Cell(f"{counts.critical} critical", Tone.BAD)
+    return Cell(f"{counts.warning} warning", Tone.WARN) if counts.warning else Cell("none")
+
+
 def _age_cell(node: ClusterNode) -> Cell:
     """Live nodes have no exact age: an idle screen is not redrawn."""
     if node.age is None or node.state is NodeState.LIVE:
         return Cell("now" if node.age is not None else "", Tone.DIM)
     return Cell(ago(node.age), Tone.WARN, volatile=True)
-
-
-def instance_text(instance: ReportedInstance) -> str:
-    priority = "?" if instance.current_priority is None else str(instance.current_priority)
-    return f"{plain(instance.state)} {priority}"
-
-
-def _usual(values: list[str | None]) -> str | None:
-    """Returns the most frequent value; of two equally frequent ones none, so that both stand out."""
-    most = Counter(v for v in values if v).most_common(2)
-    return most[0][0] if most and (len(most) == 1 or most[0][1] > most[1][1]) else None
-
-
-def _keepalived(node: ClusterNode) -> str | None:
-    return next((k.version or "?" for k in node.report.keepalived), "none") if node.report else None
 
 
 ROUTER_HEAD = ("INSTANCE", "VRID", "VIPS", "MASTER", "NEXT IN LINE")
@@ -140,11 +134,11 @@ def router_cells(router: Router) -> tuple[Cell, ...]:
         Cell("/".join(map(str, router.vrids)) or "?", Tone.BAD if len(router.vrids) > 1 else Tone.NORMAL),
         Cell(" ".join(map(plain, router.vips)) or "none"),
         owner,
-        Cell(next_text(router)),
+        Cell(_next_text(router)),
     )
 
 
-def next_text(router: Router) -> str:
+def _next_text(router: Router) -> str:
     follows = router.next
     if follows is None:
         return "–" if len(router.masters) < 2 else f"{len(router.masters)} masters"
@@ -154,34 +148,25 @@ def next_text(router: Router) -> str:
     return f"{plain(follows.node)} within {follows.seconds:g} s ({plain(follows.because)}{sure})"
 
 
-def heard_mark(heard: Heard, glyphs: Glyphs) -> str:
-    return {
-        Heard.HEARD: glyphs.marks["ok"],
-        Heard.SILENT: glyphs.marks["none"],
-        Heard.LOST: glyphs.marks["broken"],
-        Heard.REJECTED: "!",
-        Heard.UNKNOWN: glyphs.marks["unknown"],
-    }[heard]
-
-
 def matrix(view: ClusterView, router: Router, glyphs: Glyphs) -> list[tuple[Cell, ...]] | None:
     """Returns a row for each listener, the first row names the speakers; None where it is too large."""
     names = [m.node for m in router.members]
     if len(names) > MAX_MATRIX_NODES or len(names) < 2:
         return None
-    cells = {(h.listener, h.speaker): h.heard for h in view.hearing if h.router == router.name}
-    rows = [(Cell(f"{plain(router.name)}: HEARS", Tone.DIM), *(Cell(plain(n), Tone.DIM) for n in names))]
-    for listener in names:
-        marks = [
-            Cell("") if heard is None else Cell(heard_mark(heard, glyphs), _HEARD_TONES.get(heard, Tone.DIM))
-            for heard in (cells.get((listener, speaker)) for speaker in names)
-        ]
-        rows.append((Cell(plain(listener)), *marks))
-    return rows
+    marks = {
+        Heard.HEARD: Cell(glyphs.marks["ok"], Tone.GOOD),
+        Heard.SILENT: Cell(glyphs.marks["none"], Tone.DIM),
+        Heard.LOST: Cell(glyphs.marks["broken"], Tone.BAD),
+        Heard.REJECTED: Cell("!", Tone.BAD),
+        Heard.UNKNOWN: Cell(glyphs.marks["unknown"], Tone.DIM),
+    }
+    cells = {(h.listener, h.speaker): marks[h.heard] for h in view.hearing if h.router == router.name}
+    head = (Cell(f"{plain(router.name)}: HEARS", Tone.DIM), *(Cell(plain(n), Tone.DIM) for n in names))
+    return [head, *((Cell(plain(ear)), *(cells.get((ear, mouth), Cell("")) for mouth in names)) for ear in names)]
 
 
 def hearing_lines(view: ClusterView) -> list[str]:
-    """Returns a sentence for everything that is not heard and that no finding tells (yet)."""
+    """Returns a sentence for each node that is not heard, unless a finding reports it."""
     found = {f.object for f in view.findings}
     lines = []
     for h in view.hearing:
@@ -201,12 +186,15 @@ def difference_lines(view: ClusterView) -> list[str]:
 
 
 def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[Line]:
-    """Returns what stands below the nodes: what is critical, owners, who hears whom, other findings, differences."""
+    """Returns critical findings, owners, who hears whom, other findings, differences."""
     lines = _finding_lines(f for f in view.findings if f.severity is Severity.CRITICAL)
     for router in view.routers:
-        _name, _vrid, _vips, owner, follows = router_cells(router)
-        lines += router_figure(router, owner, follows.text, ascii_only=glyphs.dash.isascii())
-        lines += _matrix_lines(view, router, glyphs)
+        lines += _router_figure(router, ascii_only=glyphs.dash.isascii())
+        rows = matrix(view, router, glyphs) or []
+        widths = [max(len(cell.text) for cell in column) + 2 for column in zip(*rows, strict=True)]
+        for row in rows:
+            padded = (Cell(cell.text.ljust(width), cell.tone) for cell, width in zip(row, widths, strict=True))
+            lines.append((Cell("  "), *padded))
     lines += [(Cell(line, Tone.BAD),) for line in hearing_lines(view)]
     lines += _finding_lines(f for f in view.findings if f.severity is not Severity.CRITICAL)
     if differing := difference_lines(view):
@@ -218,12 +206,6 @@ def _finding_lines(findings: Iterable[Finding]) -> list[Line]:
     return [(Cell(line, tone),) for f in findings for line, tone in cluster_finding_lines(f)]
 
 
-def _matrix_lines(view: ClusterView, router: Router, glyphs: Glyphs) -> list[Line]:
-    rows = matrix(view, router, glyphs) or []
-    widths = [max(len(row[i].text) for row in rows) + 2 for i in range(len(rows[0]))] if rows else []
-    return [(Cell("  "), *(Cell(c.text.ljust(w), c.tone) for c, w in zip(row, widths, strict=True))) for row in rows]
-
-
 def cluster_finding_lines(finding: Finding) -> list[tuple[str, Tone]]:
     title = (f"{finding.severity.value.upper():<8} {plain(finding.title)}", SEVERITY_TONES[finding.severity])
     evidence = [(f"  {plain(e)}", Tone.NORMAL) for e in finding.evidence]
@@ -231,13 +213,66 @@ def cluster_finding_lines(finding: Finding) -> list[tuple[str, Tone]]:
 
 
 def has_kvtui(node: ClusterNode) -> bool:
-    """Whether kvtui can be opened there, as far as is known; else the node's detail says why not."""
-    report = node.report
+    """Whether kvtui can be opened there, as far as known; else the node's detail says why not."""
     opened = node.state in {NodeState.CONNECTING, NodeState.LIVE, NodeState.LATE}
-    return opened and (report is None or report.comparison.kvtui != NO_KVTUI)
+    return opened and (node.report is None or node.report.comparison.kvtui != NO_KVTUI)
 
 
 def summary(view: ClusterView) -> str:
     states = Counter(n.state for n in view.nodes)
     parts = [f"{states[s]} {s.value}" for s in NodeState if states[s]]
     return f"{len(view.nodes)} nodes: {', '.join(parts)}"
+
+
+# --- the figure of a virtual router: its VIPs, a solid arrow to the owner, a broken one to the next master
+
+MAX_ROWS = 8
+"""VIPs, and nodes, of which more are only counted."""
+LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
+JOINTS = {
+    LEFT: "─", LEFT | RIGHT: "─", LEFT | DOWN: "┐", LEFT | UP: "┘", LEFT | UP | DOWN: "┤", LEFT | RIGHT | DOWN: "┬",
+    LEFT | RIGHT | UP: "┴", LEFT | RIGHT | UP | DOWN: "┼", RIGHT | UP: "└", RIGHT | UP | DOWN: "├", UP | DOWN: "│",
+}  # fmt: skip
+OWNS, FOLLOWS, NO_ARROW = "──▶ ", "╌╌▷ ", "    "
+ASCII_OF = str.maketrans("─╌│▶▷┐┘┤┬┴┼└├", "-.|>>++++++++")
+
+
+def _router_figure(router: Router, *, ascii_only: bool) -> list[Line]:
+    *_, owner, follows = router_cells(router)
+    nodes = sorted(router.members, key=lambda m: (m.node not in router.masters, not _is_next(router, m)))
+    left = _limited([plain(vip) for vip in router.vips] or ["no VIP"], "VIPs")
+    arrows = [OWNS if m.node in router.masters else FOLLOWS if _is_next(router, m) else NO_ARROW for m in nodes]
+    last = max([len(left) - 1, *(i for i, arrow in enumerate(arrows[:MAX_ROWS]) if arrow != NO_ARROW)])
+    right = _limited([f"{plain(m.node)}  {m.instance.address or '?'}" for m in nodes], "nodes")
+    widths = max(map(len, left)), max(map(len, right))
+    title = (Cell(plain(router.name), Tone.STRONG), Cell("  master "), owner, Cell(f"; next: {follows.text}"))
+    lines: list[Line] = [title]
+    for row in range(max(len(left), len(right))):
+        vip = left[row] if row < len(left) else ""
+        arrow = arrows[row] if row < len(right) and row < MAX_ROWS else NO_ARROW
+        sides = LEFT * bool(vip) | RIGHT * (arrow != NO_ARROW)
+        sides |= UP * (0 < row <= last) | DOWN * (row < last)
+        drawn = f" {'─' if vip else ' '}{JOINTS.get(sides, ' ')}{arrow}"
+        text = drawn.translate(ASCII_OF) if ascii_only else drawn
+        name = right[row] if row < len(right) else ""
+        line = (Cell(f"  {vip:<{widths[0]}}"), Cell(text, Tone.GOOD if arrow == OWNS else Tone.DIM))
+        state = _state(nodes[row]) if name and row < MAX_ROWS else Cell("")
+        lines.append((*line, Cell(f"{name:<{widths[1]}}  "), state))
+    return lines
+
+
+def _is_next(router: Router, member: Member) -> bool:
+    return router.next is not None and router.next.node == member.node
+
+
+def _state(member: Member) -> Cell:
+    i = member.instance
+    if not member.is_current:
+        return Cell("not known now", Tone.WARN)
+    priority = "?" if i.current_priority is None else i.current_priority
+    return Cell(f"{plain(i.state):<6} {priority}", _state_tone(i))
+
+
+def _limited(texts: Sequence[str], what: str) -> list[str]:
+    more = len(texts) - MAX_ROWS
+    return [*texts[:MAX_ROWS], f"{more} more {what}"] if more > 0 else list(texts)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from msgspec import Meta, convert, to_builtins
+from msgspec import convert, to_builtins
 
 from kvtui.model.cluster import ClusterNode, ClusterView, Heard, NodeState, Report
 from kvtui.model.finding import Severity
 from kvtui.presenters import contract
-from kvtui.presenters.contract import Contract, Count, Time
-from kvtui.presenters.documents import status
+from kvtui.presenters.contract import Contract, Count, SchemaVersion, Time
+from kvtui.presenters.documents import status, timestamp
 
 if TYPE_CHECKING:
     from kvtui.model.cluster import Router
@@ -113,7 +112,7 @@ class NodeDifference(Contract, frozen=True):
 class Cluster(Contract, frozen=True):
     """All nodes side by side (kvtui cluster)."""
 
-    schema: Annotated[Literal[1], Meta(extra_json_schema={"const": contract.SCHEMA_VERSION})]
+    schema: SchemaVersion
     time: Time
     nodes: list[NodeRow]
     routers: list[RouterRow]
@@ -140,7 +139,7 @@ def finding_counts(report: Report) -> FindingCounts | None:
 def cluster_document(view: ClusterView) -> Cluster:
     return Cluster(
         schema=1,
-        time=datetime.fromtimestamp(view.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        time=timestamp(view.time),
         nodes=[_node(n) for n in view.nodes],
         routers=[_router(r) for r in view.routers],
         hearing=[HearingCell(h.router, h.listener, h.speaker, h.heard, h.age, h.cause, h.remedy) for h in view.hearing],

@@ -1,26 +1,25 @@
-"""The public JSON (schema 1): one definition gives the objects, the JSON and its schema.
+"""The public JSON (schema 1): objects, JSON and schema from one definition. Docstrings are the schema's descriptions.
 
-Field names are an API (``docs/architecture.md``). A missing value is null, never invented; times are RFC 3339 in UTC;
-addresses are text; counters are integers. A class's docstring is its description in ``kvtui schema``.
+Field names are an API (``docs/architecture.md``). A missing value is null, never invented; times are RFC 3339 in UTC.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import force_setattr
 
 from kvtui.model.finding import Severity  # noqa: TC001 - msgspec reads the annotations
 from kvtui.model.ipvs import ForwardingMethod, Protocol  # noqa: TC001
-from kvtui.model.mapping import MappingState  # noqa: TC001
+from kvtui.model.mapping import Dialect, MappingState  # noqa: TC001
 from kvtui.model.observation import ManagedBy, RealServerState  # noqa: TC001
 from kvtui.model.source import SourceName, SourceState  # noqa: TC001
 from kvtui.model.vrrp import HmacMode, VrrpState  # noqa: TC001
 from kvtui.rules.chain import Layer, Mark  # noqa: TC001
+from kvtui.rules.mapping.drift import DifferenceKind  # noqa: TC001
 
-SCHEMA_VERSION = 1
-
+SchemaVersion = Annotated[Literal[1], Meta(extra_json_schema={"const": 1})]
 Count = Annotated[int, Meta(ge=0)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
@@ -48,7 +47,7 @@ class Source(Contract, frozen=True):
 class Head(Contract, frozen=True):
     """What every document begins with."""
 
-    schema: Annotated[Literal[1], Meta(extra_json_schema={"const": SCHEMA_VERSION})]
+    schema: SchemaVersion
     time: Time
     node: Node
     sources: list[Source]
@@ -256,16 +255,6 @@ class Finding(Contract, frozen=True):
     object: str
 
 
-Findings = Annotated[
-    list[Finding] | None,
-    Meta(
-        description="Of triage, worst first. Null where it was not asked for: what may be transient must persist for "
-        "some seconds, so a status read once has those of the journal only (a priority that kvtui wrote and a "
-        "controller overwrote), or null. See kvtui triage, or kvtui status --watch."
-    ),
-]
-
-
 class Nic(Contract, frozen=True):
     """A network interface and its counters since it came up; speed in Mbit/s, null when the driver does not say."""
 
@@ -328,7 +317,14 @@ class Status(Head, frozen=True):
     vips: list[Vip] | None
     virtual_servers: list[VirtualServer] | None
     mappings: list[Mapping] | None
-    findings: Findings
+    findings: Annotated[
+        list[Finding] | None,
+        Meta(
+            description="Of triage, worst first. Null where it was not asked for: what may be transient must persist "
+            "for some seconds, so a status read once has those of the journal only (a priority that kvtui wrote and a "
+            "controller overwrote), or null. See kvtui triage, or kvtui status --watch."
+        ),
+    ]
     host: Host | None
     comparison: Comparison
 
@@ -349,3 +345,54 @@ class Trace(Head, frozen=True):
     vip: str
     mapping: MappingEntry | None
     chains: list[PortChain]
+
+
+class Skipped(Contract, frozen=True):
+    """What the controller leaves out."""
+
+    vip: str
+    port: Count | None
+    why: str
+
+
+class RealServerKey(Contract, frozen=True):
+    """Which real server."""
+
+    address: str
+    port: Count
+
+
+class Difference(Contract, frozen=True):
+    """One difference of a config from what the controller should have written; null where it says nothing."""
+
+    kind: DifferenceKind
+    text: str
+    vip: str | None
+    port: Count | None
+    protocol: Protocol | None
+    real_server: RealServerKey | None
+    value: str | None
+    wanted: str | None
+    found: str | None
+    service: str | None
+    pod: str | None
+
+
+Compared = Annotated[
+    list[Difference] | UnsetType | None,
+    Meta(description="With --diff alone. Null where that config, or what is expected, is not known."),
+]
+
+
+class Render(Head, frozen=True):
+    """What the controller should have written (kvtui render); text is null when something that it needs is missing."""
+
+    dialect: Dialect
+    dialect_reason: str
+    text: str | None
+    vips: list[str] | None
+    skipped: list[Skipped]
+    missing: list[str]
+    assumed: list[str]
+    file: Compared = UNSET
+    running: Compared = UNSET

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, convert
 
 from kvtui.model.ip import canonical_or_same
-from kvtui.presenters import contract, render_contract
+from kvtui.presenters import contract
 from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
 from kvtui.rules.cluster.comparison import comparison
 from kvtui.rules.mapping.drift import drift
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.mapping import Mapping
-    from kvtui.model.observation import InstanceView, Observation, VirtualServerView
+    from kvtui.model.observation import Observation
     from kvtui.rules.chain import Links, Port
     from kvtui.rules.mapping.controller import ControllerSettings
-    from kvtui.rules.mapping.drift import Difference
     from kvtui.rules.mapping.expected import Expected
 
 T = TypeVar("T", bound=Struct)
@@ -41,12 +40,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
 """Which members each command prints after the head."""
 
 
-def timestamp(seconds: float | None) -> str | None:
-    """Seconds since the epoch → RFC 3339 in UTC with milliseconds; None stays None."""
-    return None if seconds is None else _time(seconds)
-
-
-def _time(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """Returns RFC 3339 in UTC with milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -55,7 +50,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _part(kind: type[T], value: object, **other: object) -> T:
-    """The fields of ``kind`` from the attributes of ``value``, and ``other`` ones that it lacks or has otherwise."""
+    """Makes a ``kind`` from the attributes of ``value``, and ``other`` ones that it lacks or has otherwise."""
     same = {name: getattr(value, name) for name in kind.__struct_fields__ if name not in other}
     return kind(**{n: list(v) if isinstance(v, tuple) else v for n, v in same.items()}, **other)
 
@@ -68,15 +63,15 @@ def _all(kind: type[T], values: Iterable[object] | None) -> list[T] | None:
 def head(seen: Observation) -> Document:
     snapshot = seen.snapshot
     return {
-        "schema": contract.SCHEMA_VERSION,
-        "time": _time(snapshot.time),
+        "schema": 1,
+        "time": timestamp(snapshot.time),
         "node": _part(contract.Node, snapshot.node),
         "sources": [_part(contract.Source, s, age_seconds=_rounded(s.age(snapshot.time))) for s in snapshot.sources],
     }
 
 
 def status(seen: Observation, view: str = "status") -> Document:
-    """The document of one observation, or the part of it that a command is about (a key of ``VIEWS``)."""
+    """Returns the document of one observation, or the part of it that a command is about (a key of ``VIEWS``)."""
     return {name: list(value) if isinstance(value, Iterator) else value for name, value in members(seen, view)}
 
 
@@ -107,7 +102,7 @@ def chain_of_port(port: Port | None, links: Links) -> contract.PortChain:
 
 
 def render(seen: Observation, settings: ControllerSettings, result: Expected, *, diff: bool) -> Document:
-    """The document of ``kvtui render``; with ``diff`` file and running config are compared with the result."""
+    """Returns the document of ``kvtui render``; ``diff`` compares file and running config with the result."""
     snapshot = seen.snapshot
     compared = {"file": snapshot.conf, "running": snapshot.running} if diff else {}
     return {
@@ -116,7 +111,7 @@ def render(seen: Observation, settings: ControllerSettings, result: Expected, *,
         "dialect_reason": settings.why_dialect,
         "text": result.text,
         "vips": result.vips if result.read else None,
-        "skipped": _all(render_contract.Skipped, result.skipped),
+        "skipped": _all(contract.Skipped, result.skipped),
         "missing": result.missing,
         "assumed": result.notes,
     } | {name: _differences(result, conf) for name, conf in compared.items()}
@@ -124,25 +119,25 @@ def render(seen: Observation, settings: ControllerSettings, result: Expected, *,
 
 def _keepalived(seen: Observation) -> list[contract.Keepalived]:
     return [
-        _part(contract.Keepalived, k, children=_part(contract.Children, k.children), started=_time(k.started))
+        _part(contract.Keepalived, k, children=_part(contract.Children, k.children), started=timestamp(k.started))
         for k in seen.snapshot.keepalived
     ]
 
 
-def _instance(view: InstanceView) -> contract.Instance:
-    master = view.master
-    return _part(
-        contract.Instance,
-        view,
-        since=timestamp(view.since),
-        master=_part(contract.Master, master, self_=master.is_self) if master else None,
-        peers=[_part(contract.Peer, p, age_seconds=_rounded(p.age_seconds)) for p in view.peers],
-        auth_hmac=_part(contract.AuthHmac, view.auth_hmac) if view.auth_hmac else None,
-    )
-
-
-def _virtual_server(view: VirtualServerView) -> contract.VirtualServer:
-    return convert(view, contract.VirtualServer, from_attributes=True)
+def _instances(seen: Observation) -> list[contract.Instance] | None:
+    if seen.vrrp_instances is None:
+        return None
+    return [
+        _part(
+            contract.Instance,
+            view,
+            since=None if view.since is None else timestamp(view.since),
+            master=_part(contract.Master, view.master, self_=view.master.is_self) if view.master else None,
+            peers=[_part(contract.Peer, p, age_seconds=_rounded(p.age_seconds)) for p in view.peers],
+            auth_hmac=_part(contract.AuthHmac, view.auth_hmac) if view.auth_hmac else None,
+        )
+        for view in seen.vrrp_instances
+    ]
 
 
 def _mappings(seen: Observation) -> list[contract.Mapping] | None:
@@ -152,30 +147,31 @@ def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     return [_part(contract.Mapping, m, chain=chain(chain_of(index, canonical_or_same(m.vip)))) for m in seen.mappings]
 
 
-def _differences(result: Expected, conf: Conf | None) -> list[render_contract.Difference] | None:
+def _differences(result: Expected, conf: Conf | None) -> list[contract.Difference] | None:
     if conf is None or not result.read:
         return None
-    return [_difference(d) for d in drift(result, conf)]
-
-
-def _difference(found: Difference) -> render_contract.Difference:
-    return _part(
-        render_contract.Difference,
-        found,
-        port=found.server.port if found.server else None,
-        protocol=found.server.protocol if found.server else None,
-        real_server=render_contract.RealServerKey(*found.real) if found.real else None,
-        service="/".join(found.service) if found.service else None,
-        pod="/".join(found.pod) if found.pod else None,
-    )
+    return [
+        _part(
+            contract.Difference,
+            found,
+            port=found.server.port if found.server else None,
+            protocol=found.server.protocol if found.server else None,
+            real_server=contract.RealServerKey(*found.real) if found.real else None,
+            service="/".join(found.service) if found.service else None,
+            pod="/".join(found.pod) if found.pod else None,
+        )
+        for found in drift(result, conf)
+    ]
 
 
 MEMBERS: dict[str, Callable[[Observation], object]] = {
     "keepalived": _keepalived,
-    "vrrp_instances": lambda seen: None if seen.vrrp_instances is None else [_instance(i) for i in seen.vrrp_instances],
+    "vrrp_instances": _instances,
     "vips": lambda seen: _all(contract.Vip, seen.vips),
     "virtual_servers": lambda seen: (
-        None if seen.virtual_servers is None else map(_virtual_server, seen.virtual_servers)
+        None
+        if seen.virtual_servers is None
+        else (convert(v, contract.VirtualServer, from_attributes=True) for v in seen.virtual_servers)
     ),
     "mappings": _mappings,
     "findings": lambda seen: _all(contract.Finding, seen.findings),

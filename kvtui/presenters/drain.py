@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.actions.drain.drain_progress import seconds_left
 from kvtui.model.ipvs import endpoint
 from kvtui.model.units import ago
-from kvtui.presenters.chart import Chart
-from kvtui.presenters.traffic import spans_text
+from kvtui.presenters.chart import Chart, spans_text
 from kvtui.rules.timeline.history import SPANS, Channel, server_key
 
 if TYPE_CHECKING:

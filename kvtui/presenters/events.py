@@ -9,9 +9,8 @@ from kvtui.model.event import Event, EventKind
 from kvtui.model.finding import Severity
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone, text_lines
+from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone, text_lines, wrapped
 from kvtui.presenters.journal import result_text, who_text
-from kvtui.presenters.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,9 +1,11 @@
-"""The header's chips: where this is, the node, keepalived, its VIPs, findings, and sources that are not well."""
+"""The two lines on top of a screen: the header (node, keepalived, VIPs, findings, sources) and the tabs."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from kvtui.model.finding import Severity
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
@@ -17,13 +19,12 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
+    from kvtui.presenters.views import View
 
 GAP = 2
 """Blanks between two chips."""
-
 LABEL_TONES = {"live": Tone.CHIP_LIVE, "lab": Tone.CHIP_LAB, "demo": Tone.CHIP_DEMO}
 """Other labels (a replay, a bundle) are of the past."""
-
 SHORT_NAMES = {
     SourceName.ADVERTS: "wire",
     SourceName.IPVS: "IPVS",
@@ -31,7 +32,6 @@ SHORT_NAMES = {
     SourceName.KUBERNETES: "k8s",
 }
 MARKS = {SourceState.DEGRADED: ("?", Tone.WARN), SourceState.UNAVAILABLE: ("!", Tone.BAD)}
-
 PRIORITY = (0, 1, 3, 4, 5, 2, 6, 7)
 """Indexes of the chips, the most important first."""
 
@@ -46,20 +46,22 @@ def header_line(
 
     It has no seconds, so that an idle screen is not redrawn. ``sources`` is the key that shows the sources.
     """
-    at = datetime.fromtimestamp(observation.snapshot.time).astimezone()
+    snapshot = observation.snapshot
+    at = datetime.fromtimestamp(snapshot.time).astimezone()
     clock = f"{at:%H:%M}"
-    where = (Cell(f" {label.upper()} ", LABEL_TONES.get(label, Tone.CHIP_PAST)),)
+    where = Cell(f" {label.upper()} ", LABEL_TONES.get(label, Tone.CHIP_PAST))
     if paused:
-        where = (Cell(f" PAUSED since {at:%H:%M:%S} ", Tone.CHIP_PAST),)
+        where = Cell(f" PAUSED since {at:%H:%M:%S} ", Tone.CHIP_PAST)
+    healthy = [_name(s.name) for s in snapshot.sources if s.state is SourceState.OK and s.name in SHORT_NAMES]
     chips: tuple[Forms, ...] = (
-        (where, (Cell(where[0].text.split()[0], where[0].tone),)),
-        _text(plain(observation.snapshot.node.name, 40), tone=Tone.STRONG),
+        ((where,), (Cell(where.text.split()[0], where.tone),)),
+        _text(plain(snapshot.node.name, 40), tone=Tone.STRONG),
         _keepalived(observation, glyphs),
-        findings(observation, glyphs),
+        _findings(observation, glyphs),
         _missing_sources(observation, sources),
         _text(_vips(observation)),
-        _rights(observation),
-        _healthy_sources(observation),
+        _text("READ-ONLY" if snapshot.node.read_only else "", tone=Tone.WARN),
+        ((Cell(" ".join(healthy), Tone.DIM),), ()),
     )
     left = joined(_fitting(chips, width - len(clock) - 1))
     blanks = width - len(line_text(left)) - len(clock)
@@ -87,16 +89,18 @@ def _text(*forms: str, tone: Tone = Tone.NORMAL) -> Forms:
     return tuple((Cell(form, tone),) for form in forms if form) or ((),)
 
 
-def findings(observation: Observation, glyphs: Glyphs) -> Forms:
+def _findings(observation: Observation, glyphs: Glyphs) -> Forms:
     """Returns the numbers of critical findings and warnings: ``● 2 critical  ▲ 1 warning``, or ``●2 ▲1``."""
-    numbers = finding_counts(observation)
-    words = {Severity.CRITICAL: ("critical", "critical"), Severity.WARNING: ("warning", "warnings")}
-    long = [(Cell(f"{glyphs.severity(s)} {n} {words[s][n > 1]}", SEVERITY_TONES[s]),) for s, n in numbers if s in words]
+    numbers = _finding_counts(observation)
+    plural = {Severity.CRITICAL: "critical", Severity.WARNING: "warnings"}
+    long = [
+        (Cell(f"{glyphs.severity(s)} {n} {plural[s] if n > 1 else s.value}", SEVERITY_TONES[s]),) for s, n in numbers
+    ]
     short = [Cell(f"{glyphs.severity(s)}{n}", SEVERITY_TONES[s]) for s, n in numbers]
     return (joined(long), tuple(c for cell in short for c in (Cell(" "), cell))[1:]) if long else ((),)
 
 
-def finding_counts(observation: Observation) -> list[tuple[Severity, int]]:
+def _finding_counts(observation: Observation) -> list[tuple[Severity, int]]:
     severities = [f.severity for f in observation.findings or ()]
     return [(s, n) for s in (Severity.CRITICAL, Severity.WARNING) if (n := severities.count(s))]
 
@@ -118,16 +122,12 @@ def _vips(observation: Observation) -> str:
     return f"VIPs {sum(1 for v in observation.vips if v.present)}/{len(observation.vips)} here"
 
 
-def _rights(observation: Observation) -> Forms:
-    return _text("READ-ONLY", tone=Tone.WARN) if observation.snapshot.node.read_only else ((),)
-
-
 def _name(name: SourceName) -> str:
     return SHORT_NAMES.get(name, name.value)
 
 
 def _missing_sources(observation: Observation, key: str) -> Forms:
-    """Sources that cannot be read completely: their names, their number, or only a mark."""
+    """Returns the sources that cannot be read completely: their names, their number, or only a mark."""
     bad = [
         (*MARKS[s.state], _name(s.name))
         for s in observation.snapshot.sources
@@ -147,7 +147,41 @@ def _is_absent(reason: UnavailableReason | None, name: SourceName) -> bool:
     return reason is UnavailableReason.PENDING or (reason is not None and name is SourceName.KUBERNETES)
 
 
-def _healthy_sources(observation: Observation) -> Forms:
-    """The sources of the node's state that are well, where there is room for them."""
-    names = [_name(s.name) for s in observation.snapshot.sources if s.state is SourceState.OK and s.name in SHORT_NAMES]
-    return ((Cell(" ".join(names), Tone.DIM),), ())
+class Tab(Struct, frozen=True):
+    """A screen's tab; ``start`` is its first column."""
+
+    name: str
+    start: int
+    line: Line
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(line_text(self.line))
+
+
+def tabs(
+    views: Sequence[tuple[View, str]], active: str, observation: Observation | None, width: int, glyphs: Glyphs
+) -> list[Tab]:
+    """Returns the tabs of views and their keys: with long labels, short ones, or keys only, as the width allows."""
+    badge: Line = ()
+    if observation is not None and (counts := _finding_counts(observation)):
+        severity, number = counts[0]
+        badge = (Cell(f" {glyphs.severity(severity)}{number}", SEVERITY_TONES[severity]),)
+    placed: list[Tab] = []
+    for form in range(3):
+        placed, start = [], 0
+        for view, key in views:
+            is_active = view.name == active
+            label = (view.label, view.short or view.label, view.label if is_active else "")[form]
+            line = _tab(key, label, badge if view.name == "findings" else (), is_active=is_active)
+            placed.append(Tab(view.name, start, line))
+            start = placed[-1].stop
+        if start <= width:
+            break
+    return [tab for tab in placed if tab.start < width]
+
+
+def _tab(key: str, label: str, badge: Line, *, is_active: bool) -> Line:
+    if is_active:
+        return (Cell(f" {key} {label}{line_text(badge)} ", Tone.CHIP_LAB),)
+    return (Cell(f" {key}", Tone.FOCUS), Cell(f" {label}" if label else ""), *badge, Cell(" "))

@@ -1,4 +1,4 @@
-"""Remaps keys as the configuration says. Unknown keys and conflicts are reported and not used."""
+"""The keys in use: those of the configuration, without unknown keys and conflicts, which are reported."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 from kvtui.model.text import plain
 from kvtui.presenters.key_names import is_key, key_name, key_value
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
+from kvtui.presenters.views import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ FIXED = ("panel.", "plan.", "prompt.", "view.clear")
 
 
 class Declared(Struct, frozen=True):
-    """A binding's id, its default keys, and the screen that it works on."""
+    """A binding with its default keys; ``scope`` is the screen that it works on."""
 
     id: str
     keys: tuple[str, ...]
@@ -28,12 +29,7 @@ class Declared(Struct, frozen=True):
 
 
 class Keymap(Struct, frozen=True):
-    """The keys to use.
-
-    Attributes:
-        keys: by id, for ``App.set_keymap``.
-        problems: why parts of the configuration are not used.
-    """
+    """``keys`` are by id, for ``App.set_keymap``; ``problems`` say why parts of the configuration are not used."""
 
     keys: Mapping[str, str]
     problems: tuple[str, ...] = ()
@@ -44,6 +40,17 @@ class Keymap(Struct, frozen=True):
         found = [d for d in declared() if key in d.keys and d.scope in {scope, COMMON}]
         best = next((d for d in found if d.scope == scope), found[0] if found else None)
         return self.keys[best.id].split(",")[0] if best and best.id in self.keys else key
+
+    def elsewhere(self, key: str) -> str:
+        """Returns what a key does on another screen; empty if it does nothing there either."""
+        bindings = {scope: keys for scope, keys in SCOPES if scope}
+        for view in VIEWS:
+            for binding in bindings.get(view.screen[1], ()):
+                keys = [self.replacement(key_value(k), view.screen[1]) for k in binding.keys.split(",")]
+                if key in keys and binding.help:
+                    where = f"{self.replacement(view.key)} ({view.label})"
+                    return f"{key_name(key)} works on screen {where}: {binding.help[0].lower()}{binding.help[1:]}."
+        return ""
 
     def hint(self, text: str, scope: str) -> str:
         """Returns the replacement of a hint such as ``Enter`` or ``/``, as people write it."""
@@ -97,13 +104,14 @@ def _clash(taken: dict[str, str], known: tuple[Declared, ...]) -> tuple[str, str
     """Returns a remapped binding, a key, and the binding that has this key; the last one configured loses."""
     for name in reversed(taken):
         for mine in (d for d in known if d.id == name):
-            for other in known:
-                if other.id == name or not (mine.scope == other.scope or COMMON in {mine.scope, other.scope}):
-                    continue
-                if PANELS in {mine.scope, other.scope} and mine.scope != other.scope:
-                    continue  # a panel hides the screen below it
+            for other in (d for d in known if d.id != name and _share_keys(mine.scope, d.scope)):
                 theirs = taken[other.id].split(",") if other.id in taken else other.keys
                 for key in taken[name].split(","):
                     if key in theirs and key not in mine.keys:
                         return name, key, other.id
     return None
+
+
+def _share_keys(one: str, other: str) -> bool:
+    """Whether a key can have one meaning only on both; a panel hides the screen below it."""
+    return one == other or (COMMON in {one, other} and PANELS not in {one, other})

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kvtui.model.text import plain
-from kvtui.presenters.cells import Cell, Tone
-from kvtui.presenters.wrapping import wrapped
+from kvtui.presenters.cells import Cell, Tone, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from kvtui.presenters.action_document import Action, NodesAction
 from kvtui.presenters.cluster_document import Cluster
-from kvtui.presenters.contract import Status, Trace
-from kvtui.presenters.render_contract import Render
+from kvtui.presenters.contract import Render, Status, Trace
 
 COMMANDS: dict[str, type[Struct]] = {
     "render": Render,

@@ -1,4 +1,4 @@
-"""Sources: what each could read, how old it is, and why it is not complete."""
+"""Sources: what each could read, how old it is, and why it is not complete; the machine's vitals."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
-from kvtui.model.units import coarse, steps
-from kvtui.presenters.host import host_lines
+from kvtui.model.units import coarse, count, steps
 
 if TYPE_CHECKING:
+    from kvtui.model.host import Host, Nic
     from kvtui.model.observation import Observation
 
 CONTENTS = {
@@ -25,6 +25,8 @@ CONTENTS = {
 MARKS = {SourceState.OK: " ", SourceState.DEGRADED: "?", SourceState.UNAVAILABLE: "!"}
 RECENT_SECONDS = {SourceState.OK: 60.0, SourceState.DEGRADED: 5.0, SourceState.UNAVAILABLE: 5.0}
 """Ages below these are "just now". A source that is OK shows no seconds, so that an idle screen is not redrawn."""
+MAX_NICS = 2
+"""Interfaces to name; those with most errors and drops come first."""
 
 
 def sources_text(observation: Observation) -> str:
@@ -45,3 +47,26 @@ def _age_text(age: float, state: SourceState) -> str:
     if age < RECENT_SECONDS[state]:
         return "just now"
     return f"{coarse(age) if state is SourceState.OK else steps(age)} ago"
+
+
+def host_lines(host: Host) -> list[str]:
+    """Returns CPU, load, memory, disk and NIC errors."""
+    parts = [] if host.cpu is None else [f"CPU {host.cpu:.0f}%, steal {host.steal or 0.0:.0f}%"]
+    parts.append(f"load {' '.join(f'{average:.2f}' for average in host.load)}, {host.cores} cores")
+    parts.append(f"memory {count(host.memory_available)}B of {count(host.memory_total)}B free")
+    failing = sorted((nic for nic in host.nics if _lost(nic)), key=_lost, reverse=True)
+    more = [] if host.disk_free is None else [f"{plain(host.state_folder or '')} {count(host.disk_free)}B free"]
+    more += [_nic_text(nic) for nic in failing[:MAX_NICS]]
+    more += [f"{len(failing) - MAX_NICS} more NICs with errors or drops"] if len(failing) > MAX_NICS else []
+    return [", ".join(parts), *([", ".join(more)] if more else [])]
+
+
+def _lost(nic: Nic) -> int:
+    return nic.errors_in + nic.errors_out + nic.drops_in + nic.drops_out
+
+
+def _nic_text(nic: Nic) -> str:
+    errors, drops = nic.errors_in + nic.errors_out, nic.drops_in + nic.drops_out
+    parts = [f"{count(errors)} errors"] if errors else []
+    parts += [f"{count(drops)} drops"] if drops else []
+    return f"{plain(nic.name)} {' and '.join(parts)}"

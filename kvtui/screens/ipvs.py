@@ -10,12 +10,12 @@ from textual import on
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
+from kvtui.presenters.chart import traffic_charts
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, server_lines, virtual_cells
 from kvtui.presenters.keys import IPVS
 from kvtui.presenters.trace import Target
-from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane

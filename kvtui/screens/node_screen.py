@@ -14,7 +14,6 @@ from textual.screen import Screen
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.header import header_line
 from kvtui.presenters.keys import NODE_SCREEN
-from kvtui.presenters.keys_elsewhere import elsewhere
 from kvtui.presenters.views import VIEWS
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.lifecycle import is_drawable
@@ -337,7 +336,7 @@ class NodeScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Says where a key works that does nothing here."""
-        if event.key not in self.active_bindings and (why := elsewhere(event.key, self.host.keymap)):
+        if event.key not in self.active_bindings and (why := self.host.keymap.elsewhere(event.key)):
             self.notify(why, markup=False)
 
     def action_sort(self, step: int) -> None:

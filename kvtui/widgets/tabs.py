@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from kvtui.presenters.tabs import tabs
+from kvtui.presenters.header import tabs
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import Observation
     from kvtui.presenters.glyphs import Glyphs
-    from kvtui.presenters.tabs import Tab
+    from kvtui.presenters.header import Tab
     from kvtui.presenters.views import View
 
 

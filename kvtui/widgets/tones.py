@@ -9,8 +9,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from kvtui.presenters.cells import Tone
-from kvtui.presenters.wrapping import wrapped
+from kvtui.presenters.cells import Tone, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kvtui.backend.linux.host import INTERVAL, HostLayer, shares
 from kvtui.model.host import Host, Nic
 from kvtui.model.source import SourceState
-from kvtui.presenters.host import host_lines
+from kvtui.presenters.sources import host_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

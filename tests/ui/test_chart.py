@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kvtui.presenters.chart import Chart, Form, chart_line, chart_lines, plot
-from kvtui.presenters.traffic import bytes_chart, connections_chart
+from kvtui.presenters.chart import Chart, Form, bytes_chart, chart_line, chart_lines, connections_chart, plot
 from kvtui.rules.timeline.history import SPANS, Channel, History, nice_top
 from kvtui.widgets.chart import changed_columns
 from tests.kit.views import EPOCH, demo, real, seen, server, snapshot

@@ -15,8 +15,7 @@ from kvtui.model.snapshot import Node
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.presenters.cells import Tone, line_text
 from kvtui.presenters.glyphs import UNICODE
-from kvtui.presenters.header import header_line
-from kvtui.presenters.tabs import tabs
+from kvtui.presenters.header import header_line, tabs
 from kvtui.presenters.views import VIEWS
 from kvtui.rules.observe import observe
 from kvtui.widgets.keyline import fitting

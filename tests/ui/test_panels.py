@@ -7,8 +7,7 @@ from textual import events
 from textual.widgets import Input
 
 from kvtui.model.source import SourceName, SourceState
-from kvtui.presenters.cells import line_text
-from kvtui.presenters.wrapping import hanging
+from kvtui.presenters.cells import hanging, line_text
 from kvtui.screens.help import SCREENS, HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.vips import VipsScreen

@@ -96,9 +96,9 @@ def _drains_of(entry: Entry) -> tuple[Drain, ...]:
         if not isinstance(step, SetWeight | SetCheckValue):
             continue
         check = step if isinstance(step, SetCheckValue) else None
+        who, at, why = entry.who, entry.at, entry.reason
         for one in step.effects if isinstance(step, SetCheckValue) else (step,):
-            source = (entry.id, step.network, one.before, entry.reason, entry.who, entry.at)
-            drain = Drain(*one.target, *source, sysctl, check)
+            drain = Drain(*one.target, entry.id, step.network, one.before, why, who, at, sysctl, check)
             first = found.setdefault(one.target, drain)
             if check and first.check and first is not drain:  # a slow drain: from the first number to the last
                 found[one.target] = replace(first, check=first.check.until(check))
