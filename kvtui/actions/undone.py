@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.step_kinds import readable_steps
-from kvtui.actions.drain.active_drains import active_drains, lost_in
-from kvtui.actions.drain.keeping import drain_again
+from kvtui.actions.drain.active_drains import active_drains, drain_again, lost_in
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.model.finding import Finding, Severity

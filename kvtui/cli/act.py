@@ -159,7 +159,7 @@ async def _keep(
     force: bool,
 ) -> None:
     """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
-    from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
+    from kvtui.actions.drain.active_drains import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
 
     info("keeping it drained until Ctrl+C; it stays drained after that")
 

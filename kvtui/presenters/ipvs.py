@@ -38,7 +38,7 @@ def empty_text(observation: Observation) -> str:
 
 def search_text(real: RealServerView) -> str:
     pod = (real.pod.namespace, real.pod.name, real.pod.node or "") if real.pod else ()
-    return "\n".join((endpoint(real.address, real.port), real.state.value, *pod)).casefold()
+    return "\n".join((endpoint(*real.key), real.state.value, *pod)).casefold()
 
 
 def rate(stats: Stats | None) -> float:
@@ -46,9 +46,8 @@ def rate(stats: Stats | None) -> float:
 
 
 def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: bool) -> tuple[Cell, ...]:
-    label = f"{v.protocol.value} {plain(v.name)}" if v.fwmark is None else plain(v.name)
     return (
-        Cell(f"{glyphs.closed if folded else glyphs.open} {label}", Tone.STRONG),
+        Cell(f"{glyphs.closed if folded else glyphs.open} {_label(v)}", Tone.STRONG),
         Cell(plain(v.scheduler or "?")),
         _sum_cell([r.active for r in v.real_servers], glyphs.dash),
         _sum_cell([r.inactive for r in v.real_servers], glyphs.dash),
@@ -65,14 +64,13 @@ def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: b
 
 
 def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...]:
-    weight, tone = glyphs.dash if r.weight is None else str(r.weight), Tone.NORMAL
-    if r.weight is not None and r.configured_weight is not None and r.weight != r.configured_weight:
-        weight, tone = f"{r.weight}{glyphs.differs}{r.configured_weight}", Tone.WARN
-    counts = (Cell(glyphs.dash if n is None else count(n)) for n in (r.active, r.inactive, r.persistent))
+    weight = Cell(glyphs.dash if r.weight is None else str(r.weight))
+    if r.weight is not None and r.configured_weight not in {None, r.weight}:
+        weight = Cell(f"{r.weight}{glyphs.differs}{r.configured_weight}", Tone.WARN)
     return (
-        Cell(f"  {glyphs.branch} {plain(endpoint(r.address, r.port))}"),
-        Cell(weight, tone),
-        *counts,
+        Cell(f"  {glyphs.branch} {plain(endpoint(*r.key))}"),
+        weight,
+        *(Cell(_count(n, glyphs.dash)) for n in (r.active, r.inactive, r.persistent)),
         *_rate_cells(r.stats, glyphs.dash),
         Cell(r.state.value, STATE_TONES[r.state]),
         Cell(r.method.value if r.method else "?"),
@@ -84,21 +82,8 @@ def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...
     )
 
 
-def _real_line(r: RealServerView, widths: list[int], glyphs: Glyphs) -> Line:
-    """Returns a real server in one line: state, weight, connections, check and pod."""
-    weight = glyphs.dash if r.weight is None else str(r.weight)
-    rates = f"{per_second(r.stats.cps)}/s" if r.stats else glyphs.dash
-    check = f"check {plain(r.check)}  " if r.check and r.state is not RealServerState.UP else ""
-    return (
-        Cell(f"  {plain(endpoint(r.address, r.port)):<{widths[0]}}  "),
-        Cell(f"{r.state.value:<{widths[1]}}", STATE_TONES[r.state]),
-        Cell(f"  weight {weight}  active {_active(r, glyphs):>{widths[2]}}  {rates}  {check}"),
-        _pod_cell(r.pod),
-    )
-
-
-def _active(r: RealServerView, glyphs: Glyphs) -> str:
-    return glyphs.dash if r.active is None else count(r.active)
+def _count(value: int | None, dash: str) -> str:
+    return dash if value is None else count(value)
 
 
 def _up_cell(v: VirtualServerView) -> Cell:
@@ -113,15 +98,15 @@ def _sum_cell(values: list[int | None], dash: str) -> Cell:
     return Cell(count(sum(known)) if known else dash)
 
 
-def _rate_cells(stats: Stats | None, dash: str) -> tuple[Cell, Cell]:
+def _rate_cells(stats: Stats | None, dash: str) -> tuple[Cell, ...]:
     if stats is None:
-        return (Cell(dash), Cell(dash))
+        return (Cell(dash),) * 2
     return (Cell(per_second(stats.cps)), Cell(per_second(stats.in_bps + stats.out_bps)))
 
 
-def _total_cells(stats: Stats | None, dash: str) -> tuple[Cell, Cell, Cell]:
+def _total_cells(stats: Stats | None, dash: str) -> tuple[Cell, ...]:
     if stats is None:
-        return (Cell(dash), Cell(dash), Cell(dash))
+        return (Cell(dash),) * 3
     return (Cell(count(stats.connections)), Cell(count(stats.in_bytes)), Cell(count(stats.out_bytes)))
 
 
@@ -140,33 +125,33 @@ def server_lines(server: VirtualServerView, glyphs: Glyphs) -> list[Line]:
         f"persistent {server.persistence_timeout} s" if server.persistence_timeout else "",
         plain(server.service or ""),
     )
-    name = plain(server.name) if server.fwmark is not None else f"{server.protocol.value} {plain(server.name)}"
-    columns = [(endpoint(*r.key), r.state.value, _active(r, glyphs)) for r in server.real_servers]
+    lines: list[Line] = [(Cell(_label(server), Tone.STRONG), Cell("".join(f"  {fact}" for fact in facts if fact)))]
+    columns = [(plain(endpoint(*r.key)), r.state.value, _count(r.active, glyphs.dash)) for r in server.real_servers]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
-    return [
-        (Cell(name, Tone.STRONG), Cell("".join(f"  {fact}" for fact in facts if fact))),
-        *(_real_line(real, widths, glyphs) for real in server.real_servers),
-    ]
+    for r, (name, state, active) in zip(server.real_servers, columns, strict=True):
+        weight = glyphs.dash if r.weight is None else str(r.weight)
+        rates = f"{per_second(r.stats.cps)}/s" if r.stats else glyphs.dash
+        check = f"check {plain(r.check)}  " if r.check and r.state is not RealServerState.UP else ""
+        numbers = f"  weight {weight}  active {active:>{widths[2]}}  {rates}  {check}"
+        states = Cell(f"{state:<{widths[1]}}", STATE_TONES[r.state])
+        lines.append((Cell(f"  {name:<{widths[0]}}  "), states, Cell(numbers), _pod_cell(r.pod)))
+    return lines
+
+
+def _label(server: VirtualServerView) -> str:
+    return plain(server.name) if server.fwmark is not None else f"{server.protocol.value} {plain(server.name)}"
 
 
 def connections_text(connections: tuple[Connection, ...], total: int) -> str:
     """Returns a table of connections; ``total`` counts those that were not read too."""
     if not total:
         return "No connections."
-    rows = [
-        (
-            plain(c.protocol),
-            plain(endpoint(*c.client)),
-            plain(endpoint(*c.real)),
-            plain(c.state),
-            f"{c.expires} s",
-            plain(c.persistence),
-        )
-        for c in connections
-    ]
-    head = ("PROTO", "CLIENT", "REAL SERVER", "STATE", "EXPIRES", "")
-    widths = [max(len(r[i]) for r in (head, *rows)) for i in range(len(head))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in (head, *rows)]
+    rows: list[tuple[str, ...]] = [("PROTO", "CLIENT", "REAL SERVER", "STATE", "EXPIRES", "")]
+    for c in connections:
+        texts = (c.protocol, endpoint(*c.client), endpoint(*c.real), c.state, f"{c.expires} s", c.persistence)
+        rows.append(tuple(map(plain, texts)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     shown = len(connections)
     more = [f"… and {total - shown} more (kvtui shows the first {shown})"] if total > shown else []
     return "\n".join([f"{total} connections:", *lines, *more])

@@ -9,8 +9,7 @@ from msgspec import Struct
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
-from kvtui.presenters.cells import Cell, Line, Tone, line_text
-from kvtui.presenters.glyphs import UNICODE
+from kvtui.presenters.cells import Cell, Line, Tone
 from kvtui.presenters.ipvs import server_lines
 from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Mark, connect_link, first_break, port_chain
 
@@ -33,7 +32,6 @@ SHORT_NAMES = {
     Layer.CONNECT: "TCP",
 }
 CHAIN_TITLE = "CHAIN"
-"""Title of the column that has one mark for each layer."""
 MIN_AGE_SHOWN = 60.0
 """Seconds. Younger ages are not shown: they would redraw the text each second."""
 ALL_OK = "Every layer is ok."
@@ -41,12 +39,7 @@ NODE_OK = "Every layer of this node is ok; the cluster was not checked."
 
 
 class Target(Struct, frozen=True):
-    """What to trace.
-
-    Attributes:
-        port: None for all ports of the VIP.
-        instance: the VRRP instance, where several have the address.
-    """
+    """A VIP; ``port`` is None for all its ports, ``instance`` the VRRP instance where several have the address."""
 
     address: str
     port: Port | None = None
@@ -57,17 +50,9 @@ Connects = dict[tuple[str, "Port"], "Connect"]
 """Results of TCP connects by VIP and port."""
 
 
-def trace_text(
-    index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs = UNICODE, connects: Connects | None = None
-) -> str:
-    return "\n".join(map(line_text, trace_lines(index, targets, glyphs, connects)))
-
-
-def trace_lines(
-    index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs = UNICODE, connects: Connects | None = None
-) -> list[Line]:
+def trace_lines(index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs, connects: Connects) -> list[Line]:
     blocks = [
-        _block(index, target, port, glyphs, connects or {})
+        _block(index, target, port, glyphs, connects)
         for target in targets
         for port in ([target.port] if target.port else index.ports(target.address) or (None,))
     ]
@@ -87,9 +72,8 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
     lines += [link_cells(link, glyphs) for link in links]
     lines += [(Cell(f"  note: {plain(n)}", Tone.WARN),) for n in (entry.notes if entry else ())]
     if view := view or index.views.get(address):
-        lines.append(
-            (Cell(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}"),)
-        )
+        text = f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}"
+        lines.append((Cell(text),))
     server = index.kernel.get(address, {}).get(port) if port else None
     return [*lines, *(server_lines(server, glyphs) if server else ())]
 
@@ -113,14 +97,10 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
     broken = first_break(links)
     if broken is not None:
         return [f"First break: {broken.layer.words}: {plain(broken.detail)}", f"Next: {plain(broken.remedy)}"]
-    unknown = [link for link in links if link.mark is Mark.UNKNOWN]
-    if unknown:
+    if unknown := [link for link in links if link.mark is Mark.UNKNOWN]:
         names = ", ".join(link.layer.words for link in unknown)
-        remedies = dict.fromkeys(link.remedy for link in unknown if link.remedy)
-        return [
-            f"No layer is known to be broken; unknown: {names}.",
-            *(f"Next: {plain(remedy)}" for remedy in remedies),
-        ]
+        remedies = dict.fromkeys(f"Next: {plain(link.remedy)}" for link in unknown if link.remedy)
+        return [f"No layer is known to be broken; unknown: {names}.", *remedies]
     return [NODE_OK if of_node else ALL_OK]
 
 
@@ -153,9 +133,8 @@ def chain_line(links: Links, glyphs: Glyphs) -> Line:
     cells: list[Cell] = []
     for link in applying(links):
         mark = "" if link.mark is Mark.OK else f"{glyphs.marks[link.mark]} "
-        joint = [Cell(glyphs.joint, Tone.DIM)] if cells else []
-        cells += [*joint, Cell(f"{mark}{SHORT_NAMES[link.layer]}", MARK_TONES[link.mark])]
-    return tuple(cells)
+        cells += [Cell(glyphs.joint, Tone.DIM), Cell(f"{mark}{SHORT_NAMES[link.layer]}", MARK_TONES[link.mark])]
+    return tuple(cells[1:])
 
 
 def chain_cell(links: Links, glyphs: Glyphs, width: int = 0) -> Cell:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.model.units import per_second
+from kvtui.model.units import coarse, per_second
 from kvtui.presenters.cells import Cell, Tone, or_unknown, share_cell, state_cell
+from kvtui.presenters.ipvs import server_lines
 from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ def empty_text(observation: Observation) -> str:
 
 
 def contradiction_text(observation: Observation) -> str:
-    """Returns what the wire has of this node that its other sources lack; empty if there is nothing."""
+    """Describes adverts of this node that its other sources do not explain; empty if there are none."""
     own = unexplained_adverts(observation.snapshot)
     if not own:
         return ""
     routers = ", ".join(f"VRID {a.last.vrid} on {plain(a.last.interface)}" for a in own)
     addresses = ", ".join(plain(address) for a in own for address in a.last.addresses)
-    known = (
-        "neither keepalived's dump nor its config has them" if observation.snapshot.chosen else "no keepalived is found"
-    )
+    known = "no keepalived is found"
+    if observation.snapshot.chosen:
+        known = "neither keepalived's dump nor its config has them"
     return (
         f"Sources contradict each other: this node advertises {routers} ({addresses or 'no addresses'}), but {known}.\n"
         "Another keepalived sends them, or kvtui's reading is old: kvtui triage"
@@ -73,8 +74,6 @@ def summary_lines(index: ChainIndex, links: Links, vip: VipView, glyphs: Glyphs)
 
 
 def _mastership(instance: InstanceView, now: float) -> Line:
-    from kvtui.model.units import coarse  # noqa: PLC0415 - as above
-
     since = "" if instance.since is None else f" for {coarse(now - instance.since)}"
     priority = instance.effective_priority or instance.priority
     change = f" (configured {instance.priority})" if priority != instance.priority else ""
@@ -88,17 +87,13 @@ def _mastership(instance: InstanceView, now: float) -> Line:
     )
 
 
-def server_block(observation: Observation, vip: VipView, glyphs: Glyphs) -> list[Line]:
-    """Returns the VIP's real servers with their traffic and pods."""
-    from kvtui.presenters.ipvs import server_lines  # noqa: PLC0415 - as above
-
-    return [line for server in observation.servers_of(vip.address) for line in ((), *server_lines(server, glyphs))]
-
-
-def layer_lines(links: Links, glyphs: Glyphs) -> list[Line]:
+def detail_lines(observation: Observation, links: Links, vip: VipView, glyphs: Glyphs) -> list[Line]:
+    """Returns the layers of the VIP's chain, and its real servers with their traffic and pods."""
     from kvtui.presenters.trace import applying, link_cells  # noqa: PLC0415 - as above
 
-    return [link_cells(link, glyphs) for link in applying(links)]
+    servers = observation.servers_of(vip.address)
+    layers = [link_cells(link, glyphs) for link in applying(links)]
+    return [*layers, *(line for server in servers for line in ((), *server_lines(server, glyphs)))]
 
 
 def instance_of(observation: Observation, vip: VipView) -> InstanceView | None:
@@ -140,7 +135,6 @@ def up_cell(observation: Observation, vip: VipView, dash: str) -> Cell:
 
 
 def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, chain_width: int = 0) -> tuple[Cell, ...]:
-    """Returns a VIP's row."""
     from kvtui.presenters.trace import chain_cell  # noqa: PLC0415 - `kvtui status` does without the chain
     from kvtui.rules.chain import chain_of  # noqa: PLC0415 - as above
 

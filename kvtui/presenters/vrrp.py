@@ -72,33 +72,26 @@ def overview_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
     ]
 
 
-# --- rows
-
-
 def instance_cells(observation: Observation, i: InstanceView, self_mark: str) -> tuple[Cell, ...]:
-    priority, errors = or_unknown(i.priority), error_counters(i)
-    changed = i.effective_priority is not None and i.effective_priority != i.priority
-    if changed:
-        priority = f"{priority}>{i.effective_priority}"
+    errors = _counters(i, errors=True)
+    priority = Cell(or_unknown(i.priority))
+    if i.effective_priority not in {None, i.priority}:
+        priority = Cell(f"{priority.text}>{i.effective_priority}", Tone.WARN)
+    delay = f" {i.preempt_delay:g}s" if i.preempt_delay else ""
     return (
         Cell(plain(i.name), Tone.STRONG),
         state_cell(i.state),
         Cell(or_unknown(i.vrid)),
-        Cell(priority, Tone.WARN if changed else Tone.NORMAL),
+        priority,
         _master_cell(i, self_mark),
         Cell(""),
-        Cell(_preempt_text(i)),
+        Cell(("?" if i.nopreempt is None else "no" if i.nopreempt else "yes") + delay),
         Cell("?" if i.advert_interval is None else f"{i.advert_interval:g}s"),
         Cell("?" if i.since is None else coarse(observation.snapshot.time - i.since), volatile=True),
         Cell("?" if i.version is None else f"v{i.version}"),
         Cell(plain(i.interface or "?")),
-        Cell(", ".join(errors), Tone.WARN if errors else Tone.NORMAL),
+        Cell(errors, Tone.WARN if errors else Tone.NORMAL),
     )
-
-
-def _preempt_text(i: InstanceView) -> str:
-    delay = f" {i.preempt_delay:g}s" if i.preempt_delay else ""
-    return ("?" if i.nopreempt is None else "no" if i.nopreempt else "yes") + delay
 
 
 def _master_cell(i: InstanceView, self_mark: str) -> Cell:
@@ -110,49 +103,49 @@ def _master_cell(i: InstanceView, self_mark: str) -> Cell:
 
 
 def peer_cells(peer: Peer, i: InstanceView, branch: str) -> tuple[Cell, ...]:
-    is_master = peer.age_seconds is not None and i.master is not None and peer.address == i.master.address
-    is_rival = peer.address in i.rivals
-    state = Cell("silent", Tone.DIM)
-    if is_master or is_rival:
-        state = Cell("MASTER", Tone.BAD if is_rival else Tone.GOOD)
-    blank = Cell("")
+    state, blank = Cell("silent", Tone.DIM), Cell("")
+    if peer.address in i.rivals:
+        state = Cell("MASTER", Tone.BAD)
+    elif peer.age_seconds is not None and i.master is not None and peer.address == i.master.address:
+        state = Cell("MASTER", Tone.GOOD)
     return (
         Cell(f"{branch} {plain(peer.address)}"),
         state,
         blank,
         Cell(or_unknown(peer.priority)),
         blank,
-        Cell("never" if peer.age_seconds is None else _age_text(peer.age_seconds), volatile=True),
+        Cell(_heard(peer.age_seconds), volatile=True),
         *(blank,) * 6,
     )
 
 
-def _age_text(age: float) -> str:
-    return "now" if age < RECENT_SECONDS else coarse(age)
-
-
-# --- one instance
+def _heard(age: float | None, ago: str = "") -> str:
+    return "never" if age is None else "now" if age < RECENT_SECONDS else f"{coarse(age)}{ago}"
 
 
 def instance_text(i: InstanceView, now: float) -> str:
     since = "" if i.since is None else f" for {coarse(now - i.since)}"
-    facts = [
-        ("State", f"{i.state.value}{since}, {EVIDENCE.get(i.evidence, plain(i.evidence))}"),
-        ("Runs on", f"{plain(i.interface or '?')}, VRID {or_unknown(i.vrid)}, VRRP version {or_unknown(i.version)}"),
-        ("Priority", _priority_sentence(i)),
-        ("Preempts", _preempt_sentence(i)),
-        ("Adverts", "interval unknown" if i.advert_interval is None else f"every {i.advert_interval:g} s"),
-        *((("auth_hmac", _hmac_sentence(i.auth_hmac)),) if i.auth_hmac else ()),
-        ("Master", _master_sentence(i.master)),
-        *((("RIVALS", f"{', '.join(map(plain, i.rivals))} advertise at the same time: split brain"),) * bool(i.rivals)),
-        *((("Sync group", f"{plain(i.sync_group)}: its members change state together"),) if i.sync_group else ()),
-        *((("Track files", ", ".join(map(plain, i.track_files))),) if i.track_files else ()),
-        *((("Tracks", ", ".join(map(_tracked_text, i.tracked))),) if i.tracked else ()),
-        ("VIPs", ", ".join(map(plain, i.vips)) or "none"),
-    ]
-    lines = [f"{label:<13}{value}" for label, value in facts]
+    facts = {
+        "State": f"{i.state.value}{since}, {EVIDENCE.get(i.evidence, plain(i.evidence))}",
+        "Runs on": f"{plain(i.interface or '?')}, VRID {or_unknown(i.vrid)}, VRRP version {or_unknown(i.version)}",
+        "Priority": _priority_sentence(i),
+        "Preempts": _preempt_sentence(i),
+        "Adverts": "interval unknown" if i.advert_interval is None else f"every {i.advert_interval:g} s",
+        "auth_hmac": _hmac_sentence(i.auth_hmac) if i.auth_hmac else "",
+        "Master": _master_sentence(i.master),
+        "RIVALS": f"{', '.join(map(plain, i.rivals))} advertise at the same time: split brain" if i.rivals else "",
+        "Sync group": f"{plain(i.sync_group)}: its members change state together" if i.sync_group else "",
+        "Track files": ", ".join(map(plain, i.track_files)),
+        "Tracks": ", ".join(map(_tracked_text, i.tracked)),
+        "VIPs": ", ".join(map(plain, i.vips)) or "none",
+    }
+    lines = [f"{label:<13}{value}" for label, value in facts.items() if value]
     lines += ["", "Peers", *map(_peer_line, i.peers)] if i.peers else ["", "No other node is known."]
-    return "\n".join([*lines, "", *_counter_lines(i)])
+    if i.counters is None:
+        return "\n".join([*lines, "", "Counters are unknown: they come with keepalived's dump."])
+    lines += ["", f"Errors       {_counters(i, errors=True) or 'none counted'}"]
+    usual = _counters(i, errors=False)
+    return "\n".join([*lines, f"Counters     {usual}"] if usual else lines)
 
 
 def _tracked_text(tracked: Tracked) -> str:
@@ -162,7 +155,7 @@ def _tracked_text(tracked: Tracked) -> str:
 
 
 def _priority_sentence(i: InstanceView) -> str:
-    if i.effective_priority is None or i.effective_priority == i.priority:
+    if i.effective_priority in {None, i.priority}:
         return f"{or_unknown(i.priority)}, as configured"
     return f"{i.effective_priority} now, {or_unknown(i.priority)} configured: a tracked object changes it"
 
@@ -191,7 +184,7 @@ def _master_sentence(master: Master | None) -> str:
 def _peer_line(peer: Peer) -> str:
     if peer.age_seconds is None:
         return f"  {plain(peer.address)}  configured, never heard (a backup is silent: this is normal)"
-    heard = "now" if peer.age_seconds < RECENT_SECONDS else f"{coarse(peer.age_seconds)} ago"
+    heard = _heard(peer.age_seconds, " ago")
     stepped = ", then it stepped down" if peer.priority == 0 else ""
     signed = "" if peer.auth_hmac_key is None else f", signed with key {peer.auth_hmac_key}"
     return f"  {plain(peer.address)}  heard {heard} with priority {or_unknown(peer.priority)}{signed}{stepped}"
@@ -201,13 +194,7 @@ def is_error_counter(name: str) -> bool:
     return any(part in name for part in ERROR_COUNTERS)
 
 
-def error_counters(i: InstanceView) -> list[str]:
-    return [f"{plain(name)} {n}" for name, n in (i.counters or {}).items() if n and is_error_counter(name)]
-
-
-def _counter_lines(i: InstanceView) -> list[str]:
-    if i.counters is None:
-        return ["Counters are unknown: they come with keepalived's dump."]
-    usual = [f"{plain(name)} {n}" for name, n in i.counters.items() if not is_error_counter(name)]
-    lines = [f"Errors       {', '.join(error_counters(i)) or 'none counted'}"]
-    return [*lines, f"Counters     {', '.join(usual)}"] if usual else lines
+def _counters(i: InstanceView, *, errors: bool) -> str:
+    """Returns the error counters that are not zero, or all others."""
+    found = [(name, n) for name, n in (i.counters or {}).items() if is_error_counter(name) is errors]
+    return ", ".join(f"{plain(name)} {n}" for name, n in found if n or not errors)

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core import recovery
-from kvtui.actions.drain.active_drains import active_drains, lost_drains
-from kvtui.actions.drain.keeping import Keeper
+from kvtui.actions.drain.active_drains import Keeper, active_drains, lost_drains
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.actions.registry import plan
 from kvtui.model.text import plain

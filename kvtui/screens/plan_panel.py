@@ -23,7 +23,7 @@ from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
-from kvtui.actions.drain.keeping import ids_to_keep
+from kvtui.actions.drain.active_drains import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Tone

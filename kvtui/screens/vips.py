@@ -14,11 +14,10 @@ from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (
+    detail_lines,
     detail_title,
     empty_text,
-    layer_lines,
     search_texts,
-    server_block,
     summary_lines,
     traffic,
     vip_cells,
@@ -165,7 +164,7 @@ class VipsScreen(NodeScreen):
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
-        more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
+        more = detail_lines(observation, links, vip, self.glyphs)
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
         self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
 

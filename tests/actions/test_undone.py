@@ -14,7 +14,7 @@ from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.journal import Entry, Journal
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
-from kvtui.actions.drain.keeping import Keeper
+from kvtui.actions.drain.active_drains import Keeper
 from kvtui.actions.drain.plan import plan_drain
 from kvtui.actions.live import LIVE, LiveBackend
 from kvtui.actions.registry import intent_of

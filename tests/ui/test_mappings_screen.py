@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.presenters.trace import Target, trace_text, verdict
+from kvtui.presenters.cells import line_text
+from kvtui.presenters.glyphs import UNICODE
+from kvtui.presenters.trace import Target, trace_lines, verdict
 from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
@@ -183,7 +185,8 @@ async def test_real_servers_show_their_pods() -> None:
 def text_of(**changes: object) -> str:
     newer = (keepalived(controller=controller("--iface=eth0")),)
     shown = build_kube.snapshot(**{"keepalived": newer} | changes)
-    return trace_text(ChainIndex(observe(shown)), (Target(VIP),))
+    lines = trace_lines(ChainIndex(observe(shown)), (Target(VIP),), UNICODE, {})
+    return "\n".join(map(line_text, lines))
 
 
 def test_what_is_old_says_so() -> None:

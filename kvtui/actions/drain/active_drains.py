@@ -1,31 +1,40 @@
-"""The drains in force: derived from the journal, the only source of truth."""
+"""The drains in force, derived from the journal, and ``drain --keep``, which drains again what something else undid."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.step_kinds import readable_steps
+from kvtui.actions.drain.targets import is_meant, parse_real, service_option
 from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import Server, SetWeight, target_from_json
 from kvtui.model.ipvs import endpoint, service_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.journal import Entry, Journal
+    from kvtui.actions.core.runner import Outcome
     from kvtui.actions.steps.weight import Target
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
+    Again = Callable[[Intent, str], Awaitable[Outcome]]
+    """Plans and applies an intent, with a reason for the journal."""
+
 RELEASED = "released"
 RELEASED_IN = "released_in"
 """Fact of an undrain: what it gave back, also where there was nothing to write."""
+KEEP_INTERVAL = 1.0
+"""Seconds between two looks of ``drain --keep``."""
 
 
 class Drain(Server, frozen=True):
@@ -140,3 +149,42 @@ def lost_in(snapshot: Snapshot, known: Iterable[Drain]) -> tuple[LostDrain, ...]
     drained = ((v.key, v.real_servers) for v in snapshot.ipvs.virtual_servers if v.key in services)
     weights = {(service, r.key): r.weight for service, reals in drained for r in reals}
     return tuple(LostDrain(d, weight) for d in mine if (weight := weights.get(d.target)))
+
+
+def drain_again(drain: Drain) -> Intent:
+    return Intent(ActionKind.DRAIN, endpoint(*drain.real), service=service_option(drain.service))
+
+
+def ids_to_keep(journal: Journal, intent: Intent) -> set[str]:
+    """Returns the actions that drained what an intent names; it may have been drained before."""
+    real = parse_real(intent.target)
+    return {d.entry for d in active_drains(journal.entries()) if is_meant(d.target, real, intent.service)}
+
+
+class Keeper:
+    """Keeps the drains of some actions.
+
+    Args:
+        entries: ids of the actions; those that drain again are added.
+    """
+
+    def __init__(self, journal: Journal, again: Again, entries: Iterable[str] = ()) -> None:
+        self._journal = journal
+        self._again = again
+        self.entries = set(entries)
+
+    async def look(self, observation: Observation) -> bool:
+        """Drains again what was lost. Returns whether there is still something to keep."""
+        drains = [d for d in active_drains(await asyncio.to_thread(self._journal.entries)) if d.entry in self.entries]
+        for lost in lost_drains(observation, drains):
+            outcome = await self._again(drain_again(lost.drain), f"kept drained ({lost.drain.entry})")
+            if outcome.id:
+                self.entries.add(outcome.id)
+        return bool(drains)
+
+    async def run(self, watch: Callable[[], Awaitable[Observation]]) -> None:
+        """Runs until there is nothing left to keep, or it is cancelled."""
+        while True:
+            if not await self.look(await watch()):
+                return
+            await asyncio.sleep(KEEP_INTERVAL)
