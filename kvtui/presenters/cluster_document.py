@@ -13,7 +13,7 @@ from kvtui.presenters.contract import Contract, Count, SchemaVersion, Time
 from kvtui.presenters.documents import status, timestamp
 
 if TYPE_CHECKING:
-    from kvtui.model.cluster import Router
+    from kvtui.model.cluster import ReportedInstance, Router
     from kvtui.model.observation import Observation
 
 
@@ -143,39 +143,35 @@ def cluster_document(view: ClusterView) -> Cluster:
         nodes=[_node(n) for n in view.nodes],
         routers=[_router(r) for r in view.routers],
         hearing=[HearingCell(h.router, h.listener, h.speaker, h.heard, h.age, h.cause, h.remedy) for h in view.hearing],
-        differences=[convert(d, NodeDifference, from_attributes=True) for d in view.differences],
-        findings=[convert(f, contract.Finding, from_attributes=True) for f in view.findings],
+        differences=convert(view.differences, list[NodeDifference], from_attributes=True),
+        findings=convert(view.findings, list[contract.Finding], from_attributes=True),
     )
 
 
 def _node(node: ClusterNode) -> NodeRow:
-    report = node.report
-    compared = report.comparison if report else None
+    report = node.report or Report()
+    compared = report.comparison
     return NodeRow(
         name=node.name,
-        host_name=report.node.name if report else None,
+        host_name=node.report.node.name if node.report else None,
         is_self=node.is_self,
         state=node.state,
         detail=node.detail,
         age_seconds=None if node.age is None else round(node.age, 1),
-        keepalived=next((k.version for k in report.keepalived), None) if report else None,
-        kvtui=compared.kvtui or None if compared else None,
-        config_hash=compared.config_hash if compared else None,
-        ipvs_digest=compared.ipvs_digest if compared else None,
-        drained=list(compared.drained) if compared and compared.drained is not None else None,
-        cps=compared.cps if compared else None,
-        findings=finding_counts(report) if report else None,
-        instances=_instances(report) if report else None,
+        keepalived=next((k.version for k in report.keepalived), None),
+        kvtui=compared.kvtui or None,
+        config_hash=compared.config_hash,
+        ipvs_digest=compared.ipvs_digest,
+        drained=None if compared.drained is None else list(compared.drained),
+        cps=compared.cps,
+        findings=finding_counts(report),
+        instances=None if report.vrrp_instances is None else [_instance(report, i) for i in report.vrrp_instances],
     )
 
 
-def _instances(report: Report) -> list[ClusterInstance] | None:
-    if report.vrrp_instances is None:
-        return None
-    return [
-        ClusterInstance(i.name, i.state, i.vrid, i.priority, i.effective_priority, i.address, list(report.held(i.name)))
-        for i in report.vrrp_instances
-    ]
+def _instance(report: Report, i: ReportedInstance) -> ClusterInstance:
+    held = list(report.held(i.name))
+    return ClusterInstance(i.name, i.state, i.vrid, i.priority, i.effective_priority, i.address, held)
 
 
 def _router(router: Router) -> RouterRow:

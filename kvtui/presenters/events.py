@@ -1,8 +1,9 @@
-"""The time line: events of observations, of the journal and of keepalived's log as rows and sentences."""
+"""The time line: events of observations, of the journal and of keepalived's log; who was master when."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import cycle, groupby
 from typing import TYPE_CHECKING
 
 from kvtui.model.event import Event, EventKind
@@ -11,6 +12,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone, text_lines, wrapped
 from kvtui.presenters.journal import result_text, who_text
+from kvtui.rules.timeline.masters import strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogTail
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
+    from kvtui.presenters.glyphs import Glyphs
+    from kvtui.rules.timeline.history import Span
+    from kvtui.rules.timeline.masters import Masters
 
 CLOCK_WIDTH = 8
 EMPTY = "Nothing happened since kvtui started, keepalived's log is empty, and nothing was done on this node."
@@ -26,17 +31,13 @@ GOOD_RESULTS = frozenset({"done", "undone"})
 
 
 def action_events(entries: Iterable[Entry]) -> list[Event]:
-    return [
-        Event(
-            entry.at,
-            EventKind.ACTION,
-            f"{entry.summary}: {result_text(entry)}, by {who_text(entry)}"
-            + (f" ({entry.reason})" if entry.reason else ""),
-            (entry.target,) if entry.target else (),
-            Severity.INFO if entry.result in GOOD_RESULTS else Severity.WARNING,
-        )
-        for entry in entries
-    ]
+    events = []
+    for entry in entries:
+        reason = f" ({entry.reason})" if entry.reason else ""
+        text = f"{entry.summary}: {result_text(entry)}, by {who_text(entry)}{reason}"
+        severity = Severity.INFO if entry.result in GOOD_RESULTS else Severity.WARNING
+        events.append(Event(entry.at, EventKind.ACTION, text, (entry.target,) if entry.target else (), severity))
+    return events
 
 
 def merged(*sources: Iterable[Event]) -> list[Event]:
@@ -96,12 +97,9 @@ def clock(at: float | None, now: float) -> str:
 
 
 def details(event: Event) -> str:
-    """Returns everything that is known of an event."""
     when = "time unknown" if event.at is None else f"{datetime.fromtimestamp(event.at).astimezone():%c}"
-    lines = [when, plain(event_text(event))]
-    if event.objects:
-        lines.append(f"About: {', '.join(plain(name) for name in event.objects)}")
-    return "\n".join(lines)
+    about = f"\nAbout: {', '.join(map(plain, event.objects))}" if event.objects else ""
+    return f"{when}\n{plain(event_text(event))}{about}"
 
 
 def title_text(kind: EventKind | None, tail: LogTail, hidden: int, *, following: bool) -> str:
@@ -121,3 +119,48 @@ def empty_text(tail: LogTail, events: Sequence[Event], search: str, kind: EventK
         chosen = f'matches "{plain(search)}"' if search else f"is of kind {kind}" if kind else ""
         return f"No event {chosen}. Esc shows all."
     return plain(tail.error) or EMPTY
+
+
+# --- who was master when
+
+OTHER_TONES = (Tone.FOCUS, Tone.STRONG, Tone.WARN)
+MAX_ROWS = 6
+MAX_NAME = 16
+
+Node = tuple[str, bool]
+"""Address, and whether it is this node."""
+
+
+def master_lines(
+    masters: Masters, instances: Sequence[str], span: Span, now: float, width: int, glyphs: Glyphs
+) -> list[Line]:
+    """Returns a title that explains the marks, and a strip for each instance; nothing where no master changed."""
+    begin = now - span.seconds
+    changed = [name for name in instances if any(t.since >= begin for t in masters.of(name)[1:])][:MAX_ROWS]
+    if not changed:
+        return []
+    lead = min(MAX_NAME, max(map(len, changed))) + 1
+    columns = width - lead - 1
+    strips = {name: strip(masters.of(name), begin, now, columns) for name in changed}
+    seen = dict.fromkeys((t.address, t.is_self) for row in strips.values() for t in row if t)
+    marks = _marks([(address, is_self) for address, is_self in seen if address is not None], glyphs)
+    title: list[Cell] = [Cell(f"Master, last {span.label}  ", Tone.DIM)]
+    for (address, is_self), mark in marks.items():
+        title += [mark, Cell(f" {plain(address)}{' (this node)' if is_self else ''}  ")]
+    nobody = Cell(glyphs.nobody, Tone.BAD)
+    if any(address is None for address, _is_self in seen):
+        title += [nobody, Cell(" nobody known")]
+    lines: list[Line] = [tuple(title)]
+    for name, row in strips.items():
+        cells = (Cell(" ") if t is None else marks.get((t.address or "", t.is_self), nobody) for t in row)
+        runs = (Cell(cell.text * len(list(same)), cell.tone) for cell, same in groupby(cells))
+        lines.append((Cell(plain(name, MAX_NAME).ljust(lead)), *runs))
+    return lines
+
+
+def _marks(nodes: list[Node], glyphs: Glyphs) -> dict[Node, Cell]:
+    """Returns a mark for each node; this node always has the first one."""
+    marks = {node: Cell(glyphs.shades[0], Tone.GOOD) for node in nodes if node[1]}
+    shades = zip(cycle(glyphs.shades[1:]), cycle(OTHER_TONES), strict=False)
+    others = sorted(node for node in nodes if not node[1])
+    return marks | {node: Cell(shade, tone) for node, (shade, tone) in zip(others, shades, strict=False)}

@@ -32,15 +32,11 @@ def empty_text(observation: Observation) -> str:
 def summary(findings: tuple[Finding, ...], missing: tuple[str, ...] = ()) -> str:
     """Returns ``1 critical, 2 warnings``, and the sources that could not be read."""
     numbers = Counter(f.severity for f in findings)
-    parts = [f"{n} {_plural(severity, n)}" for severity in Severity if (n := numbers[severity])]
+    parts = ((n, severity) for severity in Severity if (n := numbers[severity]))
+    text = ", ".join(f"{n} {'warnings' if s is Severity.WARNING and n > 1 else s.value}" for n, s in parts)
     if not missing:
-        return ", ".join(parts) or f"{NO_PROBLEMS}."
-    text = ", ".join(parts) or f"{NO_PROBLEMS} in the sources that can be read"
-    return f"{text}; unknown: {', '.join(missing)}"
-
-
-def _plural(severity: Severity, number: int) -> str:
-    return "warnings" if severity is Severity.WARNING and number > 1 else severity.value
+        return text or f"{NO_PROBLEMS}."
+    return f"{text or f'{NO_PROBLEMS} in the sources that can be read'}; unknown: {', '.join(missing)}"
 
 
 def missing_names(observation: Observation) -> tuple[str, ...]:
@@ -59,13 +55,10 @@ class Severities:
     def mark(self, glyphs: Glyphs, *names: str) -> Cell:
         """Returns the mark of a row with these names."""
         found = [self._worst[name] for name in names if name in self._worst]
-        if not found:
-            return Cell("")
-        severity = min(found, key=lambda s: s.rank)
-        return severity_mark(severity, glyphs)
+        return _severity_mark(min(found, key=lambda s: s.rank), glyphs) if found else Cell("")
 
 
-def severity_mark(severity: Severity, glyphs: Glyphs) -> Cell:
+def _severity_mark(severity: Severity, glyphs: Glyphs) -> Cell:
     return Cell(glyphs.severity(severity), SEVERITY_TONES[severity])
 
 
@@ -76,7 +69,7 @@ def finding_key(finding: Finding) -> tuple[str, str]:
 def finding_cells(finding: Finding, glyphs: Glyphs) -> tuple[Cell, ...]:
     tone = SEVERITY_TONES[finding.severity]
     return (
-        severity_mark(finding.severity, glyphs),
+        _severity_mark(finding.severity, glyphs),
         Cell(f"{finding.severity.value:<8} {plain(finding.title)}", runs=((8, tone),)),
         Cell(plain(finding.object)),
         Cell(finding.id, Tone.DIM),
@@ -95,7 +88,6 @@ def findings_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
 
 
 def finding_lines(finding: Finding) -> list[Line]:
-    """Returns a finding's title, remedy, evidence and VIPs."""
     tone = SEVERITY_TONES[finding.severity]
     vips = [(Cell("VIPs     ", Tone.DIM), Cell(", ".join(map(plain, finding.vips))))] if finding.vips else []
     return [

@@ -21,12 +21,11 @@ class Glyphs(Struct, frozen=True):
     Attributes:
         bars: sparkline levels, lowest first.
         marks: of a chain's layers, by the value of ``rules.chain.Mark``.
-        whole: a layer that is ok, in a row of marks.
-        critical: severity of a finding; ``warning`` too.
-        joint: between two layers of a chain; ``separator`` between two facts.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         dash: no value.
         differs: between the kernel's value and the config's.
+        whole: a layer that is ok, in a row of marks.
+        joint: between two layers of a chain.
         shades: of the nodes in a strip of masters, this node's first; ``nobody`` while nobody is master.
     """
 
@@ -102,10 +101,7 @@ def glyphs(*, ascii_only: bool) -> Glyphs:
 
 
 def sparkline(values: list[float], width: int, bars: str, top: float = 0.0) -> str:
-    """Returns the last ``width`` values (oldest first) as bars; only zero is blank.
-
-    ``top`` is a full bar, so that the rows of a table have one scale; without it the highest value is.
-    """
+    """Returns the last ``width`` values (oldest first) as bars; only zero is blank. ``top`` or more is a full bar."""
     shown = values[-width:] if width > 0 else []
     top = max(top, *shown, 0.0)
     levels = len(bars) - 1

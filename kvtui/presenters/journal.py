@@ -35,7 +35,7 @@ def result_text(entry: Entry) -> str:
 
 
 def entry_cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tuple[Cell, ...]:
-    """Returns an entry's row; a priority that was overwritten since says so instead of its result."""
+    """Returns an entry's row; it has OVERWRITTEN instead of its result when that happened to its priority."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     result = Cell(plain(result_text(entry)), RESULT_TONES.get(entry.result or "", Tone.BAD))
     return (
@@ -56,12 +56,9 @@ def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
         f"{at:%Y-%m-%d %H:%M:%S}  by {plain(who_text(entry))}{reason}",
         f"Result: {result_text(entry)}",
     ]
-    if entry.detail:
-        lines.append(plain(entry.detail))
-    if overwrite:
-        lines.append(f"Since then {plain(overwrite.sentence)}.")
-    if entry.result is None:
-        lines.append("It was interrupted. u put back · c complete")
+    lines += [plain(entry.detail)] if entry.detail else []
+    lines += [f"Since then {plain(overwrite.sentence)}."] if overwrite else []
+    lines += ["It was interrupted. u put back · c complete"] if entry.result is None else []
     return "\n".join([*lines, *fact_lines(entry.facts)])
 
 
@@ -74,43 +71,38 @@ def unfinished_text(recovery: Recovery) -> str:
     return "\n".join(lines)
 
 
-# --- facts: what the action saw before and after
-
 INDENT = "  "
 
 
 def fact_lines(facts: Mapping[str, object], indent: str = INDENT) -> Iterator[str]:
+    """Yields what an action saw before and after: a fact a line, one with parts of parts in several."""
     for name, value in facts.items():
         words = plain(str(name).replace("_", " "))
-        if _in_one_line(value):
-            yield f"{indent}{words}: {_text(value)}"
-            continue
-        yield f"{indent}{words}:"
-        if isinstance(value, Mapping):
-            yield from fact_lines(value, indent + INDENT)
-        elif isinstance(value, list | tuple):
-            yield from (f"{indent}{INDENT}{_text(part)}" for part in value)
+        match value:
+            case Mapping() if any(map(_has_parts, value.values())):
+                yield f"{indent}{words}:"
+                yield from fact_lines(value, indent + INDENT)
+            case list() | tuple() if any(map(_has_parts, value)):
+                yield f"{indent}{words}:"
+                yield from (f"{indent}{INDENT}{_text(part)}" for part in value)
+            case _:
+                yield f"{indent}{words}: {_text(value)}"
 
 
-def _parts(value: object) -> list[object]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def _in_one_line(value: object) -> bool:
-    return not any(isinstance(part, Mapping | list | tuple) for part in _parts(value))
+def _has_parts(value: object) -> bool:
+    return isinstance(value, Mapping | list | tuple)
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return str(round(value, 2))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{plain(str(k).replace('_', ' '))} {_text(v)}" for k, v in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) or "none"
+    match value:
+        case None:
+            return "unknown"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return str(round(value, 2))
+        case Mapping():
+            return ", ".join(f"{plain(str(k).replace('_', ' '))} {_text(v)}" for k, v in value.items()) or "none"
+        case list() | tuple():
+            return ", ".join(map(_text, value)) or "none"
     return plain(str(value))

@@ -12,7 +12,6 @@ NAMES = frozenset(
     }
 )
 """Textual's names of keys other than characters (``textual.keys.Keys``; a test compares them)."""
-
 REPLACEMENTS = {
     "solidus": "slash",
     "reverse_solidus": "backslash",
@@ -22,9 +21,7 @@ REPLACEMENTS = {
     "low_line": "underscore",
 }
 """Textual's names of characters that differ from Unicode's (``textual.keys.KEY_NAME_REPLACEMENTS``)."""
-
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta)\+)*")
-
 _WRITTEN = {
     "slash": "/",
     "question_mark": "?",

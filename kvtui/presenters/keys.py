@@ -17,7 +17,7 @@ class Key(Struct, frozen=True):
         help: one line in the help; empty if another binding with this id has it.
         show: whether it is one of the main keys.
         priority: handled before the focused widget.
-        system: not listed, because another binding with this id is.
+        system: not listed, since another binding with this id is.
     """
 
     id: str
@@ -46,8 +46,6 @@ APP = (
     Key("app.commands", "colon", "command_palette", "Commands", "Search commands"),
     Key("app.quit", "q", "quit", "Quit", "Quit kvtui"),
 )
-"""Bindings of the app."""
-
 NODE_SCREEN = (
     # priority: on a slow line the d of "/dns" would drain otherwise
     Key("view.filter", "slash", "filter", "Filter", "Filter the rows", priority=True),
@@ -58,8 +56,6 @@ NODE_SCREEN = (
     Key("view.copy_row", "Y", "copy_row", "Copy row", "Copy the row"),
     Key("view.clear", "escape", "clear", "Clear", "Clear the filter", show=False),
 )
-"""Bindings of every screen."""
-
 TABLE = (
     Key("table.up", "up,k", "move(-1)", "Up", "One row up", show=False),
     Key("table.down", "down,j", "move(1)", "Down", "One row down", show=False),
@@ -83,25 +79,18 @@ JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
     Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
 )
-
-THROUGH_PANELS = (
+PANEL = (
+    Key("panel.close", "escape,q,enter", "close", "Close", "Close the panel"),
+    # bindings of the app, which a panel hides as a modal screen
     *(replace(key, action=f"app.{key.action}", label="", help="", system=True) for key in (*VIEW_KEYS, *ALWAYS)),
     Key("view.copy", "y", "app.below('copy')", "", "", system=True),
     Key("view.copy_row", "Y", "app.below('copy_row')", "", "", system=True),
 )
-"""Bindings of the app that also work over a panel, which hides them as a modal screen."""
-
-PANEL = (
-    Key("panel.close", "escape,q,enter", "close", "Close", "Close the panel"),
-    *THROUGH_PANELS,
-)
 
 COMMON = ""
 """The scope of bindings that work on every screen."""
-
 PANELS = "Panel"
 """The scope of panels, which hide the bindings of the screen below."""
-
 SCOPES = (
     (COMMON, APP),
     (COMMON, NODE_SCREEN),

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kvtui.actions.equivalent_commands import of_vip
 from kvtui.presenters.cells import text_lines
 from kvtui.presenters.chart import traffic_charts
-from kvtui.presenters.events import recent_lines
+from kvtui.presenters.events import master_lines, recent_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
-from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (

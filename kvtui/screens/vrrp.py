@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, text_lines
-from kvtui.presenters.events import vrrp_lines
+from kvtui.presenters.events import master_lines, vrrp_lines
 from kvtui.presenters.findings import Severities
-from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import Target
 from kvtui.presenters.vrrp import (
     empty_text,

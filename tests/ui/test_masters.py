@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.observation import Master, Observation
+from kvtui.presenters.events import master_lines
 from kvtui.presenters.glyphs import ASCII
-from kvtui.presenters.masters import master_lines
 from kvtui.rules.timeline.history import SPANS
 from kvtui.rules.timeline.masters import MAX_TENURES, Masters, strip
 from tests.kit.views import EPOCH, demo, instance, seen, snapshot
