@@ -21,9 +21,8 @@ from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.key_names import key_name
 from kvtui.presenters.keymap import keymap
-from kvtui.presenters.keys import APP
+from kvtui.presenters.keys import APP, VIEWS
 from kvtui.presenters.sources import sources_text
-from kvtui.presenters.views import VIEWS
 from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
 from kvtui.rules.timeline.masters import Masters
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
-    from kvtui.presenters.views import View
+    from kvtui.presenters.keys import View
     from kvtui.screens.host import Host
 
 

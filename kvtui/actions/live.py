@@ -1,5 +1,3 @@
-"""Acting on this machine."""
-
 # Imports inside methods: each is needed by some actions only, and the dialog of an action opens without delay.
 # ruff: noqa: PLC0415
 

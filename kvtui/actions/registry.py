@@ -71,29 +71,25 @@ def intent_of(command: str) -> Intent | None:
 def _intent(definition: ActionDefinition, words: list[str]) -> Intent | None:
     """Raises ValueError for a wrong value."""
     hints = get_type_hints(definition.command, include_extras=True)
-    names = [n for n, hint in hints.items() if n != "return" and isinstance(get_args(hint)[1], Argument)]
-    flags = {get_args(hint)[1].name: n for n, hint in hints.items() if n != "return" and n not in names}
+    parameters = {name: get_args(hint) for name, hint in hints.items() if name != "return"}
+    names = [name for name, (_type, parameter) in parameters.items() if isinstance(parameter, Argument)]
+    flags = {parameter.name: name for name, (_type, parameter) in parameters.items() if name not in names}
     values: dict[str, object] = {}
     rest = iter(words)
     for word in rest:
         name = flags.get(word) or next((n for n in names if n not in values), None)
         if name is None or (word.startswith("-") and word not in flags):
             return None
-        text = next(rest, "") if word in flags and bool not in _types(hints[name]) else word
-        values[name] = True if bool in _types(hints[name]) else int(text) if int in _types(hints[name]) else text
+        kind = parameters[name][0]
+        types = get_args(kind) or (kind,)
+        text = next(rest, "") if word in flags and bool not in types else word
+        values[name] = True if bool in types else int(text) if int in types else text
     return definition.command(**values)
 
 
-def _types(hint: object) -> tuple[object, ...]:
-    kind = get_args(hint)[0]
-    return get_args(kind) or (kind,)
-
-
 def dialog_options(intent: Intent, observation: Observation | None, action: Action | None = None) -> tuple[Option, ...]:
-    """Returns what can be chosen in the dialog of an intent, in the order in which it is shown."""
     return tuple(DEFINITIONS[intent.kind].dialog_options(intent, observation, action))
 
 
 def missing(intent: Intent, observation: Observation | None = None) -> Ask | None:
-    """Returns the number without which there is no plan; None when the intent is complete."""
     return DEFINITIONS[intent.kind].missing(intent, observation)

@@ -6,12 +6,16 @@ import re
 from enum import StrEnum
 from itertools import groupby
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.model.vrrp import VrrpState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Tone(StrEnum):
@@ -44,7 +48,6 @@ class Cell(Struct, frozen=True):
 
 
 Line = tuple[Cell, ...]
-"""A line of text, in parts."""
 
 SEVERITY_TONES = {Severity.CRITICAL: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.DIM}
 STATE_TONES = {
@@ -130,3 +133,30 @@ def _tones(cell: Cell) -> list[Tone]:
 def _cells(text: str, tones: list[Tone]) -> Line:
     runs = groupby(zip(text, tones, strict=True), key=lambda pair: pair[1])
     return tuple(Cell("".join(character for character, _tone in run), tone) for tone, run in runs)
+
+
+# --- the lines of a plan
+
+PLAN_TONES = (
+    (r"(WARNING|CHANGED)\b", Tone.WARN),
+    (r"(UNSAFE|REFUSED|FAILED)\b", Tone.BAD),
+    (r"DONE\b", Tone.GOOD),
+    (r"note: ", Tone.DIM),
+    (r"  (---|\+\+\+) ", Tone.STRONG),
+    (r"  @@ ", Tone.FOCUS),
+    (r"  \+|\* ", Tone.GOOD),
+    (r"  -|- ", Tone.BAD),
+    (r"m more: ", Tone.FOCUS),
+    (r"[A-Z][a-z ]+:$", Tone.STRONG),
+)
+"""By the beginning of a line; warnings, results, and the lines of a diff."""
+
+
+def plan_lines(lines: Iterable[str], width: int, *, first: Tone | None = None) -> list[Line]:
+    """Returns these lines in their colours, wrapped; the ``first`` one can have a tone of its own."""
+    drawn: list[Line] = []
+    for n, line in enumerate(lines):
+        usual = first if n == 0 and first else Tone.NORMAL
+        tone = next((tone for pattern, tone in PLAN_TONES if re.match(pattern, line)), usual)
+        drawn += wrapped((Cell(plain(line), tone),), width)
+    return drawn

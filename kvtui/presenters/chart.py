@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.model.ipvs import endpoint
 from kvtui.model.units import per_second
-from kvtui.rules.timeline.history import SPANS, Channel, nice_top
+from kvtui.rules.timeline.history import SPANS, Channel, nice_top, server_key
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from kvtui.model.observation import Observation, RealServerView
     from kvtui.rules.timeline.history import History, Span
 
 AXIS_WIDTH = 5
@@ -208,3 +210,37 @@ def _with_now(history: History, key: Hashable, span: Span, channel: Channel) -> 
         return values
     now = history.latest(key, channel)
     return [*values[1:], nan if isnan(now) else now]
+
+
+# --- how a drained real server empties
+
+
+def drained(observation: Observation, target: str) -> dict[Hashable, RealServerView]:
+    """Returns the drained real servers of this name (``ADDRESS`` or ``ADDRESS:PORT``), by their keys in the history."""
+    return {
+        (server_key(virtual.protocol.value, virtual.name), real.key): real
+        for virtual in observation.virtual_servers or ()
+        for real in virtual.real_servers
+        if real.weight == 0 and target in {real.address, endpoint(*real.key)}
+    }
+
+
+def drain_chart(history: History, keys: Sequence[Hashable], span: Span) -> Chart:
+    return Chart("open connections", _open(history, keys, span), span.label, spans=spans_text(span))
+
+
+def drain_text(history: History, reals: dict[Hashable, RealServerView]) -> str:
+    """Returns the connections that are left, and how long they take from their maximum on at the same rate."""
+    from kvtui.actions.drain.drain_progress import Left  # noqa: PLC0415 - the first frame does without the actions
+
+    counts = [(r.active or 0, r.inactive or 0, r.persistent or 0) for r in reals.values()]
+    left = Left(*map(sum, zip(*counts, strict=True)))
+    known = [(float(second), round(v)) for second, v in enumerate(_open(history, [*reals], SPANS[0])) if not isnan(v)]
+    most = max((count for _second, count in known), default=0)
+    since = max((n for n, (_second, count) in enumerate(known) if count == most), default=0)
+    return left.with_estimate(known[since:])
+
+
+def _open(history: History, keys: Sequence[Hashable], span: Span) -> list[float]:
+    series = [history.series(key, span, Channel.ACTIVE) for key in keys]
+    return [sum(values) for values in zip(*series, strict=True)] if series else [nan] * span.samples

@@ -178,4 +178,3 @@ MEMBERS: dict[str, Callable[[Observation], object]] = {
     "comparison": lambda seen: convert(comparison(seen), contract.Comparison, from_attributes=True),
     "host": lambda seen: (host := seen.snapshot.host) and convert(host, contract.Host, from_attributes=True),
 }
-"""How each member of a status is made."""

@@ -1,5 +1,3 @@
-"""Findings: rows and sentences."""
-
 from __future__ import annotations
 
 from collections import Counter
@@ -53,7 +51,6 @@ class Severities:
                 self._worst.setdefault(name, finding.severity)
 
     def mark(self, glyphs: Glyphs, *names: str) -> Cell:
-        """Returns the mark of a row with these names."""
         found = [self._worst[name] for name in names if name in self._worst]
         return _severity_mark(min(found, key=lambda s: s.rank), glyphs) if found else Cell("")
 
@@ -77,7 +74,6 @@ def finding_cells(finding: Finding, glyphs: Glyphs) -> tuple[Cell, ...]:
 
 
 def findings_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
-    """Returns a line for each finding, or that there are none."""
     if not observation.findings:
         tone = Tone.NORMAL if observation.findings is None or missing_names(observation) else Tone.GOOD
         return [(Cell(empty_text(observation).splitlines()[0], tone),)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kvtui.model.finding import Severity
 
@@ -16,7 +16,7 @@ TERMS_WITHOUT_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
 
 
 class Glyphs(Struct, frozen=True):
-    """One set of characters; every one is one column wide.
+    """One set of characters, by default of Unicode; every one is one column wide.
 
     Attributes:
         bars: sparkline levels, lowest first.
@@ -29,47 +29,29 @@ class Glyphs(Struct, frozen=True):
         shades: of the nodes in a strip of masters, this node's first; ``nobody`` while nobody is master.
     """
 
-    bars: str
-    marks: dict[str, str]
-    self_mark: str
-    open: str
-    closed: str
-    branch: str
-    up: str
-    down: str
-    dash: str
-    differs: str
-    whole: str
-    critical: str
-    warning: str
-    joint: str
-    separator: str
-    shades: str
-    nobody: str
+    bars: str = " ▁▂▃▄▅▆▇█"
+    marks: Mapping[str, str] = field(default_factory=lambda: {"ok": "✓", "broken": "✗", "unknown": "?", "none": "·"})
+    self_mark: str = "★"
+    open: str = "▾"
+    closed: str = "▸"
+    branch: str = "└"
+    up: str = "▲"
+    down: str = "▼"
+    dash: str = "–"
+    differs: str = "≠"
+    whole: str = "•"
+    critical: str = "●"
+    warning: str = "▲"
+    joint: str = "─"
+    separator: str = "·"
+    shades: str = "█▓▒░"
+    nobody: str = "!"
 
     def severity(self, severity: Severity | None) -> str:
         return {Severity.CRITICAL: self.critical, Severity.WARNING: self.warning}.get(severity, "") if severity else ""
 
 
-UNICODE = Glyphs(
-    bars=" ▁▂▃▄▅▆▇█",
-    marks={"ok": "✓", "broken": "✗", "unknown": "?", "none": "·"},
-    self_mark="★",
-    open="▾",
-    closed="▸",
-    branch="└",
-    up="▲",
-    down="▼",
-    dash="–",
-    differs="≠",
-    whole="•",
-    critical="●",
-    warning="▲",
-    joint="─",
-    separator="·",
-    shades="█▓▒░",
-    nobody="!",
-)
+UNICODE = Glyphs()
 ASCII = Glyphs(
     bars=" ._-=oO#@",
     marks={"ok": "+", "broken": "X", "unknown": "?", "none": "."},
@@ -87,7 +69,6 @@ ASCII = Glyphs(
     joint="-",
     separator="-",
     shades="#=+-",
-    nobody="!",
 )
 
 

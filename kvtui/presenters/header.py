@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
-    from kvtui.presenters.views import View
+    from kvtui.presenters.keys import View
 
 GAP = 2
 """Blanks between two chips."""

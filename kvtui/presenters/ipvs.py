@@ -1,5 +1,3 @@
-"""Virtual servers, real servers and connections: rows and sentences."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -119,7 +117,6 @@ def _pod_cell(pod: PodView | None) -> Cell:
 
 
 def server_lines(server: VirtualServerView, glyphs: Glyphs) -> list[Line]:
-    """Returns a virtual server, and its real servers in columns."""
     facts = (
         plain(server.scheduler or "?"),
         f"persistent {server.persistence_timeout} s" if server.persistence_timeout else "",

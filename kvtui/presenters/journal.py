@@ -1,5 +1,3 @@
-"""Entries of the journal: rows and sentences."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from kvtui.model.text import plain
 from kvtui.presenters.key_names import is_key, key_name, key_value
-from kvtui.presenters.keys import COMMON, PANELS, SCOPES
-from kvtui.presenters.views import VIEWS
+from kvtui.presenters.keys import COMMON, PANELS, SCOPES, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

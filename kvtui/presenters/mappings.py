@@ -1,5 +1,3 @@
-"""Entries of the ConfigMap: rows and sentences."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -43,7 +41,6 @@ def search_texts(entry: Mapping) -> tuple[str | None, ...]:
 
 
 def detail_lines(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> list[Line]:
-    """Returns the entry, its notes, its chain, the first break with the next step, and its layers."""
     links = chain_of(index, canonical_or_same(entry.vip))
     details = " ".join(link.detail for link in links)
     notes = [note for note in entry.notes if note not in details]

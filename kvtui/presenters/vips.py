@@ -1,5 +1,3 @@
-"""VIPs: rows and sentences."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -55,7 +53,6 @@ def detail_title(observation: Observation, vip: VipView) -> str:
 
 
 def summary_lines(index: ChainIndex, links: Links, vip: VipView, glyphs: Glyphs) -> list[Line]:
-    """Returns the chain, its first break with the next step, the real servers and the mastership."""
     from kvtui.presenters.trace import head_lines  # noqa: PLC0415 - `kvtui status` does without the chain
 
     observation = index.seen

@@ -1,5 +1,3 @@
-"""VRRP instances and their peers: rows and sentences."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -53,7 +51,6 @@ def search_texts(instance: InstanceView) -> tuple[str | None, ...]:
 
 
 def overview_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
-    """Returns a line for each instance: its state here, its master and since when."""
     instances = observation.vrrp_instances
     if not instances:
         return [(Cell(empty_text(observation)),)]

@@ -13,8 +13,7 @@ from textual.screen import Screen
 
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.header import header_line
-from kvtui.presenters.keys import NODE_SCREEN
-from kvtui.presenters.views import VIEWS
+from kvtui.presenters.keys import NODE_SCREEN, VIEWS
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings

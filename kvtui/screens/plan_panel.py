@@ -26,9 +26,8 @@ from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.active_drains import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.text import plain
-from kvtui.presenters.cells import Tone
-from kvtui.presenters.drain import drain_chart, drain_text, drained
-from kvtui.presenters.plan_lines import plan_lines
+from kvtui.presenters.cells import Tone, plan_lines
+from kvtui.presenters.chart import drain_chart, drain_text, drained
 from kvtui.rules.timeline.history import SPANS
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel

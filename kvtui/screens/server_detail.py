@@ -10,8 +10,7 @@ from textual import work
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone, text_lines
-from kvtui.presenters.chart import traffic_charts
-from kvtui.presenters.drain import drain_chart, drain_text
+from kvtui.presenters.chart import drain_chart, drain_text, traffic_charts
 from kvtui.presenters.glyphs import glyphs
 from kvtui.presenters.ipvs import connections_text, server_lines
 from kvtui.rules.timeline.history import server_key

@@ -10,8 +10,8 @@ from kvtui.presenters.chart import traffic_charts
 from kvtui.presenters.events import master_lines, recent_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
+from kvtui.presenters.keys import VIEWS
 from kvtui.presenters.trace import CHAIN_TITLE, Target
-from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (
     detail_lines,
     detail_title,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.presenters.glyphs import Glyphs
     from kvtui.presenters.header import Tab
-    from kvtui.presenters.views import View
+    from kvtui.presenters.keys import View
 
 
 class TabLine(Lines):

@@ -57,7 +57,7 @@ def test_anything_else_is_no_real_server(text: str) -> None:
     ],
 )
 def test_a_virtual_server_is_named_as_ipvsadm_does(text: str, meant: tuple[object, ...]) -> None:
-    assert parse_service(text) == Wanted(text, *meant)  # type: ignore[arg-type] # protocol, address, port, fwmark
+    assert parse_service(text) == Wanted(*meant)  # type: ignore[arg-type] # protocol, address, port, fwmark
 
 
 @pytest.mark.parametrize("text", ["", "web", "icmp 10.4.0.50", "10.4.0.50:80 tcp", "fwmark x"])

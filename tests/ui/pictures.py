@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kvtui.presenters.views import VIEWS
+from kvtui.presenters.keys import VIEWS
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.terminal_picture import svg
 

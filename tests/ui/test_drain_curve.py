@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvtui.model.observation import Observation, RealServerState
-from kvtui.presenters.drain import drain_chart, drain_text, drained
+from kvtui.presenters.chart import drain_chart, drain_text, drained
 from kvtui.rules.timeline.history import SPANS, History
 from tests.kit.views import EPOCH, real, seen, server, snapshot
 

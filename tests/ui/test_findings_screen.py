@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
-from kvtui.presenters.views import VIEWS
+from kvtui.presenters.keys import VIEWS
 from kvtui.screens.plan_panel import PlanPanel
 from tests.kit.views import demo, seen, snapshot, source, vip
 from tests.ui.seen import running

@@ -16,7 +16,7 @@ from kvtui.model.source import Source, SourceName, SourceState, UnavailableReaso
 from kvtui.presenters.cells import Tone, line_text
 from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.header import header_line, tabs
-from kvtui.presenters.views import VIEWS
+from kvtui.presenters.keys import VIEWS
 from kvtui.rules.observe import observe
 from kvtui.widgets.keyline import fitting
 from tests.kit import NOW, VIP, addresses, advertiser, snapshot, sources

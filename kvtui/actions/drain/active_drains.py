@@ -162,11 +162,7 @@ def ids_to_keep(journal: Journal, intent: Intent) -> set[str]:
 
 
 class Keeper:
-    """Keeps the drains of some actions.
-
-    Args:
-        entries: ids of the actions; those that drain again are added.
-    """
+    """Keeps the drains of some actions; adds the ids of those that drain again to ``entries``."""
 
     def __init__(self, journal: Journal, again: Again, entries: Iterable[str] = ()) -> None:
         self._journal = journal

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 EMPTY_READINGS = 2
 """Readings without a connection in a row: a handshake that was under way at the first is seen at the second."""
-WINDOW = 60.0
-"""Seconds of history for the estimate."""
+WINDOW_SECONDS = 60.0
+"""Length of the history for the estimate."""
 
 
 class Expected(Struct, frozen=True):
@@ -50,13 +50,18 @@ class Left(Struct, frozen=True):
         blocking: how many of them must end before nothing can arrive there any more.
     """
 
-    active: int
-    inactive: int
-    persistent: int
-    blocking: int
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+    blocking: int = 0
 
     def __str__(self) -> str:
         return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
+
+    def with_estimate(self, samples: Sequence[tuple[float, int]]) -> str:
+        """Adds how long the rest takes if connections keep ending at the same rate; see ``seconds_left``."""
+        estimate = seconds_left(samples)
+        return str(self) if estimate is None else f"{self} · about {ago(estimate)} left"
 
 
 def blocking(virtual: VirtualServer, real: RealServer, *, persistence_fixed: bool) -> int:
@@ -77,7 +82,7 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
     Args:
         samples: (monotonic seconds, how many), oldest first.
     """
-    recent = [s for s in samples if s[0] >= samples[-1][0] - WINDOW]
+    recent = [s for s in samples if s[0] >= samples[-1][0] - WINDOW_SECONDS]
     if len(recent) < 2:
         return None
     (began, first), (ended, last) = recent[0], recent[-1]
@@ -131,8 +136,7 @@ class DrainProgress(Struct, frozen=True):
             if self.clock() >= deadline:
                 detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and keeps emptying"
                 return Verification(ok=None, detail=detail, facts=self._facts(table))
-            estimate = seconds_left(samples)
-            say(str(left) + (f" · about {ago(estimate)} left" if estimate is not None else ""))
+            say(left.with_estimate(samples))
             await asyncio.sleep(self.pause)
 
     def _wrong(self, table: IpvsTable) -> Verification | None:

@@ -1,5 +1,3 @@
-"""Warns of what can go wrong when a real server gets weight 0."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

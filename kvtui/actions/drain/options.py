@@ -60,7 +60,6 @@ def _next(value: float, ladder: tuple[float, ...]) -> float:
 
 
 def _places(intent: Intent, observation: Observation | None) -> list[VirtualServerView]:
-    """Returns the virtual servers in the kernel that have the real server."""
     found = (observation.virtual_servers or ()) if observation is not None else ()
     return [
         v

@@ -45,7 +45,6 @@ class Target(Struct, frozen=True):
 class Wanted(Struct, frozen=True):
     """A ``--service`` option; None matches anything."""
 
-    text: str
     protocol: Protocol | None = None
     address: str | None = None
     port: int | None = None
@@ -81,13 +80,13 @@ def parse_service(text: str) -> Wanted:
     """
     words = text.split()
     if words and words[-1].isdecimal() and (len(words) == 1 or words[0].lower() in {"fwmark", "fwm"}):
-        return Wanted(text, fwmark=int(words[-1]))
+        return Wanted(fwmark=int(words[-1]))
     protocol = None
     if len(words) == 2 and words[0].upper() in {Protocol.TCP, Protocol.UDP, Protocol.SCTP}:
         protocol = Protocol(words.pop(0).upper())
     try:
         host, port = _split(words[0] if len(words) == 1 else "")
-        return Wanted(text, protocol, str(ip_address(host)), port)
+        return Wanted(protocol, str(ip_address(host)), port)
     except ValueError:
         raise UnknownTargetError(
             f"{text!r} is not a virtual server: write VIP:PORT, [VIP]:PORT, 'udp VIP:PORT' or 'fwmark N'"

@@ -40,8 +40,6 @@ class PriorityMethod(Struct, frozen=True):
 
 
 class MethodChooser(Struct, frozen=True):
-    """Chooses how to change the priority of one instance."""
-
     preflight: Preflight
     election: ElectionContext
     backend: ActionBackend

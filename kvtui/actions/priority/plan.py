@@ -1,5 +1,3 @@
-"""``kvtui priority``: changes the priority of one instance, by its track file or its config; verified on the wire."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,3 @@
-"""Verifies a change of priority: in keepalived, on the wire, and against the prediction."""
-
 from __future__ import annotations
 
 import time
