@@ -19,8 +19,7 @@ from textual.message import Message
 from kvtui.model.config import Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
-from kvtui.presenters.key_names import key_name
-from kvtui.presenters.keymap import keymap
+from kvtui.presenters.keymap import key_name, keymap
 from kvtui.presenters.keys import APP, VIEWS
 from kvtui.presenters.sources import sources_text
 from kvtui.rules.timeline.events import Timeline

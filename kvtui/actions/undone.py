@@ -48,13 +48,7 @@ def with_log(lost: Undone, tail: LogTail) -> Undone:
 
 
 class Undone(Struct, frozen=True):
-    """An effect that is gone.
-
-    Attributes:
-        intent: does it again.
-        found: a clause about the present state.
-        cause: what undid it, as far as known.
-    """
+    """An effect that is gone; ``intent`` does it again, ``found`` describes the present state in a clause."""
 
     entry: Entry
     intent: Intent

@@ -131,7 +131,7 @@ def _vips(seen: Observation, look: Look) -> str:
 
 def _vip_row(seen: Observation, v: VipView, look: Look) -> Row:
     here = {True: "yes", False: "no", None: "?"}[v.present]
-    up_cell = Cell("?") if seen.virtual_servers is None else vips.up_cell(seen, v, look.glyphs.dash)
+    up_cell = Cell("?") if seen.virtual_servers is None else vips.up_cell(seen.servers_of(v.address), look.glyphs.dash)
     owner, state, up = look.cells((vips.owner_cell(v, look.glyphs), state_cell(v.state), up_cell))
     return (f"{v.address}/{v.prefixlen}", owner, here, state, v.instance, v.interface or "?", up)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import convert
+
 from kvtui.model.prediction import Prediction, Traffic  # noqa: TC001 - msgspec reads the annotations
 from kvtui.presenters.contract import Contract, Count
 
@@ -109,17 +111,16 @@ def action_document(plan: core.Plan | None, outcome: runner.Outcome, *, dry_run:
 
 
 def _plan(plan: core.Plan) -> Plan:
-    grades: Any = [n.severity.name.lower() for n in plan.notes]
     return Plan(
         verb=plan.kind.value,
         target=plan.target,
         summary=plan.summary,
-        changes=[PlanChange(c.what, c.before, c.after) for c in plan.changes],
+        changes=convert(plan.changes, list[PlanChange], from_attributes=True),
         steps=list(plan.steps),
         effects=list(plan.effects),
         prediction=list(plan.prediction) or None,
         traffic=list(plan.traffic) or None,
-        remarks=[Remark(grade, n.text) for grade, n in zip(grades, plan.notes, strict=True)],
+        remarks=convert([{"grade": n.severity.name.lower(), "text": n.text} for n in plan.notes], list[Remark]),
         diff=plan.diff,
         by_hand=list(plan.equivalent_commands),
     )

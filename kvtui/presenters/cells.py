@@ -35,10 +35,9 @@ class Tone(StrEnum):
 
 
 class Cell(Struct, frozen=True):
-    """Plain text with a tone. Changes of a ``volatile`` cell (sparkline, age) are not highlighted.
+    """Plain text with a tone; ``runs`` are lengths and tones of parts at its beginning.
 
-    Attributes:
-        runs: lengths and tones of parts at the beginning of the text; the rest has ``tone``.
+    Changes of a ``volatile`` cell (sparkline, age) are not highlighted.
     """
 
     text: str

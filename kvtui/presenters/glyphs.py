@@ -19,10 +19,8 @@ class Glyphs(Struct, frozen=True):
     """One set of characters, by default of Unicode; every one is one column wide.
 
     Attributes:
-        bars: sparkline levels, lowest first.
         marks: of a chain's layers, by the value of ``rules.chain.Mark``.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
-        dash: no value.
         differs: between the kernel's value and the config's.
         whole: a layer that is ok, in a row of marks.
         joint: between two layers of a chain.

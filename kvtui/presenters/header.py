@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kvtui.model.observation import Observation
+    from kvtui.model.source import Source
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
     from kvtui.presenters.keys import View
@@ -128,11 +129,7 @@ def _name(name: SourceName) -> str:
 
 def _missing_sources(observation: Observation, key: str) -> Forms:
     """Returns the sources that cannot be read completely: their names, their number, or only a mark."""
-    bad = [
-        (*MARKS[s.state], _name(s.name))
-        for s in observation.snapshot.sources
-        if s.state is not SourceState.OK and not _is_absent(s.reason, s.name)
-    ]
+    bad = [(*MARKS[s.state], _name(s.name)) for s in observation.snapshot.sources if _is_error(s)]
     if not bad:
         return ((),)
     mark, tone = min((b[:2] for b in bad), key=lambda b: b[0])  # "!" comes before "?"
@@ -142,9 +139,10 @@ def _missing_sources(observation: Observation, key: str) -> Forms:
     return ((*named, hint), *number, (Cell(mark, tone), hint))
 
 
-def _is_absent(reason: UnavailableReason | None, name: SourceName) -> bool:
-    """Whether a source does not apply here, or was not read yet."""
-    return reason is UnavailableReason.PENDING or (reason is not None and name is SourceName.KUBERNETES)
+def _is_error(source: Source) -> bool:
+    """Whether a source that applies here was read, and not completely."""
+    is_absent = source.reason is not None and source.name is SourceName.KUBERNETES
+    return source.state is not SourceState.OK and source.reason is not UnavailableReason.PENDING and not is_absent
 
 
 class Tab(Struct, frozen=True):

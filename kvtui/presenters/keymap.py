@@ -1,13 +1,14 @@
-"""The keys in use: those of the configuration, without unknown keys and conflicts, which are reported."""
+"""The keys in use, and their names; unknown keys and conflicts of the configuration are reported and not used."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.text import plain
-from kvtui.presenters.key_names import is_key, key_name, key_value
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES, VIEWS
 
 if TYPE_CHECKING:
@@ -15,6 +16,38 @@ if TYPE_CHECKING:
 
     from kvtui.model.config import Configured
 
+NAMES = frozenset(
+    {
+        *("backspace", "delete", "down", "end", "enter", "escape", "home", "insert", "left", "pagedown", "pageup"),
+        *("return", "right", "space", "tab", "up", "@", "ctrl-at", *(f"f{number}" for number in range(1, 25))),
+    }
+)
+"""Textual's names of keys other than characters (``textual.keys.Keys``; a test compares them)."""
+REPLACEMENTS = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
+"""Textual's names of characters that differ from Unicode's (``textual.keys.KEY_NAME_REPLACEMENTS``)."""
+_MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta)\+)*")
+_WRITTEN = {
+    "slash": "/",
+    "question_mark": "?",
+    "colon": ":",
+    "minus": "-",
+    "plus": "+",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "Esc",
+    "enter": "Enter",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+}
 FIXED = ("panel.", "plan.", "prompt.", "view.clear")
 """Ids of bindings that cannot be remapped: the key that applies a plan is the same on every node."""
 
@@ -114,3 +147,33 @@ def _clash(taken: dict[str, str], known: tuple[Declared, ...]) -> tuple[str, str
 def _share_keys(one: str, other: str) -> bool:
     """Whether a key can have one meaning only on both; a panel hides the screen below it."""
     return one == other or (COMMON in {one, other} and PANELS not in {one, other})
+
+
+# --- names of keys
+
+
+def key_value(text: str) -> str:
+    """Returns Textual's name of a key: ``question_mark`` for ``?``."""
+    text = text.strip()
+    if len(text) != 1 or text.isalnum():
+        return text
+    try:
+        name = unicodedata.name(text).lower().replace("-", "_").replace(" ", "_")
+    except ValueError:
+        return text
+    return REPLACEMENTS.get(name, name)
+
+
+def is_key(value: str) -> bool:
+    base = _MODIFIERS.sub("", value, count=1)
+    if base in NAMES or base in REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
+        return True
+    try:
+        return bool(unicodedata.lookup(base.replace("_", " ").upper())) and len(base) > 1
+    except KeyError:
+        return False
+
+
+def key_name(key: str) -> str:
+    names = [_WRITTEN.get(k, k) for k in key.split(",")]
+    return " ".join(n.replace("ctrl+", "Ctrl+") for n in names)

@@ -9,12 +9,7 @@ from kvtui.actions.registry import ACTIONS
 
 
 class View(Struct, frozen=True):
-    """A screen.
-
-    Attributes:
-        short: label of the tab where the terminal is narrow.
-        screen: its module below ``kvtui.screens`` and its class.
-    """
+    """A screen; ``short`` is its label on a narrow terminal, ``screen`` its module in ``kvtui.screens`` and class."""
 
     name: str
     key: str

@@ -8,6 +8,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone, share_cell
 from kvtui.presenters.trace import applying, chain_cell, entry_text, head_lines, link_cells
+from kvtui.presenters.vips import up_cell
 from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
+    from kvtui.rules.chain import Links
 
 STATE_TONES = {MappingState.OK: Tone.GOOD, MappingState.VIP_ONLY: Tone.NORMAL, MappingState.ERROR: Tone.BAD}
 
@@ -58,13 +60,9 @@ def break_position(index: ChainIndex, entry: Mapping) -> int:
     return next((n for n, link in enumerate(links) if link.mark is Mark.BROKEN), len(links))
 
 
-def service_text(entry: Mapping) -> str:
-    return plain("/".join(entry.target) if entry.target else entry.value, 130)
-
-
-def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
+def _notes_cell(links: Links, entry: Mapping) -> Cell:
     """Returns why the chain breaks, and the notes; the column before it names the layer."""
-    broken = first_break(chain_of(index, canonical_or_same(entry.vip)))
+    broken = first_break(links)
     detail = broken.detail if broken else ""
     parts = (detail, *(note for note in entry.notes if note not in detail))
     return Cell(plain("; ".join(filter(None, parts))), Tone.BAD if broken else Tone.WARN)
@@ -72,17 +70,17 @@ def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
 
 def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs, chain_width: int = 0) -> tuple[Cell, ...]:
     address = canonical_or_same(entry.vip)
-    servers = index.kernel.get(address, {}).values()
-    up, total = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
+    links = chain_of(index, address)
+    service = "/".join(entry.target) if entry.target else entry.value
     return (
         Cell(plain(entry.vip, 60), Tone.STRONG),
-        Cell(service_text(entry) or glyphs.dash),
+        Cell(plain(service, 130) or glyphs.dash),
         Cell(plain(entry.method or glyphs.dash, 20)),
         Cell(entry.state.value, STATE_TONES[entry.state]),
         _ready_cell(index, address, glyphs),
-        share_cell(up, total) if servers else Cell(glyphs.dash, Tone.DIM),
-        chain_cell(chain_of(index, address), glyphs, chain_width),
-        notes_cell(index, entry),
+        up_cell(index.kernel.get(address, {}).values(), glyphs.dash),
+        chain_cell(links, glyphs, chain_width),
+        _notes_cell(links, entry),
     )
 
 

@@ -66,7 +66,5 @@ def _lost(nic: Nic) -> int:
 
 
 def _nic_text(nic: Nic) -> str:
-    errors, drops = nic.errors_in + nic.errors_out, nic.drops_in + nic.drops_out
-    parts = [f"{count(errors)} errors"] if errors else []
-    parts += [f"{count(drops)} drops"] if drops else []
-    return f"{plain(nic.name)} {' and '.join(parts)}"
+    lost = (("errors", nic.errors_in + nic.errors_out), ("drops", nic.drops_in + nic.drops_out))
+    return f"{plain(nic.name)} {' and '.join(f'{count(number)} {what}' for what, number in lost if number)}"

@@ -34,8 +34,6 @@ SHORT_NAMES = {
 CHAIN_TITLE = "CHAIN"
 MIN_AGE_SHOWN = 60.0
 """Seconds. Younger ages are not shown: they would redraw the text each second."""
-ALL_OK = "Every layer is ok."
-NODE_OK = "Every layer of this node is ok; the cluster was not checked."
 
 
 class Target(Struct, frozen=True):
@@ -47,7 +45,6 @@ class Target(Struct, frozen=True):
 
 
 Connects = dict[tuple[str, "Port"], "Connect"]
-"""Results of TCP connects by VIP and port."""
 
 
 def trace_lines(index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs, connects: Connects) -> list[Line]:
@@ -101,7 +98,7 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
         names = ", ".join(link.layer.words for link in unknown)
         remedies = dict.fromkeys(f"Next: {plain(link.remedy)}" for link in unknown if link.remedy)
         return [f"No layer is known to be broken; unknown: {names}.", *remedies]
-    return [NODE_OK if of_node else ALL_OK]
+    return ["Every layer of this node is ok; the cluster was not checked." if of_node else "Every layer is ok."]
 
 
 def link_cells(link: Link, glyphs: Glyphs) -> Line:

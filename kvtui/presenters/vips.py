@@ -10,7 +10,9 @@ from kvtui.presenters.ipvs import server_lines
 from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
-    from kvtui.model.observation import InstanceView, Observation, VipView
+    from collections.abc import Collection
+
+    from kvtui.model.observation import InstanceView, Observation, VipView, VirtualServerView
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
     from kvtui.rules.chain import ChainIndex, Links
@@ -124,8 +126,7 @@ def owner_cell(vip: VipView, glyphs: Glyphs) -> Cell:
     return Cell(f"{glyphs.self_mark}{plain(name)}" if vip.owner_is_self else plain(name))
 
 
-def up_cell(observation: Observation, vip: VipView, dash: str) -> Cell:
-    servers = observation.servers_of(vip.address)
+def up_cell(servers: Collection[VirtualServerView], dash: str) -> Cell:
     if not servers:
         return Cell(dash, Tone.DIM)
     return share_cell(sum(s.up for s in servers), sum(len(s.real_servers) for s in servers))
@@ -147,7 +148,7 @@ def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, chain
         Cell(or_unknown(priority)),
         Cell(plain(services(observation, vip)) or "VIP only"),
         Cell(methods(observation, vip) or dash),
-        up_cell(observation, vip, dash),
+        up_cell(observation.servers_of(vip.address), dash),
         Cell(per_second(cps) if has_servers else dash),
         Cell(per_second(bps) if has_servers else dash),
         Cell(spark, Tone.FOCUS, volatile=True),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.presenters.cells import Cell, Tone, line_text, text_lines
 from kvtui.presenters.glyphs import Glyphs, glyphs
-from kvtui.presenters.key_names import key_name
+from kvtui.presenters.keymap import key_name
 from kvtui.presenters.keys import VIEWS
 from kvtui.presenters.trace import CHAIN_TITLE, SHORT_NAMES
 from kvtui.rules.chain import LAYERS, Mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.presenters.cells import Cell, Tone
-from kvtui.presenters.key_names import key_value
+from kvtui.presenters.keymap import key_value
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from kvtui import __version__
 from kvtui.cli.command_tree import Command, Parameter, command_tree
 from kvtui.model.config import SETTINGS
-from kvtui.presenters.key_names import key_name
+from kvtui.presenters.keymap import key_name
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
 
 if TYPE_CHECKING:

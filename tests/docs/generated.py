@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli.command_tree import command_tree
 from kvtui.model.config import SETTINGS
-from kvtui.presenters.key_names import key_name
+from kvtui.presenters.keymap import key_name
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
 from tests.docs.findings_page import wrapped
 from tests.lab.story.lab import HELP

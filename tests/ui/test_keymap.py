@@ -12,9 +12,7 @@ from kvtui.app import KvtuiApp
 from kvtui.model.config import Configured
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.settings import UiSettings
-from kvtui.presenters import key_names
-from kvtui.presenters.key_names import is_key, key_value
-from kvtui.presenters.keymap import FIXED, declared, keymap
+from kvtui.presenters.keymap import FIXED, NAMES, REPLACEMENTS, declared, is_key, key_value, keymap
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.vips import VipsScreen
@@ -40,8 +38,8 @@ def test_keys_by_their_names_or_as_they_are_typed() -> None:
 
 def test_names_of_keys_are_textuals() -> None:
     assert all(is_key(key.value) for key in Keys if not key.value.startswith("<"))
-    assert key_names.REPLACEMENTS == KEY_NAME_REPLACEMENTS
-    assert {keys.value.split("+")[-1] for keys in Keys} >= key_names.NAMES
+    assert REPLACEMENTS == KEY_NAME_REPLACEMENTS
+    assert {keys.value.split("+")[-1] for keys in Keys} >= NAMES
 
 
 def test_what_can_be_had() -> None:

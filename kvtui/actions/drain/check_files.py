@@ -73,9 +73,6 @@ class CheckFileControl(Struct, frozen=True):
     def of(self, target: Key) -> Checked | None:
         return next((c for c in self.checked if c.target == target), None)
 
-    def command(self, value: int) -> str:
-        return write_number(value, self.outside)
-
     def step(self, network: Network, old: int, new: int, weights: Mapping[Key, int]) -> SetCheckValue:
         file = SetTrackValue(self.daemon, self.path, old, new, existed=self.existed or old != self.value)
         effects = tuple(
@@ -131,6 +128,10 @@ class ByFile(Struct, frozen=True):
     @property
     def change(self) -> Change:
         return Change(f"track file {self.control.name} ({self.control.path})", str(self.control.value), str(self.value))
+
+    @property
+    def command(self) -> str:
+        return write_number(self.value, self.control.outside)
 
     @property
     def outlives(self) -> str:

@@ -74,7 +74,6 @@ def _seconds(text: str) -> float:
 async def _plan(request: PlanRequest) -> Action:
     from asyncio import to_thread  # noqa: PLC0415 - see core.definition
 
-    # imports: see core.definition
     from kvtui.actions.drain.active_drains import active_drains  # noqa: PLC0415
     from kvtui.actions.drain.check_files import check_file_controls  # noqa: PLC0415
     from kvtui.actions.drain.plan import plan_drain  # noqa: PLC0415

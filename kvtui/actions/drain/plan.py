@@ -14,8 +14,7 @@ from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import network_of
 from kvtui.actions.drain.check_files import kernel_weights, to_drain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
-from kvtui.actions.drain.drain_warnings import QUIESCENT, drain_warnings
-from kvtui.actions.drain.outcome import what_is_left, with_outcome
+from kvtui.actions.drain.outcome import QUIESCENT, drain_warnings, what_is_left, with_outcome
 from kvtui.actions.drain.targets import Target, find
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight
@@ -96,7 +95,7 @@ def plan_drain(
         notes=(*drain_warnings(observation, todo, persistence_fixed=fixed, left=left, by_file=by_file), *notes),
         equivalent_commands=(
             *((inside(f"sysctl -w {QUIESCENT}=1", keepalived),) if fix else ()),
-            *(f.control.command(f.value) for f in files),
+            *(f.command for f in files),
             *(inside(edit(t.virtual, t.real, 0), keepalived) for t in by_weight),
         ),
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
-from kvtui.actions.drain.check_files import kernel_weights, to_undrain
+from kvtui.actions.drain.check_files import ByFile, kernel_weights, to_undrain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.plan import summary_line, target_name
@@ -85,7 +85,7 @@ def plan_undrain(
         effects=(f"new connections reach {target_name(targets)} again at once",) if raising else (),
         notes=tuple(notes),
         equivalent_commands=(
-            *(f.control.command(f.value) for f in files),
+            *(f.command for f in files),
             *(inside(edit(t.virtual, t.real, w), keepalived) for t, w in written if t.key not in by_file),
         ),
     )
@@ -143,9 +143,9 @@ def _sysctl_back(given_back: Sequence[Drain], known: Iterable[Drain]) -> list[St
 
 def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFileControl]) -> Action:
     """Returns the plan for drained real servers that are gone: keepalived gives them their weight if they return."""
-    numbers = {d.check.file.path: d.check.file for d in asked if d.check}
-    files = [(k, numbers[k.path].before) for k in checks if k.path in numbers and k.value == numbers[k.path].after]
-    steps = tuple(k.step(network, k.value, before, {}) for k, before in files)
+    done = {d.check.file.path: d.check.file for d in asked if d.check}
+    files = [ByFile(k, done[k.path].before, ()) for k in checks if k.path in done and k.value == done[k.path].after]
+    steps = tuple(f.control.step(network, f.control.value, f.value, {}) for f in files)
     what = "nothing is written" if not steps else "only the file is written"
     names = ", ".join(d.name for d in asked)
     plan = Plan(
@@ -154,7 +154,7 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFi
         summary=f"close the drain of {names}",
         steps=tuple(s.describe() for s in steps),
         effects=(f"{what}: {names} is not in the kernel; if it returns it has its configured weight",),
-        equivalent_commands=tuple(k.command(before) for k, before in files),
+        equivalent_commands=tuple(f.command for f in files),
     )
     progress = DrainProgress(network, (), facts=_released(network, (d.target for d in asked)))
     return Action(plan, steps, progress.verify)

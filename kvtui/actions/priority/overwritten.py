@@ -58,13 +58,13 @@ class PriorityOverwrite(Struct, frozen=True):
         when = "" if self.at is None else f" at {datetime.fromtimestamp(self.at).astimezone():%H:%M:%S %Z}"
         now = f"priority {self.found}" if self.found is not None else f"no {self.instance}"
         wanted = f"not {self.wanted} of {self.entry} for {self.instance}"
-        text = f"{who} overwrote {self.path}{when}: it has {now}, {wanted}"
+        text = f"{who} overwrote {self.path}{when}: it has {now}, {wanted}; keepalived"
+        until = "until the next SIGHUP or restart"
         if self.runs is None:
-            until = "until the next SIGHUP or restart (unknown whether there was one)"
-            return f"{text}; keepalived runs with {self.wanted} {until}"
+            return f"{text} runs with {self.wanted} {until} (unknown whether there was one)"
         if self.pending:
-            return f"{text}; keepalived runs with priority {self.wanted} until the next SIGHUP or restart"
-        return f"{text}; keepalived was reloaded or restarted since and runs with {self.runs}"
+            return f"{text} runs with priority {self.wanted} {until}"
+        return f"{text} was reloaded or restarted since and runs with {self.runs}"
 
 
 def written(entries: Iterable[Entry]) -> dict[str, ReplaceFile]:

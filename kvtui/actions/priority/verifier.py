@@ -33,12 +33,7 @@ MARGIN = 2.0
 
 
 class PriorityVerifier(Struct, frozen=True):
-    """Waits for the priority in keepalived and on the wire, then compares the prediction with what happens.
-
-    Attributes:
-        mine: the consequence for the instance itself.
-        files: those that the action replaces.
-    """
+    """Waits for the priority in keepalived and on the wire, then compares the prediction with what happens."""
 
     before: Observation
     preflight: Preflight
