@@ -83,8 +83,7 @@ def text_lines(text: str) -> list[Line]:
 LABEL = re.compile(r" *\S+(?: \S+)*  +(?=\S)")
 """The text before the second column of a line; at least two blanks end it."""
 MAX_LABEL = 24
-MIN_ROOM = 12
-"""Columns behind the indent."""
+MIN_ROOM = 12  # columns behind the indent
 
 
 def hanging(line: str, width: int, indent: int | None = None) -> list[str]:

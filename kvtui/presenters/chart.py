@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, RealServerView
     from kvtui.rules.timeline.history import History, Span
 
-AXIS_WIDTH = 5
-"""Columns for a number and the axis itself."""
-MIN_AXIS_COLUMNS = 24
-"""A narrower chart has no axis."""
+AXIS_WIDTH = 5  # columns for a number and the axis itself
+MIN_AXIS_COLUMNS = 24  # a narrower chart has no axis
 LEFT_DOTS = (0x00, 0x40, 0x44, 0x46, 0x47)
 """Bits of braille (U+2800) for 0 to 4 dots in the left column of a cell, from below."""
 RIGHT_DOTS = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
@@ -35,8 +33,7 @@ class Form(StrEnum):
     """The characters of a chart."""
 
     BRAILLE = "braille"
-    BLOCKS = "blocks"
-    """Fonts of terminals with 16 colours often lack braille."""
+    BLOCKS = "blocks"  # fonts of terminals with 16 colours often lack braille
     ASCII = "ascii"
 
 
@@ -53,20 +50,11 @@ Line = tuple[tuple[str, Part], ...]
 
 
 class Chart(Struct, frozen=True):
-    """One quantity over time.
-
-    Attributes:
-        values: oldest first, equally spaced; NaN where nothing is known.
-        span: length of time, such as ``5m``.
-        note: text after the title.
-        spans: all lengths to choose from, the one shown in brackets; empty if there is no choice.
-    """
-
     title: str
-    values: Sequence[float]
-    span: str
-    note: str = ""
-    spans: str = ""
+    values: Sequence[float]  # oldest first, equally spaced; NaN where nothing is known
+    span: str  # length of time, such as `5m`
+    note: str = ""  # text after the title
+    spans: str = ""  # all lengths to choose from, the one shown in brackets; empty if there is no choice
 
     @property
     def now(self) -> float:

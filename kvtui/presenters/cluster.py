@@ -37,8 +37,7 @@ NODE_HEAD = (
     "NODE", "STATE", "INSTANCES", "VIPS", "FINDINGS", "CONN/S", "CONFIG", "IPVS", "DRAINED", "KEEPALIVED", "KVTUI",
     "AGE",
 )  # fmt: skip
-MAX_MATRIX_NODES = 10
-"""A larger matrix does not fit a screen; ``hearing_lines`` has all that is not heard."""
+MAX_MATRIX_NODES = 10  # a larger matrix does not fit a screen; `hearing_lines` has all that is not heard
 
 
 class NodeCells:
@@ -226,8 +225,7 @@ def summary(view: ClusterView) -> str:
 
 # --- the figure of a virtual router: its VIPs, a solid arrow to the owner, a broken one to the next master
 
-MAX_ROWS = 8
-"""VIPs, and nodes, of which more are only counted."""
+MAX_ROWS = 8  # VIPs, and nodes, of which more are only counted
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 JOINTS = {
     LEFT: "─", LEFT | RIGHT: "─", LEFT | DOWN: "┐", LEFT | UP: "┘", LEFT | UP | DOWN: "┤", LEFT | RIGHT | DOWN: "┬",

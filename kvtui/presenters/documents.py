@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Struct)
 
-Document = dict[str, object]
-"""Members of a document by name; ``cli.output.encode`` takes it."""
+Document = dict[str, object]  # members of a document by name; `cli.output.encode` takes it
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "status": ("keepalived", "vrrp_instances", "vips", "virtual_servers", "mappings", "findings", "host", "comparison"),

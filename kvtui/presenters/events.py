@@ -127,8 +127,7 @@ OTHER_TONES = (Tone.FOCUS, Tone.STRONG, Tone.WARN)
 MAX_ROWS = 6
 MAX_NAME = 16
 
-Node = tuple[str, bool]
-"""Address, and whether it is this node."""
+Node = tuple[str, bool]  # address, and whether it is this node
 
 
 def master_lines(

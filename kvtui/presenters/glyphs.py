@@ -16,33 +16,25 @@ TERMS_WITHOUT_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
 
 
 class Glyphs(Struct, frozen=True):
-    """One set of characters, by default of Unicode; every one is one column wide.
-
-    Attributes:
-        marks: of a chain's layers, by the value of ``rules.chain.Mark``.
-        open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
-        differs: between the kernel's value and the config's.
-        whole: a layer that is ok, in a row of marks.
-        joint: between two layers of a chain.
-        shades: of the nodes in a strip of masters, this node's first; ``nobody`` while nobody is master.
-    """
+    """One set of characters, by default of Unicode; every one is one column wide."""
 
     bars: str = " ▁▂▃▄▅▆▇█"
     marks: Mapping[str, str] = field(default_factory=lambda: {"ok": "✓", "broken": "✗", "unknown": "?", "none": "·"})
+    """Of a chain's layers, by the value of ``rules.chain.Mark``."""
     self_mark: str = "★"
-    open: str = "▾"
+    open: str = "▾"  # an expanded branch; `closed` a collapsed one; `branch` a leaf
     closed: str = "▸"
     branch: str = "└"
     up: str = "▲"
     down: str = "▼"
     dash: str = "–"
-    differs: str = "≠"
-    whole: str = "•"
+    differs: str = "≠"  # between the kernel's value and the config's
+    whole: str = "•"  # a layer that is ok, in a row of marks
     critical: str = "●"
     warning: str = "▲"
-    joint: str = "─"
+    joint: str = "─"  # between two layers of a chain
     separator: str = "·"
-    shades: str = "█▓▒░"
+    shades: str = "█▓▒░"  # of the nodes in a strip of masters, this node's first; `nobody` while nobody is master
     nobody: str = "!"
 
     def severity(self, severity: Severity | None) -> str:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.glyphs import Glyphs
     from kvtui.presenters.keys import View
 
-GAP = 2
-"""Blanks between two chips."""
+GAP = 2  # blanks between two chips
 LABEL_TONES = {"live": Tone.CHIP_LIVE, "lab": Tone.CHIP_LAB, "demo": Tone.CHIP_DEMO}
 """Other labels (a replay, a bundle) are of the past."""
 SHORT_NAMES = {
@@ -33,11 +32,9 @@ SHORT_NAMES = {
     SourceName.KUBERNETES: "k8s",
 }
 MARKS = {SourceState.DEGRADED: ("?", Tone.WARN), SourceState.UNAVAILABLE: ("!", Tone.BAD)}
-PRIORITY = (0, 1, 3, 4, 5, 2, 6, 7)
-"""Indexes of the chips, the most important first."""
+PRIORITY = (0, 1, 3, 4, 5, 2, 6, 7)  # indexes of the chips, the most important first
 
-Forms = tuple["Line", ...]
-"""One chip, the longest form first."""
+Forms = tuple["Line", ...]  # one chip, the longest form first
 
 
 def header_line(

@@ -32,24 +32,14 @@ VIEWS = (
 
 
 class Key(Struct, frozen=True):
-    """A binding.
-
-    Attributes:
-        id: name in the configuration.
-        help: one line in the help; empty if another binding with this id has it.
-        show: whether it is one of the main keys.
-        priority: handled before the focused widget.
-        system: not listed, since another binding with this id is.
-    """
-
-    id: str
+    id: str  # name in the configuration
     keys: str
     action: str
     label: str
-    help: str
-    show: bool = True
-    priority: bool = False
-    system: bool = False
+    help: str  # one line in the help; empty if another binding with this id has it
+    show: bool = True  # whether it is one of the main keys
+    priority: bool = False  # handled before the focused widget
+    system: bool = False  # not listed, since another binding with this id is
 
 
 VIEW_KEYS = tuple(Key(f"view.{v.name}", v.key, f"view('{v.name}')", v.label, v.help) for v in VIEWS)
@@ -109,10 +99,8 @@ PANEL = (
     Key("view.copy_row", "Y", "app.below('copy_row')", "", "", system=True),
 )
 
-COMMON = ""
-"""The scope of bindings that work on every screen."""
-PANELS = "Panel"
-"""The scope of panels, which hide the bindings of the screen below."""
+COMMON = ""  # the scope of bindings that work on every screen
+PANELS = "Panel"  # the scope of panels, which hide the bindings of the screen below
 SCOPES = (
     (COMMON, APP),
     (COMMON, NODE_SCREEN),

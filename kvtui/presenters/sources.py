@@ -25,8 +25,7 @@ CONTENTS = {
 MARKS = {SourceState.OK: " ", SourceState.DEGRADED: "?", SourceState.UNAVAILABLE: "!"}
 RECENT_SECONDS = {SourceState.OK: 60.0, SourceState.DEGRADED: 5.0, SourceState.UNAVAILABLE: 5.0}
 """Ages below these are "just now". A source that is OK shows no seconds, so that an idle screen is not redrawn."""
-MAX_NICS = 2
-"""Interfaces to name; those with most errors and drops come first."""
+MAX_NICS = 2  # interfaces to name; those with most errors and drops come first
 
 
 def sources_text(observation: Observation) -> str:

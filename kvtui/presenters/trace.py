@@ -32,8 +32,7 @@ SHORT_NAMES = {
     Layer.CONNECT: "TCP",
 }
 CHAIN_TITLE = "CHAIN"
-MIN_AGE_SHOWN = 60.0
-"""Seconds. Younger ages are not shown: they would redraw the text each second."""
+MIN_AGE_SHOWN = 60.0  # seconds; younger ages are not shown: they would redraw the text each second
 
 
 class Target(Struct, frozen=True):

@@ -27,24 +27,14 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
-    Again = Callable[[Intent, str], Awaitable[Outcome]]
-    """Plans and applies an intent, with a reason for the journal."""
+    Again = Callable[[Intent, str], Awaitable[Outcome]]  # plans and applies an intent, with a reason for the journal
 
 RELEASED = "released"
-RELEASED_IN = "released_in"
-"""Fact of an undrain: what it gave back, also where there was nothing to write."""
-KEEP_INTERVAL = 1.0
-"""Seconds between two looks of ``drain --keep``."""
+RELEASED_IN = "released_in"  # fact of an undrain: what it gave back, also where there was nothing to write
+KEEP_INTERVAL = 1.0  # seconds between two looks of `drain --keep`
 
 
 class Drain(Server, frozen=True):
-    """A drained real server.
-
-    Attributes:
-        check: the number in the track file of its FILE_CHECK, from what it was to what drains; None where the weight
-            was set in the kernel.
-    """
-
     entry: str
     network: Network
     weight: int
@@ -53,6 +43,7 @@ class Drain(Server, frozen=True):
     at: float
     sysctl: SetSysctl | None = None
     check: SetCheckValue | None = None
+    """The number in the track file of its FILE_CHECK; None where the weight was set in the kernel."""
 
     @property
     def user(self) -> str:
@@ -63,8 +54,7 @@ class LostDrain(Struct, frozen=True):
     """A drain that a health check, a reload or a restart of keepalived undid."""
 
     drain: Drain
-    weight: int
-    """In the kernel now."""
+    weight: int  # in the kernel now
 
     @property
     def sentence(self) -> str:

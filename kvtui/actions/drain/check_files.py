@@ -44,20 +44,15 @@ class Checked(Server, frozen=True):
 
 
 class CheckFileControl(Struct, frozen=True):
-    """One track file that real servers have as FILE_CHECK.
-
-    Attributes:
-        value: the number in it now; 0 also where it does not exist.
-        checked: every real server that has it, those whose check has weight 0 too.
-    """
+    """One track file that real servers have as FILE_CHECK."""
 
     daemon: Daemon
     name: str
     path: str
     outside: str
-    value: int
+    value: int  # the number in it now; 0 also where it does not exist
     existed: bool
-    checked: tuple[Checked, ...]
+    checked: tuple[Checked, ...]  # every real server that has it, those whose check has weight 0 too
     instances: tuple[str, ...] = ()
 
     def drains(self, targets: Iterable[Key]) -> int | None:

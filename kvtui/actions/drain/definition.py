@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 KEPT = "kept: kvtui drains it again by itself while this command, or the terminal UI, runs; it stays drained after that"
-WAIT = 300.0
-"""Seconds that --wait waits at most."""
+WAIT = 300.0  # seconds that --wait waits at most
 Real = Annotated[str, Argument("Address of the real server.", "REAL[:PORT]")]
 Service = Annotated[str | None, Flag("--service", "VIP:PORT or `fwmark N`: only in this virtual server.")]
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 EMPTY_READINGS = 2
 """Readings without a connection in a row: a handshake that was under way at the first is seen at the second."""
-WINDOW_SECONDS = 60.0
-"""Length of the history for the estimate."""
+WINDOW_SECONDS = 60.0  # length of the history for the estimate
 
 
 class Expected(Struct, frozen=True):
@@ -42,18 +41,12 @@ class Expected(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True):
-    """The sum of the connections that are left.
-
-    Attributes:
-        inactive: closing, or any of UDP.
-        persistent: templates.
-        blocking: how many of them must end before nothing can arrive there any more.
-    """
+    """The sum of the connections that are left."""
 
     active: int = 0
-    inactive: int = 0
-    persistent: int = 0
-    blocking: int = 0
+    inactive: int = 0  # closing, or any of UDP
+    persistent: int = 0  # templates
+    blocking: int = 0  # how many of them must end before nothing can arrive there any more
 
     def __str__(self) -> str:
         return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
@@ -93,17 +86,14 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
 
 
 class DrainProgress(Struct, frozen=True):
-    """Verifies a change of weights; with ``wait`` (seconds) it then waits until the real servers are empty.
-
-    Attributes:
-        replaced: virtual servers whose sorry server takes over, so that their real servers may go.
-    """
+    """Verifies a change of weights; with ``wait`` (seconds) it then waits until the real servers are empty."""
 
     network: Network
     expected: tuple[Expected, ...]
     wait: float | None = None
     persistence_fixed: bool = False
     replaced: frozenset[ServiceKey] = frozenset()
+    """Virtual servers whose sorry server takes over, so that their real servers may go."""
     facts: tuple[tuple[str, Any], ...] = ()
     read: Callable[[Network], IpvsTable] = read_table
     clock: Callable[[], float] = time.monotonic

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
-WAITS = (60.0, 300.0, 1800.0)
-"""Seconds that a key chooses from for ``--wait``."""
-OVERS = (30.0, 60.0, 300.0)
-"""Seconds that a key chooses from for ``--over``."""
+WAITS = (60.0, 300.0, 1800.0)  # seconds that a key chooses from for `--wait`
+OVERS = (30.0, 60.0, 300.0)  # seconds that a key chooses from for `--over`
 DAY = 86400
 
 

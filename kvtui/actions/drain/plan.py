@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from kvtui.actions.drain.targets import Key
     from kvtui.model.observation import Observation
 
-MAX_ROUNDS = 10
-"""Maximum steps of a slow drain."""
+MAX_ROUNDS = 10  # maximum steps of a slow drain
 OUTLIVES = (
     "a reload keeps it drained unless its configured weight changes; a health check that fails and passes again, "
     "or a restart of keepalived, restores the weight: kvtui notices and offers the drain again"

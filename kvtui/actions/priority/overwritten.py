@@ -25,27 +25,20 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.snapshot import Snapshot
 
-MIN_FILE_AGE = 0.3
-"""Seconds. A younger file may be incomplete."""
+MIN_FILE_AGE = 0.3  # seconds; a younger file may be incomplete
 
 
 class PriorityOverwrite(Struct, frozen=True):
-    """A priority that is no longer in the file.
-
-    Attributes:
-        runs: the priority that keepalived runs with; None when unknown.
-        at: when the file was last written (seconds since the epoch); None when unknown (an included file).
-        by: the controller that owns the file, such as ``kube-keepalived-vip (812)``; empty when there is none.
-    """
+    """A priority that is no longer in the file."""
 
     entry: str
     instance: str
     path: str
     wanted: int
     found: int | None
-    runs: int | None
-    at: float | None
-    by: str = ""
+    runs: int | None  # the priority that keepalived runs with; None when unknown
+    at: float | None  # when the file was last written (seconds since the epoch); None when unknown (an included file)
+    by: str = ""  # the controller that owns the file, such as `kube-keepalived-vip (812)`; empty when there is none
 
     @property
     def pending(self) -> bool:

@@ -29,21 +29,15 @@ DEFAULT_WEIGHT = 1
 
 
 class TrackFileControl(Struct, frozen=True):
-    """One track file as one instance tracks it.
-
-    Attributes:
-        value: the number in it now; 0 also where it does not exist.
-        shared: other instances that track it too.
-        checked: real servers that have it as their FILE_CHECK: their weights follow it.
-    """
+    """One track file as one instance tracks it."""
 
     name: str
     path: str
     weight: int
-    value: int
+    value: int  # the number in it now; 0 also where it does not exist
     existed: bool
-    shared: tuple[str, ...]
-    checked: tuple[str, ...] = ()
+    shared: tuple[str, ...]  # other instances that track it too
+    checked: tuple[str, ...] = ()  # real servers that have it as their FILE_CHECK: their weights follow it
 
     def fault_value(self) -> int:
         """Returns the smallest value that puts the instance into FAULT."""

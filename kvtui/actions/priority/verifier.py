@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import VrrpInstance
     from kvtui.rules.vrrp.consequence import Consequence
 
-TIMEOUT = 5.0
-"""Seconds until keepalived itself must show the new priority."""
-MARGIN = 2.0
-"""Seconds, and two intervals, until an advert must have it."""
+TIMEOUT = 5.0  # seconds until keepalived itself must show the new priority
+MARGIN = 2.0  # seconds, and two intervals, until an advert must have it
 
 
 class PriorityVerifier(Struct, frozen=True):
