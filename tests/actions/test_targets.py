@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.drain.plan import plan_drain
-from kvtui.actions.drain.targets import UnknownTargetError, Wanted, parse_real, parse_service
+from kvtui.actions.drain.targets import UnknownTargetError, Wanted, parse_real, parse_service, service_option
 from kvtui.actions.live import LIVE
 from kvtui.model.ipvs import Protocol
 from kvtui.rules.observe import observe
@@ -16,6 +16,7 @@ from tests.actions.nodes import FIVE, node, virtual
 from tests.kit import real, snapshot
 
 if TYPE_CHECKING:
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
 
 
@@ -58,6 +59,20 @@ def test_anything_else_is_no_real_server(text: str) -> None:
 )
 def test_a_virtual_server_is_named_as_ipvsadm_does(text: str, meant: tuple[object, ...]) -> None:
     assert parse_service(text) == Wanted(*meant)  # type: ignore[arg-type] # protocol, address, port, fwmark
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (Protocol.TCP, "10.4.0.50", 80, 0),
+        (Protocol.UDP, "10.4.0.50", 53, 0),
+        (Protocol.TCP, "fd00::50", 80, 0),
+        (Protocol.FWMARK, "", 0, 7),
+        (Protocol.FWMARK, "::", 0, 7),
+    ],
+)
+def test_what_the_option_is_for_a_virtual_server_means_that_one(key: ServiceKey) -> None:
+    assert parse_service(service_option(key)).matches(key)
 
 
 @pytest.mark.parametrize("text", ["", "web", "icmp 10.4.0.50", "10.4.0.50:80 tcp", "fwmark x"])

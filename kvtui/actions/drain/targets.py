@@ -96,7 +96,7 @@ def parse_service(text: str) -> Wanted:
 def service_option(key: ServiceKey) -> str:
     """Returns what ``--service`` takes for a virtual server."""
     protocol, address, port, fwmark = key
-    return f"fwmark {fwmark}" if protocol is Protocol.FWMARK else f"{protocol.value.lower()} {endpoint(address, port)}"
+    return f"fwmark {fwmark}" if fwmark else f"{protocol.value.lower()} {endpoint(address, port)}"
 
 
 def _split(text: str) -> tuple[str, int | None]:
