@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,25 +14,13 @@ from msgspec.structs import replace
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
 from kvtui.actions.core.intent import CannotPlanError
-from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
-from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
 from kvtui.backend.output_writer import OutputError
 from kvtui.backend.remote.hold import Hold
-from kvtui.cli.journal_text import journal_document, journal_text
-from kvtui.cli.output import (
-    EXIT_TIMEOUT,
-    encode,
-    fail,
-    info,
-    is_read,
-    wait_for_readers,
-    write,
-    write_soon,
-)
+from kvtui.cli.output import EXIT_TIMEOUT, encode, info, is_read, wait_for_readers, write_soon
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import names
 from kvtui.model.text import plain
@@ -151,12 +138,7 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
 
 
 async def _keep(
-    invocation: Invocation,
-    backend: ActionBackend,
-    observer: Observer,
-    intent: Intent,
-    *,
-    force: bool,
+    invocation: Invocation, backend: ActionBackend, observer: Observer, intent: Intent, *, force: bool
 ) -> None:
     """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
     from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
@@ -248,32 +230,3 @@ async def _answer(fd: int) -> str:
         return (await typed).decode(errors="replace")
     finally:
         loop.remove_reader(fd)
-
-
-def show_journal(invocation: Invocation) -> int:
-    """Prints the journal, then what was interrupted or overwritten, with what can be done."""
-    if invocation.demo:
-        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 8")
-    try:
-        backend = backend_for(invocation.source())
-        journal = backend.journal
-        entries = journal.entries()
-        unfinished = journal.unfinished()
-    except OSError as error:
-        fail(f"cannot read the journal: {error}", ExitCode.FAILED)
-    lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if invocation.form.is_text:
-        nowhere = not invocation.demo and not journal.file.exists()
-        write(journal_text(entries, journal.folder if nowhere else None))
-        if note := passed_over_note(journal):
-            info(plain(note))
-        for overwrite in lost:
-            info(plain(overwrite.sentence))
-        for entry in unfinished:
-            info(
-                f'{entry.id} "{plain(entry.summary)}" was interrupted. kvtui undo {entry.id} puts it back, with '
-                f"--finish it finishes it, with --leave it changes nothing and closes the entry"
-            )
-    else:
-        write(encode({"journal": journal_document(entries, lost)}, invocation.form))
-    return ExitCode.DONE

@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import typer
-    from typer.models import CommandInfo
 
 HELP = frozenset({"-h", "--help"})
-
-
-def _views(app: typer.Typer) -> None:
-    from kvtui.cli import chain_commands, view_commands  # noqa: PLC0415 - only if one of them was typed
-    from kvtui.cli.node_command import ClusterCommand, NodeCommand  # noqa: PLC0415 - as above
-
-    for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
-        app.command(cls=NodeCommand)(command)
-    app.command(cls=ClusterCommand)(view_commands.cluster)
-
-
-def _actions(app: typer.Typer) -> None:
-    from kvtui.cli import act_commands  # noqa: PLC0415 - as above
-    from kvtui.cli.node_command import ActionCommand, NodeCommand  # noqa: PLC0415 - as above
-
-    for command in act_commands.ACTING:
-        app.command(cls=ActionCommand, epilog=act_commands.CODES)(command)
-    app.command(cls=NodeCommand)(act_commands.journal)
-
-
-def _config(app: typer.Typer) -> None:
-    from kvtui.cli import config_commands  # noqa: PLC0415 - as above
-
-    app.add_typer(config_commands.app)
-
-
-def _self(app: typer.Typer) -> None:
-    from kvtui.cli import self_commands  # noqa: PLC0415 - as above
-
-    app.command()(self_commands.schema)
-    app.command()(self_commands.completion)
-
-
-PARTS: tuple[tuple[str, Callable[[typer.Typer], None]], ...] = (
-    ("status vrrp vips ipvs top mappings trace render triage cluster", _views),
-    ("reload check drain undrain priority failover undo journal", _actions),
-    ("config", _config),
-    ("schema completion", _self),
+PARTS = (
+    ("status vrrp vips ipvs top mappings trace render triage cluster", "view_commands"),
+    ("reload check drain undrain priority failover undo journal", "act_commands"),
+    ("config schema completion", "self_commands"),
 )
-"""Names of commands, and what registers them, in the order of the help."""
+"""Names of commands and the module that registers them, in the order of the help."""
 
 
 def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
@@ -60,16 +26,10 @@ def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
     terminal UI, which needs none.
     """
     typed = frozenset(words)
-    wanted = [add for names, add in PARTS if not typed.isdisjoint(names.split())]
-    if typed & HELP or not (wanted or all(word.startswith("-") for word in words)):
-        for _, add in PARTS:
-            add(app)
-        return
-    for add in wanted:
-        add(app)
-    app.registered_commands = [c for c in app.registered_commands if _name(c) in typed]
-
-
-def _name(command: CommandInfo) -> str:
-    callback = command.callback
-    return command.name or (callback.__name__.replace("_", "-") if callback else "")
+    wanted = [module for names, module in PARTS if not typed.isdisjoint(names.split())]
+    lists_all = bool(typed & HELP) or not (wanted or all(word.startswith("-") for word in words))
+    for module in [module for _, module in PARTS] if lists_all else wanted:
+        import_module(f"kvtui.cli.{module}").add_to(app)
+    if not lists_all:
+        app.registered_commands = [c for c in app.registered_commands if getattr(c.callback, "__name__", "") in typed]
+        app.registered_groups = [group for group in app.registered_groups if group.name in typed]

@@ -23,9 +23,7 @@ WatchOption = Annotated[
 ListenOption = Annotated[
     float,
     typer.Option(
-        "--listen",
-        min=0,
-        help="Maximum seconds to wait for adverts, which tell the owner of each VIP. 0: do not wait.",
+        "--listen", min=0, help="Maximum seconds to wait for adverts, which tell the owner of each VIP. 0: do not wait."
     ),
 ]
 DEFAULT_LISTEN_SECONDS = 1.2
@@ -70,8 +68,7 @@ ConfigMapOption = Annotated[
     ),
 ]
 ThemeOption = Annotated[
-    Theme,
-    typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR."),
+    Theme, typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR.")
 ]
 ColourOption = Annotated[
     ColourMode,

@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -46,7 +45,6 @@ class Format(StrEnum):
     WIDE = "wide"
     """Text with every column, however narrow the terminal is."""
     NAME = "name"
-    """Only names, one a line."""
     JSON = "json"
     YAML = "yaml"
 
@@ -92,8 +90,6 @@ class _WriterFile(io.RawIOBase):
 
 
 class OutputStream(io.TextIOWrapper):
-    """Replaces ``sys.stdout`` or ``sys.stderr``; ``timeout`` as in ``_WriterFile``."""
-
     def __init__(self, file: TextIO, *, timeout: float | None = None, max_queued_bytes: int | None = None) -> None:
         fd = file.fileno()
         self.writer = OutputWriter(fd, max_queued_bytes=max_queued_bytes)
@@ -108,7 +104,6 @@ class OutputStream(io.TextIOWrapper):
         )
 
     def queue(self, text: str) -> None:
-        """Writes; waits at most ``WRITE_TIMEOUT`` for the reader."""
         self.writer.put(text.encode(self.encoding, self.errors or "strict"))
         self._file.settle(WRITE_TIMEOUT)
 
@@ -217,7 +212,7 @@ def _list(values: Iterator[object]) -> Iterator[str]:
 
 
 def _indented(value: object, newline: str) -> str:
-    """Returns the JSON of a value that stands deeper: a JSON string has no line breaks."""
+    """Returns the JSON of a nested value: a JSON string has no line breaks."""
     return _ascii(msgspec.json.format(msgspec.json.encode(value), indent=2)).replace("\n", newline)
 
 
@@ -247,7 +242,7 @@ def write(text: str, out: TextIO | None = None) -> None:
 
 
 def write_soon(text: str) -> None:
-    """Writes without blocking an action."""
+    """Writes; waits at most ``WRITE_TIMEOUT`` for the reader, so that an action goes on."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.queue(text)
     else:
@@ -255,7 +250,7 @@ def write_soon(text: str) -> None:
 
 
 def write_latest(text: str) -> None:
-    """Writes one of many texts; a slow reader gets the newest next, not all that it missed."""
+    """See ``OutputStream.write_latest``: a slow reader gets the newest text, not all that it missed."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.write_latest(text)
     else:
@@ -267,7 +262,6 @@ def is_read() -> bool:
 
 
 def info(text: str) -> None:
-    """Stdout is for data."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
     except OSError:  # EIO: the terminal is gone; EPIPE: the reader is; Python would print an error at exit
@@ -279,26 +273,22 @@ def fail(text: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def watch_heading(at: float) -> str:
-    """Returns the line above each view of ``--watch``: the time of day."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n")
-
-
 def is_redrawn() -> bool:
     """Whether ``--watch`` redraws in place: on a terminal that can move its cursor."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def terminal_height() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).lines or 24
-    except (OSError, ValueError):  # not a terminal; closed
-        return 24
+    return _terminal_size().lines or 24
 
 
 def terminal_width() -> int | None:
     """Returns the columns of the terminal; None when stdout is a pipe or a file, which get every column."""
+    return _terminal_size().columns or None
+
+
+def _terminal_size() -> os.terminal_size:
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size(sys.stdout.fileno())
     except (OSError, ValueError):  # not a terminal; closed
-        return None
+        return os.terminal_size((0, 0))

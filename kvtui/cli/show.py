@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.cli.event_loop import watch as watch_observations
 from kvtui.cli.look import look_for
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, terminal_height, write, write_document
 from kvtui.cli.text import names, render, render_top, render_vips
 from kvtui.cli.watched_text import WatchedText
-from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kvtui.cli.invocation import Invocation
-    from kvtui.cli.look import Look
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
 
@@ -36,29 +33,44 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
     Raises:
         SystemExit: 2 when ``--pid`` is not a keepalived, or a VIP is not known.
     """
-    form, wanted = invocation.form, tuple(map(canonical_or_same, only))
+    form, look, wanted = invocation.form, look_for(invocation), tuple(map(canonical_or_same, only))
     if form is Format.NAME and view == "status":
         fail("-o name works with: vrrp, vips, ipvs, mappings", EXIT_USAGE)
-    look = look_for(invocation, wide=form is Format.WIDE)
+
+    def text(seen: Observation) -> str:
+        if form is Format.NAME:
+            return names(seen, view)
+        return render_vips(seen, look) if wanted else render(seen, view, look)
+
     if watch:
         observer = invocation.observer(triage=view == "status")
-        watch_observations(observer, _watched(view, form, look, wanted))
+        if form.is_text:
+            watch_observations(observer, WatchedText(lambda seen: text(only_vips(seen, wanted))).text)
+            return
+        from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
+
+        watch_observations(observer, lambda seen: encode(status(only_vips(seen, wanted), view), form, stream=True))
         return
     seen = only_vips(invocation.observe(listen), wanted)
     known = {v.address for v in seen.vips or ()}
     if unknown := [address for address in wanted if address not in known]:
         fail(f"no VIP {', '.join(plain(a, 60) for a in unknown)}; kvtui vips -o name lists the VIPs", EXIT_USAGE)
-    findings = _journal_findings(invocation, seen) if view == "status" else ()
-    _print(replace(seen, findings=findings) if findings else seen, view, form, look, with_servers=bool(wanted))
+    if findings := _journal_findings(invocation, seen) if view == "status" else ():
+        seen = replace(seen, findings=findings)
+    if form.is_text:
+        write(text(seen))
+    else:
+        from kvtui.presenters.documents import members  # noqa: PLC0415 - as above
+
+        write_document(members(seen, view), form)
     for finding in findings:
         info(plain(finding.evidence[0]))
 
 
 def show_top(invocation: Invocation, count: int | None) -> None:
     """Prints the busiest real servers: on a terminal until a signal, as many as fit; in a pipe once."""
-    form = invocation.form
-    look = look_for(invocation, wide=form is Format.WIDE)
-    if not form.is_text:
+    look = look_for(invocation)
+    if not invocation.form.is_text:
         show(invocation, "ipvs", watch=False, listen=None)
     elif is_redrawn():
         watched = WatchedText(lambda seen: render_top(seen, look, count or max(1, terminal_height() - FRAME_LINES)))
@@ -84,28 +96,3 @@ def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Findin
     find = invocation.journal_findings()
     ignored = invocation.config.triage.ignore
     return tuple(f for f in find(seen.snapshot) if f.id not in ignored) if find else ()
-
-
-def _watched(view: str, form: Format, look: Look, wanted: tuple[str, ...]) -> Callable[[Observation], str | None]:
-    if form.is_text:
-        return WatchedText(
-            lambda seen: _text(only_vips(seen, wanted), view, form, look, with_servers=bool(wanted))
-        ).text
-    from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
-
-    return lambda seen: encode(status(only_vips(seen, wanted), view), form, stream=True)
-
-
-def _print(seen: Observation, view: str, form: Format, look: Look, *, with_servers: bool) -> None:
-    if form.is_text:
-        write(_text(seen, view, form, look, with_servers=with_servers))
-        return
-    from kvtui.presenters.documents import members  # noqa: PLC0415 - as above
-
-    write_document(members(seen, view), form)
-
-
-def _text(seen: Observation, view: str, form: Format, look: Look, *, with_servers: bool) -> str:
-    if form is Format.NAME:
-        return names(seen, view)
-    return render_vips(seen, look) if with_servers else render(seen, view, look)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from kvtui.cli.look import PLAIN
-from kvtui.cli.tables import table
+from kvtui.cli.look import PLAIN, table
 from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
@@ -19,8 +18,7 @@ from kvtui.presenters.cells import Cell, Tone, state_cell
 from kvtui.presenters.host import host_lines
 
 if TYPE_CHECKING:
-    from kvtui.cli.look import Look
-    from kvtui.cli.tables import Row
+    from kvtui.cli.look import Look, Row
     from kvtui.model.ipvs import Stats
     from kvtui.model.observation import Observation, RealServerView, VipView, VirtualServerView
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import is_read, is_redrawn, terminal_height, watch_heading
+from kvtui.cli.output import is_read, is_redrawn, terminal_height
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,20 +25,21 @@ class WatchedText:
 
     def text(self, seen: Observation) -> str | None:
         """Returns what to print now; None where nothing changed, or the reader is behind."""
-        if not is_redrawn() and not is_read():
-            return None  # the next difference shows what changes
-        lines = self._view(seen).splitlines()
-        heading = watch_heading(seen.snapshot.time)
         if is_redrawn():
-            return redrawn([heading.rstrip("\n"), *lines])
-        before, self._before = self._before, lines
-        shown = lines if before is None else changed_lines(before, lines)
-        return heading + "".join(f"{line}\n" for line in shown) if before is None or shown else None
+            return timed(seen.snapshot.time, self._view(seen))
+        if not is_read():
+            return None  # the next difference shows what changes
+        before, self._before = self._before, self._view(seen).splitlines()
+        lines = self._before if before is None else changed_lines(before, self._before)
+        return timed(seen.snapshot.time, "".join(f"{line}\n" for line in lines)) if before is None or lines else None
 
 
-def redrawn(lines: list[str]) -> str:
-    """Returns the sequences that replace the screen without blanking it; what does not fit is counted."""
-    height = terminal_height()
+def timed(at: float, text: str) -> str:
+    """Returns a text below the time of day; on a terminal it replaces the screen without blanking it."""
+    text = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n") + text
+    if not is_redrawn():
+        return text
+    lines, height = text.splitlines(), terminal_height()
     if len(lines) >= height:
         kept = max(1, height - 2)
         lines = [*lines[:kept], f"... {len(lines) - kept} more lines; a higher terminal shows them"]
@@ -45,7 +47,7 @@ def redrawn(lines: list[str]) -> str:
 
 
 def changed_lines(before: list[str], now: list[str]) -> list[str]:
-    """Returns the lines that are new or changed, and those that are gone, by their first word."""
+    """Returns the lines that are new or changed, and those that are gone, by their first cell."""
     old = set(before)
     names = {_name(line) for line in now}
     gone = [f"gone: {line.strip()}" for line in before if line.strip() and _name(line) not in names]
@@ -53,5 +55,4 @@ def changed_lines(before: list[str], now: list[str]) -> list[str]:
 
 
 def _name(line: str) -> str:
-    """Returns the first cell of a row."""
     return re.split(r"  +", line.strip(), maxsplit=1)[0]

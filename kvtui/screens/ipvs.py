@@ -66,13 +66,7 @@ ARROW_COLUMN = 4
 
 class IpvsScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
-    sorts: ClassVar = (
-        ("", "kernel"),
-        ("name", "name"),
-        ("cps", "CONN/S"),
-        ("active", "active"),
-        ("state", "down"),
-    )
+    sorts: ClassVar = (("", "kernel"), ("name", "name"), ("cps", "CONN/S"), ("active", "active"), ("state", "down"))
     highest_first: ClassVar = frozenset({"cps", "active", "state"})
 
     def __init__(self, host: Host) -> None:

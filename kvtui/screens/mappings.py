@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters.findings import Severities
-from kvtui.presenters.mappings import (
-    break_position,
-    detail_lines,
-    empty_text,
-    mapping_cells,
-    search_texts,
-)
+from kvtui.presenters.mappings import break_position, detail_lines, empty_text, mapping_cells, search_texts
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.detail_pane import DetailPane

@@ -11,13 +11,7 @@ from kvtui.presenters.events import vrrp_lines
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import Target
-from kvtui.presenters.vrrp import (
-    empty_text,
-    instance_cells,
-    instance_text,
-    peer_cells,
-    search_texts,
-)
+from kvtui.presenters.vrrp import empty_text, instance_cells, instance_text, peer_cells, search_texts
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kvtui.cli.findings import findings_text
-from kvtui.cli.look import PLAIN, Look, has_colour
-from kvtui.cli.tables import table
+from kvtui.cli.look import PLAIN, Look, has_colour, table
 from kvtui.cli.text import names, render, render_top
 from kvtui.cli.trace import split_service
 from kvtui.cli.watched_text import changed_lines
