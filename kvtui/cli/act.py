@@ -38,20 +38,17 @@ if TYPE_CHECKING:
 LISTEN = 1.2
 """Seconds to wait for adverts, which tell the peers, before kvtui makes a plan."""
 READ_INTERVAL = 0.05
-"""Seconds between checks whether the plan has been read."""
 MAX_ANSWER_BYTES = 1000
 
 
 class _Run:
-    """What is known of an action when it ends, however it ends.
-
-    ``is_signalled``: a signal came, even one that came too late to interrupt it.
-    """
+    """What is known of an action when it ends, however it ends."""
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
         self.outcome: Outcome | None = None
         self.is_signalled = False
+        """A signal came, even one that came too late to interrupt the action."""
         self.is_printed = False
         self._handled: list[signal.Signals] = []
 
@@ -108,11 +105,15 @@ def _print_outcome(invocation: Invocation, run: _Run, outcome: Outcome) -> None:
         return
     run.is_printed = True
     try:
-        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+        _report(outcome)
         if not invocation.form.is_text:
             write_soon(encode(action_document(run.plan, outcome, dry_run=invocation.dry_run), invocation.form))
     except KeyboardInterrupt:
         run.is_signalled = True
+
+
+def _report(outcome: Outcome) -> None:
+    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
 
 
 async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool) -> Outcome:
@@ -149,7 +150,7 @@ async def _keep(
         action = await plan(intent, await observer.observe(), observer.observe, backend)
         runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
         ended = await guarded(runner, action, force=force, reason=reason)
-        info(f"{ended.detail}{f'  (journal: {ended.id})' if ended.id else ''}")
+        _report(ended)
         return ended
 
     await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
@@ -157,7 +158,7 @@ async def _keep(
 
 
 def _with_peers(observation: Observation, instance: str, peers: str) -> Observation:
-    """Adds the other nodes that the kvtui that coordinates knows (``ADDRESS=PRIORITY,…``)."""
+    """Adds the other nodes as the coordinating kvtui knows them (``ADDRESS=PRIORITY,…``)."""
     if not peers:
         return observation
     priorities = dict(peer.rsplit("=", 1) for peer in names(peers))
@@ -168,16 +169,14 @@ def _with_peers(observation: Observation, instance: str, peers: str) -> Observat
 async def _observe(observer: Observer, intent: Intent) -> Observation:
     """Observes the node; for a plan that predicts an election, long enough to receive the master's advert."""
     observation = await observer.observe(timeout=LISTEN)
-    if intent.kind not in {ActionKind.PRIORITY, ActionKind.FAILOVER}:
-        return observation
-    if not (timeout := still_to_hear(observation, intent.target)):
-        return observation
-    info(f"no advert of {plain(intent.target)} received yet: waiting for up to {timeout:g} s")
-    return await observer.observe(timeout=timeout)
+    predicts = intent.kind in {ActionKind.PRIORITY, ActionKind.FAILOVER}
+    if predicts and (timeout := still_to_hear(observation, intent.target)):
+        info(f"no advert of {plain(intent.target)} received yet: waiting for up to {timeout:g} s")
+        return await observer.observe(timeout=timeout)
+    return observation
 
 
 async def _decide(invocation: Invocation, backend: ActionBackend, action: Action, run: _Run, *, force: bool) -> Outcome:
-    """Asks and applies. The caller keeps the observer open: the verification uses it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
         return Outcome(ExitCode.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.registry import ACTIONS
+from kvtui.cli.commands import ActionCommand, NodeCommand
 from kvtui.cli.completion import values
-from kvtui.cli.node_command import ActionCommand, NodeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,22 +45,25 @@ VERIFY_SECONDS = 60.0
 PUT_BACK_SECONDS = 60.0
 """How long the nodes have to put back and to answer, or to answer the commit; then their journals are asked."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
-"""How often, and how many seconds apart, the journal of a node is asked what came of its part."""
+"""How often, and how many seconds apart, the journal of a node is read for the result of its part."""
 MAX_PRIORITY = 254
 """255 is that of the owner of the addresses."""
 
 
 class Part(Struct, frozen=True):
-    """What one node does: its kvtui's command and options."""
+    """What one node does: the command of its kvtui; ``options`` are global ones, before the command."""
 
     node: str
     words: tuple[str, ...]
     options: tuple[str, ...] = ()
-    """Global options, before the command."""
 
 
 class RefusedError(Exception):
     """Nothing was done; the text says why."""
+
+
+class _FailedError(Exception):
+    """A part failed: all is put back."""
 
 
 class _DryRun(Exception):  # noqa: N818 - no error
@@ -81,8 +84,8 @@ class AllNodes:
         self.results: dict[str, dict[str, Any] | None] = {}
         """Node → the document of its part, also of a plan."""
 
-    def run(self, act: Callable[[AllNodes], Awaitable[str]]) -> int:
-        """Runs the action; prints how it ended and returns the exit code."""
+    def run(self, act: Callable[[AllNodes], Awaitable[str]]) -> ExitCode:
+        """Runs the action, and prints how it ended."""
         code, text = asyncio.run(self._run(act))
         info(text)
         if not self._invocation.form.is_text:
@@ -97,7 +100,8 @@ class AllNodes:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
-            text = await self._act_and_commit(act)
+            text = await act(self)
+            await self._commit()
         except _DryRun:
             return ExitCode.DONE, "dry run: nothing was written on any node"
         except RefusedError as error:
@@ -115,31 +119,29 @@ class AllNodes:
                 await self._held.close()
             await self._stop_looking()
 
-    async def _act_and_commit(self, act: Callable[[AllNodes], Awaitable[str]]) -> str:
-        """Returns what was done, which is final on all nodes.
+    async def _commit(self) -> None:
+        """Makes what was done final on all nodes.
 
         Raises:
             _FailedError: a part failed, or the connection to a node was lost.
         """
-        text = await act(self)
         if self._held is not None and (missed := self._take(await self._held.commit(PUT_BACK_SECONDS), _detail)):
             raise _FailedError("; ".join(missed))
-        return text
 
     # --- the steps of an action
 
     async def view(self, done: Callable[[ClusterView], bool], seconds: float) -> ClusterView:
-        """Returns the first view of which this is true, or the last one when the time is over."""
+        """Returns the first view that is ``done``, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
         if self._observer is None:
             self._observer = ClusterObserver(self._settings, ACTION_CONNECT_TIMEOUT)
             self._observer.start()
         observer, loop = self._observer, asyncio.get_running_loop()
-        began, is_told = loop.time(), False
+        began, is_announced = loop.time(), False
         while not done(view := observer.view()) and loop.time() < began + seconds:
-            if not is_told and loop.time() > began + QUIET_SECONDS:
-                is_told = True
+            if not is_announced and loop.time() > began + QUIET_SECONDS:
+                is_announced = True
                 late = [plain(n.name) for n in view.nodes if n.state in {NodeState.CONNECTING, NodeState.LATE}]
                 what = f"an answer of {', '.join(late)}" if late else "all nodes to show it"
                 info(f"waiting for up to {seconds:.0f} s for {what}")
@@ -186,7 +188,7 @@ class AllNodes:
         """Applies these parts at the same time; each node holds what it did.
 
         Raises:
-            _FailedError: one of them failed, or its result is not known; what was begun is put back.
+            _FailedError: one of them failed, or its result is not known.
         """
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
@@ -215,14 +217,6 @@ class AllNodes:
             if answer.code != ExitCode.DONE:
                 missed.append(text)
         return missed
-
-    def fail(self, why: str) -> None:
-        """Puts everything back.
-
-        Raises:
-            _FailedError: always.
-        """
-        raise _FailedError(why)
 
     def _words(self, part: Part, option: str) -> tuple[str, ...]:
         return (COORDINATED, option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
@@ -260,10 +254,6 @@ class AllNodes:
         return f"[{self.id}]" in str(entry.get("reason")) and not entry.get("undoes")
 
 
-class _FailedError(Exception):
-    """A part failed: all is put back."""
-
-
 def _is_answered(view: ClusterView) -> bool:
     return all(n.state not in {NodeState.CONNECTING, NodeState.LATE} for n in view.nodes)
 
@@ -289,8 +279,6 @@ def _detail(answer: Answer) -> str:
 
 
 def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_time: bool = False) -> int:
-    """Does the same on every node, at once or one after another."""
-
     async def act(nodes: AllNodes) -> str:
         names = [n.name for n in (await nodes.all_live()).nodes]
         parts = [Part(name, words) for name in names]
@@ -303,8 +291,6 @@ def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_tim
 
 
 def failover_to(invocation: Invocation, instance: str, target: str) -> int:
-    """Moves the VIPs of an instance to the node of that name."""
-
     async def act(nodes: AllNodes) -> str:
         router = _router(await nodes.all_live(states=True), instance, target)
         parts = moves(router, target)
@@ -315,9 +301,8 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
             await nodes.apply(part)
         view = await nodes.view(lambda v: _masters(v, router) == (target,), VERIFY_SECONDS)
         if (masters := _masters(view, router)) != (target,):
-            nodes.fail(
-                f"{plain(target)} did not become master of {plain(router.name)} (now: {', '.join(masters) or '-'})"
-            )
+            now = ", ".join(masters) or "-"
+            raise _FailedError(f"{plain(target)} did not become master of {plain(router.name)} (now: {now})")
         return f"{plain(target)} is the master of {plain(router.name)}, seen by all nodes"
 
     return AllNodes(invocation).run(act)

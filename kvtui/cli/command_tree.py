@@ -8,8 +8,8 @@ import typer
 from msgspec import Struct
 from typer.main import get_command
 
+from kvtui.cli.commands import NodeCommand
 from kvtui.cli.main import application
-from kvtui.cli.node_command import NodeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.backend.output_writer import OutputError
+from kvtui.cli.commands import ClearGroup
 from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
@@ -25,7 +26,6 @@ from kvtui.cli.options import (
     ThemeOption,
 )
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
-from kvtui.cli.usage_errors import ClearGroup
 from kvtui.model.config import ColourMode, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from kvtui.cli.commands import ActionCommand
 from kvtui.cli.completion.scripts import SCRIPTS, Shell
 from kvtui.cli.config_layer import as_toml, effective_values
-from kvtui.cli.node_command import ActionCommand
 from kvtui.cli.output import Format, encode, info, write
 from kvtui.model.text import plain
 

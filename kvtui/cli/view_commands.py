@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvtui.cli.commands import ClusterCommand, NodeCommand
 from kvtui.cli.completion import values
-from kvtui.cli.node_command import ClusterCommand, NodeCommand
 from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, ListenOption, WatchOption
 
 if TYPE_CHECKING:
