@@ -28,12 +28,10 @@ from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
 from kvtui.rules.timeline.masters import Masters
 from kvtui.screens.help import KEYS, HelpPanel
-from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
-from kvtui.screens.panel import LivePanel, Panel
+from kvtui.screens.panel import LivePanel, Panel, is_drawable
 from kvtui.textual_internals import TerminalApp, drop_drawn_lines
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, FilterChain, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
@@ -232,7 +230,7 @@ class KvtuiApp(TerminalApp):
             return
         viewed: frozenset[ServiceKey] = frozenset()
         for screen in self.screen_stack:
-            if isinstance(screen, NodeScreen | Panel | LivePanel):
+            if isinstance(screen, NodeScreen | LivePanel):
                 screen.show(self.latest)
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
@@ -294,15 +292,17 @@ class KvtuiApp(TerminalApp):
         return self._acting
 
     def action_act(self, kind: str) -> None:
-        from kvtui.screens.acting import start  # noqa: PLC0415 - imports all actions
+        from kvtui.screens.plan_panel import open_plan_panel  # noqa: PLC0415 - imports all actions
 
-        if isinstance(self.screen, NodeScreen) and (why := start(self.screen, kind)):
+        if isinstance(self.screen, NodeScreen) and (why := open_plan_panel(self.screen, kind)):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copies by OSC 52, also through tmux and screen."""
+        from kvtui.screens.copying import copy_sequence  # noqa: PLC0415 - only on the key
+
         super().copy_to_clipboard(text)
-        if escape := sequence(text, self.settings.clipboard):
+        if escape := copy_sequence(text, self.settings.clipboard):
             self.write_to_terminal(escape)
 
     # --- keys

@@ -1,8 +1,12 @@
-"""``y`` and ``Y`` copy a row's command or the row. The panel shows the text, for terminals without a clipboard."""
+"""``y`` and ``Y`` copy a row's command or the row, by OSC 52 (xterm's ctlseqs): it works over SSH and kubectl exec.
+
+The panel shows the text, for terminals without a clipboard.
+"""
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from kvtui.model.settings import Clipboard
@@ -19,8 +23,8 @@ HEADINGS = {
     Clipboard.TMUX: "Copied, if tmux allows it (set-clipboard on); or select the text",
     Clipboard.SCREEN: "Copied, if the terminal around screen allows it; or select the text",
 }
-
-
+MAX_CHUNK_BYTES = 700
+"""Longest string to send through screen, whose limit is 768 (MAXSTR)."""
 WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^ ])+""")
 """Text without a blank that is neither quoted nor escaped."""
 
@@ -65,3 +69,19 @@ def shell_lines(command: str, width: int) -> list[str]:
 def one_line(text: str) -> str:
     """Returns one line of printable text: pasting it runs nothing by itself."""
     return plain(text).strip()
+
+
+def copy_sequence(text: str, clipboard: Clipboard) -> str:
+    """Returns the sequence that copies the text; empty where there is no clipboard.
+
+    tmux handles the bare sequence with ``set-clipboard on``, and forwards a wrapped one with ``allow-passthrough on``
+    (before 3.3 always); it gets both. screen only forwards wrapped ones, in chunks.
+    """
+    bare = f"\x1b]52;c;{b64encode(text.encode()).decode()}\a"
+    if clipboard is Clipboard.NONE:
+        return ""
+    if clipboard is Clipboard.TMUX:
+        return bare + "\x1bPtmux;" + bare.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    if clipboard is Clipboard.SCREEN:
+        return "".join(f"\x1bP{bare[i : i + MAX_CHUNK_BYTES]}\x1b\\" for i in range(0, len(bare), MAX_CHUNK_BYTES))
+    return bare

@@ -7,7 +7,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kvtui.presenters.cells import Cell, Tone, line_text, text_lines
-from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.key_names import key_name
 from kvtui.presenters.trace import CHAIN_TITLE, SHORT_NAMES
 from kvtui.presenters.views import VIEWS
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
+    from kvtui.presenters.glyphs import Glyphs
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
@@ -43,7 +43,7 @@ class HelpPanel(Panel):
 
     def text(self, observation: Observation | None) -> list[Line]:
         del observation
-        return help_text(self._listed, self.text_width, glyphs(ascii_only=self.host.settings.ascii))
+        return help_text(self._listed, self.text_width, self.glyphs)
 
 
 def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> list[Line]:

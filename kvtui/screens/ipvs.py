@@ -19,6 +19,7 @@ from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
+from kvtui.screens.detail_panels import ServerDetail
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
@@ -208,8 +209,6 @@ class IpvsScreen(NodeScreen):
         return of_server(observation, virtual, _split(self.table.selected)[1]) if virtual else None
 
     def detail_panel(self, key: Any) -> Panel:
-        from kvtui.screens.server_detail import ServerDetail  # noqa: PLC0415 - only on Enter
-
         return ServerDetail(self.host, *_split(key))
 
 

@@ -17,13 +17,11 @@ from kvtui.presenters.keys import NODE_SCREEN
 from kvtui.presenters.keys_elsewhere import elsewhere
 from kvtui.presenters.views import VIEWS
 from kvtui.screens.detail_pane import DetailPane
-from kvtui.screens.lifecycle import is_drawable
+from kvtui.screens.panel import is_drawable
+from kvtui.widgets.bars import HeaderLine, KeyLine, TabLine
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.header import HeaderLine
-from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
-from kvtui.widgets.tabs import TabLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -278,7 +276,7 @@ class NodeScreen(Screen[None]):
         self.app.push_screen(CopyPanel(self.host, line))
 
     def action_trace(self) -> None:
-        from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
+        from kvtui.screens.detail_panels import TracePanel  # noqa: PLC0415 - only on its key
 
         if targets := self.trace_targets(self.host.latest) if self.host.latest else ():
             self.app.push_screen(TracePanel(self.host, targets))

@@ -18,20 +18,21 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from kvtui.actions.core.definition import Target
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
-from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.keeping import ids_to_keep
-from kvtui.actions.registry import dialog_options, missing, plan
+from kvtui.actions.drain.options import intent_for
+from kvtui.actions.registry import DEFINITIONS, dialog_options, missing, plan
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Tone
 from kvtui.presenters.drain import drain_chart, drain_text, drained
 from kvtui.presenters.plan_lines import plan_lines
 from kvtui.rules.timeline.history import SPANS
-from kvtui.screens.lifecycle import is_drawable
-from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
+from kvtui.screens.panel import NOTHING_READ, LivePanel, is_drawable
 from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.tones import Lines
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from kvtui.actions.core.dialog_options import Ask, Option
-    from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
+    from kvtui.screens.node_screen import NodeScreen
 
 FRAME_LINES = 2
 """Lines of the dialog that hold no text."""
@@ -63,11 +64,7 @@ class PlanPanel(LivePanel):
     ]
     DEFAULT_CSS = """
     PlanPanel {
-        align: center middle;
-        & > VerticalScroll {
-            width: 100%; max-width: 110; height: auto; max-height: 100%;
-            border: solid $warning; padding: 0 1; background: $surface; scrollbar-size: 1 1;
-        }
+        & > VerticalScroll { border: solid $warning; }
         & Static { height: auto; width: 1fr; }
         & ChartBox { height: 7; padding-right: 1; display: none; }
         & #foot { dock: bottom; height: auto; }
@@ -79,8 +76,7 @@ class PlanPanel(LivePanel):
     """
 
     def __init__(self, host: Host, intent: Intent) -> None:
-        super().__init__()
-        self._host = host
+        super().__init__(host)
         self.intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
@@ -106,7 +102,7 @@ class PlanPanel(LivePanel):
             box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
             yield Lines(id="plan")
             yield Static("", id="progress", markup=False)
-            yield ChartBox(ascii_only=self._host.settings.ascii)
+            yield ChartBox(ascii_only=self.host.settings.ascii)
             with Vertical(id="foot"):
                 yield Static("", id="wrong", markup=False)
                 yield Prompt(self._keep_reason, self.action_leave, "why, for the journal (Enter)", name="reason")
@@ -123,7 +119,7 @@ class PlanPanel(LivePanel):
     def _want(self, intent: Intent) -> None:
         """Plans what is wanted now; the former plan is not compared with it."""
         self.intent, self._action, self._read, self._changed = intent, None, None, False
-        if ask := missing(intent, self._host.latest):
+        if ask := missing(intent, self.host.latest):
             self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self.draw()
             self._ask(ask)
@@ -140,7 +136,7 @@ class PlanPanel(LivePanel):
 
     def _show_drain(self, observation: Observation) -> None:
         """Shows the curve of open connections, while the real server empties and as long as the dialog is open."""
-        history, reals = self._host.history, drained(observation, self.intent.target)
+        history, reals = self.host.history, drained(observation, self.intent.target)
         if not reals:
             return
         self._put("#progress", "\n".join([*self._lines[-8:], drain_text(history, reals)]))
@@ -167,7 +163,7 @@ class PlanPanel(LivePanel):
 
     async def _plan(self) -> None:
         """Plans once; a result for an intent that changed meanwhile is dropped."""
-        host, intent = self._host, self.intent
+        host, intent = self.host, self.intent
         # never act on a paused screen
         observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
@@ -199,7 +195,7 @@ class PlanPanel(LivePanel):
 
     @property
     def _read_only(self) -> bool:
-        observation = self._host.latest
+        observation = self.host.latest
         return observation is not None and observation.snapshot.node.read_only
 
     # --- drawing
@@ -207,7 +203,7 @@ class PlanPanel(LivePanel):
     def draw(self) -> None:
         if not is_drawable(self):
             return
-        width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
+        width = self.text_width
         options = _in_lines((o.text for o in self._options()), width)
         head, rest = plan_lines(self._text, width, first=Tone.STRONG), plan_lines(self._rest, width)
         room = self.size.height - FRAME_LINES - len(options) - len(head)
@@ -293,7 +289,7 @@ class PlanPanel(LivePanel):
         if not is_drawable(self):
             return
         reason = self.query_one("#reason", Prompt).value
-        self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self.say)
+        self._running_action = self.host.carry_out(self._action, force=force, reason=reason, progress=self.say)
         self.draw()
         self._box.anchor()  # follows what is reported
         self.show_keys("Esc interrupt and put back")
@@ -305,7 +301,7 @@ class PlanPanel(LivePanel):
         is_drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self.say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
         if is_drained and self.intent.keep:
-            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
+            self.host.kept_drains |= await asyncio.to_thread(ids_to_keep, self.host.backend.journal, self.intent)
             self.say("kvtui drains it again by itself while it runs")
         self.show_keys("Esc close")
 
@@ -313,7 +309,7 @@ class PlanPanel(LivePanel):
 
     def _options(self) -> tuple[Option, ...]:
         """Returns the options; none while the plan is applied and after that."""
-        return () if self._running_action else dialog_options(self.intent, self._host.latest, self._action)
+        return () if self._running_action else dialog_options(self.intent, self.host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While the reason is typed, letters are letters."""
@@ -385,3 +381,28 @@ def _in_lines(parts: Iterable[str], width: int) -> list[str]:
         else:
             lines.append(part)
     return lines
+
+
+def open_plan_panel(screen: NodeScreen, kind: str) -> str | None:
+    """Opens the dialog of an action for the selected row, or returns why it cannot be opened."""
+    observation = screen.host.latest
+    if observation is None:
+        return NOTHING_READ
+    if other := screen.other_node():
+        return f"{other} is another node, and this key would act on this one. Enter opens kvtui on {other}: act there."
+    action = DEFINITIONS[ActionKind(kind)]
+    if action.target is Target.NODE:
+        intent = Intent(action.kind)
+    elif action.target is Target.REAL_SERVER:
+        reals = screen.selected_reals(observation)
+        if len(reals) != 1:
+            which = f"{len(reals)} real servers are possible: select one" if reals else "Select a real server"
+            return f"{which} on screen 3 (IPVS) first: d drains it, or restores the weight of a drained one."
+        intent = intent_for(*reals[0])
+    else:
+        instance = screen.selected_instance(observation)
+        if instance is None:
+            return "Select a VIP (1) or a VRRP instance (2) first."
+        intent = Intent(action.kind, instance.name)
+    screen.app.push_screen(PlanPanel(screen.host, intent))
+    return None

@@ -26,16 +26,17 @@ from kvtui.presenters.vips import (
 from kvtui.presenters.vrrp import overview_lines
 from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import FRAME_LINES, DetailPane
+from kvtui.screens.detail_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
-from kvtui.screens.summary import Summary
-from kvtui.screens.trace_panel import TracePanel
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from textual import events
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
@@ -67,6 +68,28 @@ TALL = 48
 """Lines from which on the charts are higher."""
 SUMMARY_LINES = 18
 """Room for the summaries below the table that makes their appearance worth it."""
+
+
+class Summary(Lines):
+    """A framed summary of another screen, for the dashboard. A click shows that screen."""
+
+    DEFAULT_CSS = """
+    Summary {
+        display: none; height: auto; max-height: 30%; min-height: 3; padding: 0 1;
+        border: solid $frame; border-title-color: $foreground; border-title-style: bold;
+        border-subtitle-color: $text-muted;
+    }
+    """
+
+    def __init__(self, title: str, view: str, key: str) -> None:
+        super().__init__(keeps_height=True, id=f"summary-{view}")
+        self._view = view
+        self.border_title = title
+        self.border_subtitle = key
+
+    async def on_click(self, event: events.Click) -> None:
+        event.stop()
+        await self.app.run_action(f"view('{self._view}')")
 
 
 class VipsScreen(NodeScreen):

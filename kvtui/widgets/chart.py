@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 
 
 class ChartBox(Widget):
-    """Shows one chart in all the room that it has; hidden until it has one."""
-
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part.value}" for part in Part}
     DEFAULT_CSS = """
     ChartBox {
         height: 6;
         & .chart--title { text-style: bold; }
-        & .chart--axis { color: $text-muted; }
-        & .chart--note { color: $text-muted; }
+        & .chart--axis, & .chart--note { color: $text-muted; }
         & .chart--area { color: $text-primary; }
     }
     """
@@ -50,7 +47,6 @@ class ChartBox(Widget):
 
     @property
     def lines(self) -> list[str]:
-        """The text that is shown, for tests."""
         return ["".join(text for text, _part in line) for line in self._lines]
 
     def show(self, chart: Chart | None) -> None:
@@ -60,8 +56,7 @@ class ChartBox(Widget):
     def _redraw(self) -> None:
         width, height = self.content_size
         before = self._lines
-        has_room = self._chart is not None and width > 0 and height > 0
-        self._lines = chart_lines(self._chart, width, height, self.form) if has_room and self._chart else []
+        self._lines = chart_lines(self._chart, width, height, self.form) if self._chart and width and height else []
         if len(before) != len(self._lines):
             self.refresh()
             return
@@ -75,11 +70,8 @@ class ChartBox(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.content_size.width
-        if y >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
-        return Strip([Segment(text, self._style(part)) for text, part in self._lines[y]]).adjust_cell_length(
-            width, self.rich_style
-        )
+        line = self._lines[y] if y < len(self._lines) else ()
+        return Strip(Segment(text, self._style(part)) for text, part in line).adjust_cell_length(width, self.rich_style)
 
     def _style(self, part: Part) -> Style:
         if part not in self._styles:
@@ -87,10 +79,9 @@ class ChartBox(Widget):
         return self._styles[part]
 
     def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes, which can also change the characters."""
         self._styles.clear()
         super().notify_style_update()
-        if self.is_attached:
+        if self.is_attached:  # another theme can also change the characters
             self._redraw()
 
     def on_resize(self) -> None:
@@ -128,10 +119,8 @@ MAX_UNCHANGED = 8
 
 def changed_columns(old: Line, new: Line) -> list[tuple[int, int]]:
     """Returns the runs of columns that differ, neighbours together. All characters have one column."""
-    if [part for _text, part in old] != [part for _text, part in new]:
-        return [(0, _width(new))]
     before, now = ("".join(text for text, _part in line) for line in (old, new))
-    if len(before) != len(now):
+    if len(before) != len(now) or [part for _text, part in old] != [part for _text, part in new]:
         return [(0, len(now))]
     runs: list[tuple[int, int]] = []
     for column in (i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b):
@@ -140,7 +129,3 @@ def changed_columns(old: Line, new: Line) -> list[tuple[int, int]]:
         else:
             runs.append((column, column + 1))
     return runs
-
-
-def _width(line: Sequence[tuple[str, Part]]) -> int:
-    return sum(len(text) for text, _part in line)

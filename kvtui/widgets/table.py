@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,8 +24,7 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
-from kvtui.widgets.highlight import highlight
-from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, segments
+from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, highlight, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -49,11 +50,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--head",
-        "table--cursor",
-        "table--bar",
-        "table--changed",
-        "table--found",
+        *("table--head", "table--cursor", "table--bar", "table--changed", "table--found"),
         *TONE_CLASSES,
     }
     DEFAULT_CSS = f"""
@@ -70,26 +67,18 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
+    @dataclass
     class Chosen(Message):
-        def __init__(self, table: LineTable, key: Hashable) -> None:
-            self.table = table
-            self.key = key
-            super().__init__()
+        key: Hashable
 
-        @property
-        def control(self) -> LineTable:
-            return self.table
-
+    @dataclass
     class HeadClicked(Message):
-        def __init__(self, column: str) -> None:
-            self.column = column
-            super().__init__()
+        column: str
 
+    @dataclass
     class RowClicked(Message):
-        def __init__(self, key: Hashable, x: int) -> None:
-            self.key = key
-            self.x = x
-            super().__init__()
+        key: Hashable
+        x: int
 
     class Moved(Message):
         def can_replace(self, message: Message) -> bool:
@@ -121,7 +110,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def row_text(self) -> str:
-        """The selected row as text, with the cells that do not fit."""
+        """The selected row, with the cells that do not fit."""
         if self.selected is None:
             return ""
         return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
@@ -132,7 +121,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def room(self) -> int:
-        """Width for cells: without the bar and the scrollbar."""
+        """Columns for cells: without the bar and the scrollbar."""
         return max(0, self.scrollable_content_region.width - GUTTER)
 
     @property
@@ -150,7 +139,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._refresh_lines({0})
 
     def find(self, text: str) -> None:
-        """Underlines all matches of this text, ignoring case."""
+        """Underlines all matches."""
         wanted = text.lower()
         if wanted != self._found:
             self._found = wanted
@@ -159,16 +148,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show_rows(
         self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
     ) -> None:
-        """Shows these rows; calls ``render`` only for visible ones.
-
-        ``at`` says when they were read, in seconds; None highlights changed cells until the next call.
-        """
+        """Shows these rows; calls ``render`` only for visible ones. ``at``: see ``Changes.take``."""
         selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self._keys
         resized = len(keys) != len(self._keys)
         self._keys, self._render_row = keys, render
-        if not same_order and selected is not None:
-            self._follow(selected)
+        if not same_order:
+            with suppress(ValueError):  # the row is gone
+                self.cursor = keys.index(selected)
         self.cursor = max(0, min(self.cursor, len(keys) - 1))
         if resized:
             self.virtual_size = Size(0, len(keys) + HEAD_LINES)
@@ -176,15 +163,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if not same_order and watched:
             self._into_view()
 
-    def _follow(self, key: Hashable) -> None:
-        """Keeps the cursor on its row when rows move."""
-        try:
-            self.cursor = self._keys.index(key)
-        except ValueError:
-            return
-
     def _first(self) -> int:
-        """Returns the index of the first visible row, also just after rows were removed."""
+        """Returns the first visible row, also just after rows were removed."""
         return max(0, min(int(self.scroll_offset.y), len(self._keys) - self.page))
 
     def _visible(self) -> range:
@@ -228,10 +208,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(Region(begin, y, x - GAP - begin, 1))
 
     def _measure(self, rows: dict[Hashable, Cells]) -> bool:
-        """Fits the columns to the longest texts so far. Returns whether a column changed.
-
-        Columns only widen: columns that change their width with every value are hard to read.
-        """
+        """Fits the columns to the longest texts so far; they only widen. Returns whether a column changed."""
         longest = dict(self._longest)
         for cells in rows.values():
             for index, cell in enumerate(cells):
@@ -254,16 +231,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
-        width = self.room + GUTTER
-        if y < HEAD_LINES:
-            return self._head().adjust_cell_length(width, self._style("tone--normal"))
         visible = self._visible()
-        if not self._keys:
-            return self._empty_line(y).adjust_cell_length(width, self._style("tone--normal"))
-        if y - HEAD_LINES >= len(visible):
-            return Strip.blank(width, self._style("tone--normal"))
-        index = visible[y - HEAD_LINES]
-        return self._row(index).adjust_cell_length(width, self._style("tone--normal"))
+        if y < HEAD_LINES:
+            strip = self._head()
+        elif not self._keys:
+            strip = self._empty_line(y)
+        else:
+            strip = self._row(visible[y - HEAD_LINES]) if y - HEAD_LINES < len(visible) else Strip([])
+        return strip.adjust_cell_length(self.room + GUTTER, self._style("tone--normal"))
 
     def _empty_line(self, y: int) -> Strip:
         width = max(10, self.room - 2)
@@ -297,8 +272,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             for part in segments(Cell(text, cell.tone, runs=cell.runs), self._tone_style):
                 style = (part.style or Style.null()) + extra
                 parts += highlight(part.text, self._found, style, style + self._style("table--found", partial=True))
-        strip = Strip(parts)
-        return strip.extend_cell_length(self.room + GUTTER, self._style("tone--normal") + cursor)
+        return Strip(parts).extend_cell_length(self.room + GUTTER, self._style("tone--normal") + cursor)
 
     def _style(self, name: str, *, partial: bool = False) -> Style:
         cached = f"{name}{partial}"
@@ -310,7 +284,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._style(f"tone--{tone.value}")
 
     def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes."""
         self._styles.clear()
         super().notify_style_update()
 
@@ -367,10 +340,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_choose(self) -> None:
         if self.selected is not None:
-            self.post_message(self.Chosen(self, self.selected))
+            self.post_message(self.Chosen(self.selected))
 
     def on_click(self, event: events.Click) -> None:
-        """Selects a row, a second click chooses it; on the head, asks for another order."""
+        """Selects a row; a second click chooses it."""
         if event.y < HEAD_LINES:
             if (name := self._column_at(event.x)) is not None:
                 self.post_message(self.HeadClicked(name))

@@ -44,6 +44,19 @@ def segments(cell: Cell, style_of: Callable[[Tone], Style]) -> Iterable[Segment]
         start += length
 
 
+def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
+    """Returns the text in segments, with matches of ``wanted`` (in lower case) in style ``mark``."""
+    lowered = text.lower()
+    if not wanted or wanted not in lowered or len(lowered) != len(text):
+        return [Segment(text, style)]
+    segments, rest = [], 0
+    while (start := lowered.find(wanted, rest)) >= 0:
+        end = start + len(wanted)
+        segments += [Segment(text[rest:start], style), Segment(text[start:end], mark)]
+        rest = end
+    return [s for s in [*segments, Segment(text[rest:], style)] if s.text]
+
+
 class Lines(Widget):
     """Text in lines of cells. Only lines that changed are sent to the terminal.
 
@@ -57,9 +70,7 @@ class Lines(Widget):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(TONE_CLASSES)
-    DEFAULT_CSS = f"""
-    Lines {{ height: auto; width: 1fr; {TONE_CSS} }}
-    """
+    DEFAULT_CSS = f"Lines {{ height: auto; width: 1fr; {TONE_CSS} }}"
 
     def __init__(
         self,
@@ -112,7 +123,6 @@ class Lines(Widget):
         self._tallest = 0
 
     def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes."""
         self._styles = {}
         super().notify_style_update()
 

@@ -19,7 +19,7 @@ from kvtui.presenters.header import header_line
 from kvtui.presenters.tabs import tabs
 from kvtui.presenters.views import VIEWS
 from kvtui.rules.observe import observe
-from kvtui.widgets.keyline import fitting
+from kvtui.widgets.bars import fitting
 from tests.kit import NOW, VIP, addresses, advertiser, snapshot, sources
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kvtui.screens.detail_panels import TracePanel
 from kvtui.screens.findings import FindingsScreen
-from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vrrp import VrrpScreen
-from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.bars import KeyLine, TabLine
 from kvtui.widgets.table import LineTable
-from kvtui.widgets.tabs import TabLine
 from tests.kit.views import demo
 from tests.ui.seen import running
 
