@@ -13,7 +13,6 @@ from kvtui.presenters.cluster_document import own_node
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import Column
-from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -35,15 +34,12 @@ COLUMNS = tuple(
 
 class ClusterScreen(NodeScreen):
     DEFAULT_CSS = """
-    ClusterScreen {
-        & #cluster-detail { height: auto; max-height: 60%; border-top: solid $frame; scrollbar-size: 1 1; }
-    }
+    ClusterScreen #cluster-detail { height: auto; max-height: 60%; border-top: solid $frame; scrollbar-size: 1 1; }
     """
+    columns = COLUMNS
+    reading = "Connecting to the nodes …"
     sorts: ClassVar = (("", "as named"), ("node", "node"), ("state", "state"))
     _view: ClusterView | None = None
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Connecting to the nodes …", id="cluster")
 
     def below_table(self) -> tuple[Widget, ...]:
         return (VerticalScroll(Lines(id="cluster-lines"), id="cluster-detail", can_focus=False),)

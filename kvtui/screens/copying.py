@@ -67,7 +67,7 @@ def shell_lines(command: str, width: int) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Returns one line of printable text: pasting it runs nothing by itself."""
+    """Pasting the result runs nothing by itself."""
     return plain(text).strip()
 
 

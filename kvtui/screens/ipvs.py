@@ -67,6 +67,9 @@ ARROW_COLUMN = 4
 
 class IpvsScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
+    columns = COLUMNS
+    reading = "Reading the IPVS table …"
+    row_noun = "server"
     sorts: ClassVar = (("", "kernel"), ("name", "name"), ("cps", "CONN/S"), ("active", "active"), ("state", "down"))
     highest_first: ClassVar = frozenset({"cps", "active", "state"})
 
@@ -77,14 +80,8 @@ class IpvsScreen(NodeScreen):
         """Keys of the rows of each virtual server's real servers."""
         self._texts: dict[Hashable, tuple[tuple[RealServerView, ...], list[str]]] = {}
 
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading the IPVS table …", id="ipvs")
-
     def draw(self, observation: Observation) -> None:
-        if observation.virtual_servers and self.filter:
-            self.table.empty = f'No server matches "{self.filter}". Esc shows all.'
-        else:
-            self.table.empty = empty_text(observation)
+        self.explain_no_rows(empty_text(observation), has_rows=bool(observation.virtual_servers))
         servers: dict[Hashable, VirtualServerView] = {_key(v): v for v in observation.virtual_servers or ()}
         previous, self._rows = self._rows, {}  # forgets servers that are gone
         self._texts = {k: t for k, t in self._texts.items() if k in servers} if self.filter else {}
@@ -98,7 +95,6 @@ class IpvsScreen(NodeScreen):
         for key in self.sorted_rows(list(servers), order):
             keys.extend(self._keys_of(servers[key], key, previous.get(key)))
         reals: dict[Hashable, dict[tuple[str, int], RealServerView]] = {}
-
         severities, top = Severities(observation.findings), self.host.history.top(servers)
 
         def render(key: Any) -> tuple[Cell, ...]:
@@ -139,8 +135,7 @@ class IpvsScreen(NodeScreen):
     ) -> list[Hashable]:
         """Returns the keys of a virtual server and of its real servers that the filter shows.
 
-        ``previous`` has its real servers and their keys at the last draw: comparing long lists is fast only if their
-        items are identical.
+        ``previous``: its ``_rows`` at the last draw. Comparing long lists is fast only if their items are identical.
         """
         rows = previous
         if rows is None or rows[0] is not virtual.real_servers:
@@ -217,5 +212,5 @@ def _key(virtual: VirtualServerView) -> tuple[str, str]:
 
 
 def _split(key: Any) -> tuple[Any, tuple[str, int] | None]:
-    """Returns the keys of the virtual server and, for a real server's row, of the real server."""
+    """Returns the keys of the virtual server and, on a real server's row, of that."""
     return (key[0], key[1]) if key and isinstance(key[0], tuple) else (key, None)

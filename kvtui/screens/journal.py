@@ -20,7 +20,6 @@ from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import Column
-from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -46,6 +45,8 @@ JOURNAL_SECONDS = 3.0
 
 class JournalScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(JOURNAL)
+    columns = COLUMNS
+    reading = "Reading the journal …"
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
     def __init__(self, host: Host) -> None:
@@ -54,31 +55,23 @@ class JournalScreen(NodeScreen):
         self._overwrites: dict[Hashable, PriorityOverwrite] = {}
         self._error = ""
 
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading the journal …", id="journal")
-
     def hints(self) -> tuple[tuple[str, str], ...]:
-        own = (("u", "undo"), ("c", "complete"))
-        return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
+        return (("u", "undo"), ("c", "complete"), *(h for h in super().hints() if h[0] not in {"d", "p", "f"}))
 
     def keys_off(self, observation: Observation) -> frozenset[str]:
         return super().keys_off(observation) | (frozenset() if self.table.keys else {"undo", "complete"})
 
-    # --- reading
-
     def on_mount(self) -> None:
-        self.set_interval(JOURNAL_SECONDS, self._update_entries)
+        self.set_interval(JOURNAL_SECONDS, self._read_entries)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self._update_entries()
-
-    def _update_entries(self) -> None:
-        if self.is_current:
-            self._read_entries()
+        self._read_entries()
 
     @work(exclusive=True)
     async def _read_entries(self) -> None:
+        if not self.is_current:
+            return
         entries: tuple[Entry, ...] = ()
         try:
             journal = self.host.backend.journal
@@ -89,22 +82,15 @@ class JournalScreen(NodeScreen):
         self._entries = {e.id: e for e in reversed(entries)}
         self.redraw()
 
-    # --- drawing
-
     def draw(self, observation: Observation) -> None:
         entries = self._entries
-        overwrites = seen_overwrites(reversed(entries.values()), observation.snapshot)
-        self._overwrites = {o.entry: o for o in overwrites}
-        self.table.empty = self._error or EMPTY
-        if entries and self.filter:
-            self.table.empty = f'No entry matches "{self.filter}". Esc shows all.'
+        self._overwrites = {o.entry: o for o in seen_overwrites(reversed(entries.values()), observation.snapshot)}
+        self.explain_no_rows(self._error or EMPTY, has_rows=bool(entries))
         keys = [k for k, e in entries.items() if self.matches(e.id, e.summary, e.reason, e.result, *e.who.values())]
         order = {"who": lambda k: who_text(entries[k]), "result": lambda k: entries[k].result or ""}
         self.table.show_rows(
             self.sorted_rows(keys, order), lambda k: entry_cells(entries[k], self._overwrites.get(k)), changes=False
         )
-
-    # --- keys
 
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation

@@ -14,7 +14,6 @@ from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.detail_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -41,16 +40,16 @@ COLUMNS = (
 
 
 class MappingsScreen(NodeScreen):
+    columns = COLUMNS
+    reading = "Reading the ConfigMap …"
     sorts: ClassVar = (("", "controller"), ("vip", "VIP"), ("service", "Service"), ("chain", "first break"))
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading the ConfigMap …", id="mappings")
 
     def beside_table(self) -> tuple[Widget, ...]:
         return (DetailPane(),)
 
     def draw(self, observation: Observation) -> None:
-        self.table.empty = self._empty_text(observation)
+        text = empty_text(observation) + (f"\n\n{self.sources_hint}" if observation.mappings is None else "")
+        self.explain_no_rows(text, has_rows=bool(observation.mappings))
         entries: dict[Hashable, Mapping] = {m.vip: m for m in observation.mappings or ()}
         index = ChainIndex(observation)
         keys = [vip for vip, m in entries.items() if self.matches(*search_texts(m))]
@@ -68,12 +67,6 @@ class MappingsScreen(NodeScreen):
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
-
-    def _empty_text(self, observation: Observation) -> str:
-        if observation.mappings and self.filter:
-            return f'No entry matches "{self.filter}". Esc shows all.'
-        text = empty_text(observation)
-        return f"{text}\n\n{self.sources_hint}" if observation.mappings is None else text
 
     def show_detail(self, observation: Observation) -> None:
         entry = self._selected_entry(observation)

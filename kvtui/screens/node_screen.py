@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
+    from kvtui.widgets.columns import Column
 
     SortKey = Callable[[Any], Any]
 
@@ -73,6 +74,9 @@ class NodeScreen(Screen[None]):
         &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """
+    columns: ClassVar[tuple[Column, ...]]
+    reading: ClassVar = "Reading this node …"
+    row_noun: ClassVar = "entry"
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
     highest_first: ClassVar[frozenset[str]] = frozenset()
@@ -107,9 +111,6 @@ class NodeScreen(Screen[None]):
         return self.size.height - self.query_one(Prompt).has_class("open")
 
     # --- for subclasses
-
-    def make_table(self) -> LineTable:
-        raise NotImplementedError
 
     def below_table(self) -> tuple[Widget, ...]:
         """Returns what is below the table at every width."""
@@ -189,7 +190,7 @@ class NodeScreen(Screen[None]):
         yield TabLine([(view, hint(view.key, "")) for view in shown], self.view_name, self.glyphs)
         with Vertical(id="body"):
             with Vertical(id="main"):
-                yield self.make_table()
+                yield LineTable(self.columns, self.reading, id=self.view_name)
                 yield from self.below_table()
             with Vertical(id="side"):
                 yield from self.beside_table()
@@ -209,6 +210,11 @@ class NodeScreen(Screen[None]):
         self.table.find(self.filter)
         self.draw(observation)
         self.query_one(KeyLine).dim(self.keys_off(observation))
+
+    def explain_no_rows(self, text: str, *, has_rows: bool) -> None:
+        """Sets what the table says without rows: that the filter hides them, or this text."""
+        hidden = has_rows and self.filter
+        self.table.empty = f'No {self.row_noun} matches "{self.filter}". Esc shows all.' if hidden else text
 
     def show_rows(
         self, observation: Observation, keys: Sequence[Hashable], render: Callable[[Hashable], tuple[Cell, ...]]

@@ -30,7 +30,6 @@ from kvtui.screens.detail_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -102,11 +101,10 @@ class VipsScreen(NodeScreen):
         &.-tall ChartPair { height: 18; }
     }
     """
+    columns = COLUMNS
+    row_noun = "VIP"
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading this node …", id="vips")
 
     def below_table(self) -> tuple[Widget, ...]:
         return tuple(map(self._summary, ("vrrp", "findings", "events")))
@@ -119,7 +117,7 @@ class VipsScreen(NodeScreen):
         return Summary(view.label, name, self.host.keymap.hint(view.key, ""))
 
     def draw(self, observation: Observation) -> None:
-        self.table.empty = self._empty_text(observation)
+        self.explain_no_rows(self._empty_text(observation), has_rows=bool(observation.vips))
         views: dict[Hashable, VipView] = {(v.instance, v.address): v for v in observation.vips or ()}
         keys = [k for k, v in views.items() if self.matches(*search_texts(observation, v))]
         order = {
@@ -172,8 +170,6 @@ class VipsScreen(NodeScreen):
         summary.show(lines)
 
     def _empty_text(self, observation: Observation) -> str:
-        if observation.vips and self.filter:
-            return f'No VIP matches "{self.filter}". Esc shows all.'
         text = empty_text(observation)
         if observation.snapshot.chosen is None:
             return f"{text}\n\nIPVS (3) and sources (i) show what can be read. To try kvtui: kvtui --demo"

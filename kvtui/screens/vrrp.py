@@ -16,7 +16,6 @@ from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -54,10 +53,8 @@ class VrrpScreen(NodeScreen):
         }
     }
     """
+    columns = COLUMNS
     sorts: ClassVar = (("", "config"), ("name", "name"), ("state", "state"), ("vrid", "VRID"))
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading this node …", id="vrrp")
 
     def below_table(self) -> tuple[Widget, ...]:
         masters, timeline = Lines(wraps=False, id="masters"), Lines(wraps=False, keeps_height=True, id="timeline")
