@@ -56,8 +56,6 @@ if TYPE_CHECKING:
 
 
 PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
-"""The bindings that the palette lists, by the first part of their id."""
-
 MAX_NOTICE_CHARACTERS = 160
 """A longer problem of the configuration is cut in its notification, which covers a part of the screen."""
 
@@ -84,7 +82,6 @@ class Observed(Message):
 
 
 def _create(view: View, host: Host) -> Screen[None]:
-    """Imports a screen and creates it."""
     module, name = view.screen
     screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
     return screen(host)
@@ -156,7 +153,6 @@ class KvtuiApp(TerminalApp):
             self._watch_journal()
 
     def crash_text(self, error: BaseException) -> str:
-        """Saves a crash report. Returns where it is, and what to do now."""
         from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
         from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
@@ -166,7 +162,6 @@ class KvtuiApp(TerminalApp):
         self.exit(return_code=128 + number)
 
     def _notify_problems(self) -> None:
-        """Shows the first problem of the configuration, and how to list the others."""
         if problems := (*self.settings.notices, *self.keymap.problems):
             first = plain(problems[0], MAX_NOTICE_CHARACTERS)
             more = f"\nand {len(problems) - 1} more: kvtui config show" if len(problems) > 1 else ""
@@ -255,7 +250,6 @@ class KvtuiApp(TerminalApp):
             self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without other nodes there is no screen Cluster."""
         del action
         return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
@@ -298,7 +292,6 @@ class KvtuiApp(TerminalApp):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Copies by OSC 52, also through tmux and screen."""
         from kvtui.screens.copying import copy_sequence  # noqa: PLC0415 - only on the key
 
         super().copy_to_clipboard(text)
@@ -349,7 +342,6 @@ class KvtuiApp(TerminalApp):
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
 
     def action_span(self, step: int) -> None:
-        """Changes the length of time of all charts; the first and the last stay."""
         self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
         self.show_latest()
 

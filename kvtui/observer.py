@@ -33,8 +33,6 @@ RATE_SECONDS = 3.9
 """Rates are averages over this time. The kernel updates its sums every 2 s (ip_vs_est.c), so rates over one second
 would jump."""
 MIN_TABLE_SPACING = 0.9
-"""Seconds between two stored IPVS tables."""
-
 MAX_SERVERS_INLINE = 1000
 """With more real servers the rules run in a thread, so that the UI stays responsive."""
 
@@ -83,7 +81,6 @@ class TriageRunner:
         return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
     def judge(self, observation: Observation) -> None:
-        """Runs all rules, whatever it costs."""
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()
@@ -108,7 +105,6 @@ def only_counters_moved(then: Snapshot, now: Snapshot) -> bool:
 
 
 def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
-    """Returns whether virtual servers, real servers or weights differ."""
     if then is None or now is None or len(then.virtual_servers) != len(now.virtual_servers):
         return then is not now
     pairs = zip(then.virtual_servers, now.virtual_servers, strict=True)
@@ -127,7 +123,6 @@ def _weights(virtual: VirtualServer) -> list[tuple[object, ...]]:
 
 
 def _state(snapshot: Snapshot) -> tuple[object, ...]:
-    """Returns the parts of a snapshot that events change and that are cheap to compare."""
     states = tuple(replace(i, counters={}, last_transition=None) for i in snapshot.instances or ())
     sources = tuple((s.name, s.state) for s in snapshot.sources)
     heard = tuple((a.last.priority, a.silent(snapshot.time)) for a in snapshot.advertisers or ())

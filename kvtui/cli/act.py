@@ -158,7 +158,6 @@ async def _keep(
 
 
 def _with_peers(observation: Observation, instance: str, peers: str) -> Observation:
-    """Adds the other nodes as the coordinating kvtui knows them (``ADDRESS=PRIORITY,…``)."""
     if not peers:
         return observation
     priorities = dict(peer.rsplit("=", 1) for peer in names(peers))

@@ -109,7 +109,6 @@ def _on_several(
 
 
 def _words(action: ActionDefinition, parameters: dict[str, Any]) -> tuple[str, ...]:
-    """Returns the command with its parameters, for a command line."""
     hints = get_type_hints(action.command, include_extras=True)
     words: list[str] = []
     arguments: list[str] = []

@@ -208,7 +208,6 @@ class AllNodes:
         info(f"waiting for {', '.join(nodes)}; Ctrl+C puts everything back on all nodes")
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
-        """Keeps and prints the answers; returns the sentences of those that are not done."""
         missed = []
         for answer in answers:
             self.results[answer.node] = answer.document

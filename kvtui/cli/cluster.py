@@ -46,7 +46,6 @@ def cluster(invocation: Invocation, *, watch: bool, listen: float | None) -> Non
 
 @asynccontextmanager
 async def _views(invocation: Invocation) -> AsyncIterator[AsyncIterator[tuple[ClusterObserver, ClusterView]]]:
-    """Yields the views, one a second at most."""
     nodes, own = ClusterObserver(invocation.cluster), invocation.observer(triage=True)
 
     async def views() -> AsyncIterator[tuple[ClusterObserver, ClusterView]]:

@@ -56,7 +56,6 @@ def refuse_infinite(ctx: Context) -> None:
 
 
 def _values(param: Parameter, ctx: Context) -> tuple[str, ...]:
-    """Returns the values that a shell would complete: names of this node."""
     return tuple(item.value for item in param.shell_complete(ctx, "") if item.value and not item.value.startswith("-"))
 
 
@@ -98,7 +97,6 @@ class NodeCommand(TyperCommand):
         return rest
 
     def _take_over(self, ctx: Context) -> None:
-        """Moves the global options to the context of kvtui itself."""
         root = ctx.find_root()
         given: dict[str, Any] = {}
         # an option with a wrong value is not among the parameters

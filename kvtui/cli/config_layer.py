@@ -68,7 +68,6 @@ def effective_values(config: Config, root: Any) -> Iterator[SettingValue]:
 
 
 def as_toml(value: Any, kind: Kind) -> str:
-    """Returns a value as a config file writes it; ``-`` for none."""
     if value is None:
         return "-"
     if kind is Kind.FLAG:

@@ -63,7 +63,6 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
 
 
 def until_signal(printing: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine that prints until a signal; see ``watch``."""
     number = run(_until_signal(printing))
     if number == signal.SIGINT:
         raise KeyboardInterrupt

@@ -89,7 +89,6 @@ async def observe(observer: Observer, listen: float | None) -> Observation:
 
 
 def _takeover_seconds(seen: Observation) -> float:
-    """Returns the time in which every master sends an advert or a backup takes over."""
     slowest = max((i.advert_interval or 1.0 for i in seen.vrrp_instances or ()), default=1.0)
     return min(MAX_LISTEN_SECONDS, TAKEOVER_INTERVALS * max(1.0, slowest))
 

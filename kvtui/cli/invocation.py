@@ -60,7 +60,6 @@ class Invocation(Struct, frozen=True):
     peers: str = ""
 
     def with_options(self, given: Mapping[str, Any]) -> Invocation:
-        """Returns the invocation with other global options, by their names in ``main.begin``."""
         kube = {"wanted" if n == "no_kube" else n.removeprefix("kube_"): given[n] for n in KUBE_OPTIONS & given.keys()}
         if "wanted" in kube:
             kube["wanted"] = not kube["wanted"]

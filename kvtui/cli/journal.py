@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 def show_journal(invocation: Invocation) -> None:
-    """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
         info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 8")
     try:

@@ -109,7 +109,6 @@ def table(
 
 
 def _last_below(head: Texts, rows: Sequence[Row], right: frozenset[int], look: Look, optional: tuple[int, ...]) -> str:
-    """Returns the table with its last column below each row."""
     last = len(head) - 1
     names, *lines = table(
         head[:last], [row[:last] for row in rows], right, look=look, optional=tuple(i for i in optional if i != last)

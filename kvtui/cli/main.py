@@ -224,7 +224,6 @@ def _is_terminal(fd: int) -> bool:
 
 
 def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
-    """Returns kvtui's command line; given the words that were typed, with no more commands than they need."""
     app = typer.Typer(
         name="kvtui",
         cls=ClearGroup,

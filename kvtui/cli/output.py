@@ -43,7 +43,6 @@ FIRST_SIGNAL_CODE = 128
 class Format(StrEnum):
     TEXT = "text"
     WIDE = "wide"
-    """Text with every column, however narrow the terminal is."""
     NAME = "name"
     JSON = "json"
     YAML = "yaml"

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kvtui.rules.mapping.drift import Difference
 
 MAX_DIFFERENCES = MAX_NODES = 20
-"""Listed in a message."""
 
 
 class RenderExit(IntEnum):
@@ -81,7 +80,6 @@ def render(
 
 
 def _print_notes(settings: ControllerSettings, result: Expected) -> None:
-    """Prints to stderr; stdout is the config."""
     info(f"controller {settings.dialect.value}: {plain(settings.why_dialect)} (override with --dialect)")
     for note in result.notes:
         info(f"assumed: {plain(note)}")

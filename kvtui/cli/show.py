@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 DEFAULT_TOP = 20
-"""Real servers that ``kvtui top`` prints into a pipe."""
 FRAME_LINES = 6
 """Lines of ``kvtui top`` that are no real servers."""
 

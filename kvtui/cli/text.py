@@ -29,7 +29,6 @@ VIEW_SOURCES = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE 
 
 
 def render(seen: Observation, view: str, look: Look = PLAIN) -> str:
-    """Returns a view, by its command's name."""
     if view == "status":
         parts = [_header(seen, look), *(part(seen, look) for part in (_vips, _vrrp, _ipvs, _sources))]
         return "\n".join(parts).rstrip("\n") + "\n"
@@ -39,7 +38,6 @@ def render(seen: Observation, view: str, look: Look = PLAIN) -> str:
 
 
 def render_vips(seen: Observation, look: Look) -> str:
-    """Returns the VIPs with their virtual servers and real servers, of an observation of some VIPs."""
     return _vips(seen, look) + (f"\n{_ipvs(seen, look)}" if seen.virtual_servers else "")
 
 
@@ -47,7 +45,6 @@ TOP_HEAD = ("REAL SERVER", "OF", "CONN/S", "IN B/S", "OUT B/S", "ACTIVE", "WEIGH
 
 
 def render_top(seen: Observation, look: Look, count: int) -> str:
-    """Returns the totals of the node, and its busiest real servers."""
     if not seen.virtual_servers:
         return _sentence(ipvs.empty_text(seen), look)
     reals = [(r, v) for v in seen.virtual_servers for r in v.real_servers]

@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 MARK_WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
 MARK_TONES = {Mark.OK: Tone.GOOD, Mark.BROKEN: Tone.BAD, Mark.UNKNOWN: Tone.WARN, Mark.NONE: Tone.NORMAL}
 VIP_SOURCES = frozenset({SourceName.CONF, SourceName.IPVS, SourceName.ADDRESSES, SourceName.KUBERNETES})
-"""Sources that know VIPs."""
 SERVICE_NAME = re.compile(rf"(?P<namespace>{NAME})/(?P<name>{NAME})")
 MAX_VIPS = 20
-"""VIPs listed in a message."""
 
 
 class TraceExit(IntEnum):
@@ -135,7 +133,6 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
 
 
 def split_service(text: str) -> tuple[NamespacedName | None, str]:
-    """Returns the Service of ``NAMESPACE/NAME[:PORT]`` and the port; None for another text."""
     name, _colon, port = text.partition(":")
     match = SERVICE_NAME.fullmatch(name)
     return ((match["namespace"], match["name"]), port) if match else (None, "")

@@ -33,8 +33,6 @@ HELP = {
 
 
 def view_command(view: str) -> Callable[..., None]:
-    """Returns the command that shows a view and waits for adverts first."""
-
     def command(
         context: typer.Context, watch: WatchOption = False, listen: ListenOption = DEFAULT_LISTEN_SECONDS
     ) -> None:
@@ -187,7 +185,6 @@ def render(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Registers them in the order of the help."""
     views = (view_command("status"), view_command("vrrp"), vips, ipvs, top, view_command("mappings"))
     for command in (*views, trace, render, triage):
         app.command(cls=NodeCommand)(command)

@@ -102,7 +102,6 @@ class ServerDetail(Panel):
             pair.show(charts)
 
     def _drained(self, observation: Observation | None) -> dict[Hashable, RealServerView]:
-        """Returns the real server by its key in the history, if it is drained."""
         server = self._find(observation) if self._real is not None else None
         reals = server.real_servers if server else ()
         return {(self._virtual, r.key): r for r in reals if r.key == self._real and r.weight == 0}

@@ -71,7 +71,6 @@ def _group(binding_id: str) -> str:
 
 
 MIN_TWO_COLUMNS = 70
-"""Terminal columns that two columns of keys need."""
 
 
 def in_columns(rows: list[tuple[str, str]], width: int) -> list[Line]:

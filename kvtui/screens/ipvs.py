@@ -60,7 +60,6 @@ COLUMNS = (
 
 
 MAX_DETAILS = 40
-"""Real servers of a virtual server that its details list."""
 ARROW_COLUMN = 4
 """A click up to this column of a virtual server's row folds or unfolds it."""
 
@@ -114,7 +113,6 @@ class IpvsScreen(NodeScreen):
         return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
 
     def show_detail(self, observation: Observation) -> None:
-        """Shows charts of the selected row; at the right of the table what the row does not say, too."""
         virtual, pane, rows = self._selected_server(observation), self.query_one(DetailPane), len(self.table.keys)
         wide = self.has_class("-wide")
         if virtual is None or not (wide or pane.room_below(rows, self.free_height) >= PAIR_LINES):
@@ -212,5 +210,4 @@ def _key(virtual: VirtualServerView) -> tuple[str, str]:
 
 
 def _split(key: Any) -> tuple[Any, tuple[str, int] | None]:
-    """Returns the keys of the virtual server and, on a real server's row, of that."""
     return (key[0], key[1]) if key and isinstance(key[0], tuple) else (key, None)

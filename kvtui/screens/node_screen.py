@@ -46,9 +46,7 @@ HINTS = (
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
 )  # fmt: skip
 WIDE = 120
-"""Columns from which on the details are at the right of the table."""
 CLEAR_HINT = ("Esc", "clear filter")
-"""The first hint of the key line while rows are hidden."""
 
 
 @lru_cache(maxsize=4096)
@@ -80,7 +78,6 @@ class NodeScreen(Screen[None]):
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
     highest_first: ClassVar[frozenset[str]] = frozenset()
-    """Columns that are sorted in descending order."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -107,7 +104,6 @@ class NodeScreen(Screen[None]):
 
     @property
     def free_height(self) -> int:
-        """The lines of the terminal without the filter's."""
         return self.size.height - self.query_one(Prompt).has_class("open")
 
     # --- for subclasses
@@ -146,7 +142,6 @@ class NodeScreen(Screen[None]):
         return having[0] if len(having) == 1 else None
 
     def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
-        """Returns the real servers that the selected row implies, each with its virtual server."""
         return [
             (virtual, real)
             for target in self.trace_targets(observation)
@@ -219,11 +214,9 @@ class NodeScreen(Screen[None]):
     def show_rows(
         self, observation: Observation, keys: Sequence[Hashable], render: Callable[[Hashable], tuple[Cell, ...]]
     ) -> None:
-        """Shows these rows, and highlights changes unless paused."""
         self.table.show_rows(keys, render, changes=not self.host.paused, at=observation.snapshot.time)
 
     def redraw(self) -> None:
-        """Draws the latest observation again, after the filter, sort order or size changed."""
         if self.host.latest is not None:
             self.show(self.host.latest)
 
@@ -235,7 +228,6 @@ class NodeScreen(Screen[None]):
 
     @on(LineTable.HeadClicked)
     def _sort_by(self, event: LineTable.HeadClicked) -> None:
-        """Sorts by the column, or in the other direction if the rows are sorted by it."""
         number = next((n for n, (column, _label) in enumerate(self.sorts) if column == event.column), None)
         if number is None:
             names = ", ".join(label for column, label in self.sorts if column)
@@ -265,7 +257,6 @@ class NodeScreen(Screen[None]):
     # --- copy and trace
 
     def action_copy(self) -> None:
-        """Copies the command, and shows it: many terminals have no clipboard."""
         self._copy(self.equivalent_command(self.host.latest) if self.host.latest else None)
 
     def action_copy_row(self) -> None:

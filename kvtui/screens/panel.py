@@ -95,7 +95,6 @@ class Panel(LivePanel):
             yield Lines(id="text")
 
     def above(self) -> Iterable[Widget]:
-        """Returns widgets above the text."""
         return ()
 
     def on_mount(self) -> None:

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from kvtui.screens.node_screen import NodeScreen
 
 FRAME_LINES = 2
-"""Lines of the dialog that hold no text."""
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
@@ -82,7 +81,6 @@ class PlanPanel(LivePanel):
         self._read: Plan | None = None
         """The plan that the user has read; new plans are compared with it."""
         self._of: Hashable = None
-        """What the plan depends on."""
         self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
         self._rest: tuple[str, ...] = ()
         self._unfolded = False
@@ -146,7 +144,6 @@ class PlanPanel(LivePanel):
             curve.display = True
 
     def _replan(self) -> None:
-        """Plans now, or again after the current planning."""
         self._stale = True
         if not self._planning:
             self._planning = True
@@ -373,7 +370,6 @@ class PlanPanel(LivePanel):
 
 
 def _in_lines(parts: Iterable[str], width: int) -> list[str]:
-    """Returns the options, as many in a line as fit."""
     lines: list[str] = []
     for part in map(plain, parts):
         if lines and len(lines[-1]) + 3 + len(part) <= width:

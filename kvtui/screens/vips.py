@@ -64,7 +64,6 @@ COLUMNS = (
 DASHBOARD = (180, 40)
 """Columns and lines from which on there are always summaries of the other screens."""
 TALL = 48
-"""Lines from which on the charts are higher."""
 SUMMARY_LINES = 18
 """Room for the summaries below the table that makes their appearance worth it."""
 
@@ -161,7 +160,6 @@ class VipsScreen(NodeScreen):
         summary.show(lines or text_lines("Nothing happened since kvtui started."))
 
     def _show_vrrp(self, observation: Observation) -> None:
-        """Shows each instance, and who was its master when."""
         summary, host = self.query_one("#summary-vrrp", Summary), self.host
         lines = overview_lines(observation, self.glyphs)
         names = [i.name for i in observation.vrrp_instances or ()]

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.views import View
 
 Hint = tuple[str, str]
-"""A key and the word for what it does."""
 GAP = 2
-"""Blanks between two hints."""
 
 
 class HeaderLine(Lines):

@@ -23,7 +23,6 @@ class Changes:
         self._since: dict[Hashable, dict[int, float]] = {}
 
     def forget(self) -> None:
-        """The next rows are not changes."""
         self._before, self._since = {}, {}
 
     def take(self, rows: Mapping[Hashable, Cells], at: float | None, *, marking: bool) -> dict[Hashable, Drawn]:

@@ -89,7 +89,6 @@ class ChartBox(Widget):
 
 
 PAIR_LINES = 5
-"""Height of two charts beside each other."""
 
 
 class ChartPair(Container):

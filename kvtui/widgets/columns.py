@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GAP = 1
-"""Blanks between two cells."""
 
 
 class Column(Struct, frozen=True):
@@ -81,7 +80,6 @@ def _least(column: Column, longest: int | None, room: int) -> int:
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:
-    """Returns the text padded to ``width``; a text that is too long ends in ``…``."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
     text = plain(text)  # also if a screen forgot it

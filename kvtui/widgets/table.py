@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 HEAD_LINES = 1
 GUTTER = 1
-"""Columns left of the cells: the bar beside the selected row."""
 BAR = "▌"
 
 
@@ -110,7 +109,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def row_text(self) -> str:
-        """The selected row, with the cells that do not fit."""
         if self.selected is None:
             return ""
         return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
@@ -129,7 +127,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return max(0, self.size.height - HEAD_LINES)
 
     def width_of(self, name: str) -> int:
-        """Returns the width of a column; 0 if it does not fit."""
         return next((p.width for p in self._placed if p.column.name == name), 0)
 
     def sorted_by(self, name: str | None, mark: str = "") -> None:
@@ -139,7 +136,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._refresh_lines({0})
 
     def find(self, text: str) -> None:
-        """Underlines all matches."""
         wanted = text.lower()
         if wanted != self._found:
             self._found = wanted
@@ -323,7 +319,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Moved())
 
     def _into_view(self) -> None:
-        """Scrolls as little as possible to show the cursor."""
         first, page = self._first(), max(1, self.page)
         wanted = min(max(first, self.cursor - page + 1), self.cursor)
         if wanted != int(self.scroll_offset.y):

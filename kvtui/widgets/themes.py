@@ -81,7 +81,6 @@ _OWN = "ansi_default"
 
 
 def _ansi(name: Name, *, primary: str, variables: dict[str, str], **colours: Any) -> Theme:
-    """Returns a theme of the terminal's own colours."""
     # text-muted: Textual's default for ANSI themes is a half-tone, which 16 colours do not have
     plain = ("ansi-background", "ansi-foreground", "text-muted", "text-disabled", "foreground-muted", "border-blurred")
     blurred = ("block-cursor-blurred-foreground", "block-cursor-blurred-background")

@@ -45,7 +45,6 @@ def segments(cell: Cell, style_of: Callable[[Tone], Style]) -> Iterable[Segment]
 
 
 def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
-    """Returns the text in segments, with matches of ``wanted`` (in lower case) in style ``mark``."""
     lowered = text.lower()
     if not wanted or wanted not in lowered or len(lowered) != len(text):
         return [Segment(text, style)]

@@ -31,7 +31,6 @@ class LineComplete(ShellComplete):
         return {}
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Returns the words between the program's name and the cursor's word, and that word up to the cursor."""
         *words, last = split_arg_string(os.environ.get("_KVTUI_LINE", "") + CURSOR)
         return words[1:], last.removesuffix(CURSOR)
 

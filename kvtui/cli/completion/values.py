@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     Pairs = Iterable[tuple[str, str]]
 
 MAX_VALUES = 500
-"""A shell is slow to sort more."""
-
 TYPABLE = re.compile(r"[\w.:\[\]/@+,-]+", re.ASCII)
 """Characters of a value: names from outside go on a command line, so they must not need quotes."""
 
@@ -76,7 +74,6 @@ class NodeNames:
 
 
 def find_reals(names: NodeNames) -> Pairs:
-    """Yields each address of a real server, then each with its port."""
     from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every value
 
     addresses: Counter[str] = Counter()
@@ -104,7 +101,6 @@ def find_instances(names: NodeNames) -> Pairs:
 
 
 def find_vips(names: NodeNames) -> Pairs:
-    """Yields VIPs of the config, then those with the ports of their virtual servers."""
     conf = names.conf()
     for instance in conf.instances if conf else ():
         for vip in (*instance.vips, *instance.excluded_vips):
@@ -113,7 +109,6 @@ def find_vips(names: NodeNames) -> Pairs:
 
 
 def find_checks(names: NodeNames) -> Pairs:
-    """Yields scripts, then real servers that have checks."""
     conf = names.conf()
     for check in conf.checks if conf else ():
         yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
@@ -166,5 +161,4 @@ pids = _completer(find_pids)
 
 
 def files(incomplete: str) -> list[tuple[str, str]]:
-    """Returns the mark that makes the shell complete a file name."""
     return [(incomplete, FILE)]
