@@ -12,7 +12,6 @@ from kvtui.backend.config_file import read as read_config
 from kvtui.backend.output_writer import OutputError
 from kvtui.cli.commands import ClearGroup
 from kvtui.cli.completion import values
-from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.lazy_commands import HELP, add_commands
 from kvtui.cli.options import (
@@ -26,7 +25,7 @@ from kvtui.cli.options import (
     ThemeOption,
 )
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
-from kvtui.model.config import ColourMode, Theme
+from kvtui.model.config import SETTINGS, ColourMode, Kind, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -47,6 +46,9 @@ kvtui -o json vips | jq '.vips[] | select(.owner == null)'
 kvtui vips --watch                  print the VIPs at every change
 
 KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
+
+LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
+"""Commands whose ``--listen`` defaults to the setting ``listen``."""
 
 
 def _print_version(context: typer.Context, requested: bool) -> None:
@@ -144,8 +146,7 @@ def begin(
             os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
-    cli_context: CliContext = context.obj
-    config = cli_context.config
+    run_ui, config = context.obj
     invocation = Invocation(
         read_only=read_only,
         pid=pid,
@@ -167,7 +168,7 @@ def begin(
     )
     context.obj = invocation
     if context.invoked_subcommand is None:
-        _without_command(invocation, cli_context.run_ui)
+        _without_command(invocation, run_ui)
     elif context.invoked_subcommand != "config":  # which prints them itself
         _print_problems(config)
 
@@ -253,17 +254,18 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
 def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if "_KVTUI_COMPLETE" in os.environ:
-        from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
+        # as click's manual says under "Adding Support for a Shell"
+        from kvtui.cli.completion.shells import LineComplete, add_completion_class  # noqa: PLC0415 - only a TAB needs it
 
-        register()
+        add_completion_class(LineComplete, LineComplete.name)
         words = list(HELP)
     config = read_config(os.environ)
-    start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
+    start: dict[str, Any] = {"obj": (run_ui, config), "default_map": _defaults(config)}
     try:
         app = application(words)
         result: Any = app(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
-        return _code(ended)
+        return ended.code or 0 if isinstance(ended.code, int | None) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -277,5 +279,18 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
     return result if isinstance(result, int) else 0
 
 
-def _code(ended: SystemExit) -> int:
-    return ended.code or 0 if isinstance(ended.code, int | None) else EXIT_FAILED
+def _defaults(config: Config) -> dict[str, Any]:
+    """Returns click's ``default_map``, so that ``--help`` shows the defaults of this node."""
+    default_map: dict[str, Any] = {}
+    for setting in SETTINGS:
+        configured = config.values.get(setting.key)
+        if configured is None or not setting.parameter:
+            continue
+        value = not configured.value if setting.inverse else configured.value
+        if setting.kind is Kind.NAMES and isinstance(value, tuple):
+            value = ",".join(value)
+        if setting.parameter == "listen":
+            default_map |= {command: {"listen": value} for command in LISTENING_COMMANDS}
+        else:
+            default_map[setting.parameter] = value
+    return default_map

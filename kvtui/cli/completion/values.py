@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Pairs = Iterable[tuple[str, str]]
 
-MAX_VALUES = 500
+MAX_VALUES = 500  # a shell is slow to sort more
 TYPABLE = re.compile(r"[\w.:\[\]/@+,-]+", re.ASCII)
 """Characters of a value: names from outside go on a command line, so they must not need quotes."""
 
