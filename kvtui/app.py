@@ -27,7 +27,7 @@ from kvtui.presenters.views import VIEWS
 from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
 from kvtui.rules.timeline.masters import Masters
-from kvtui.screens.help import KEYS, HelpPanel
+from kvtui.screens.key_panels import KEYS, CopyPanel, HelpPanel, copy_sequence
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel, is_drawable
 from kvtui.textual_internals import TerminalApp, drop_drawn_lines
@@ -292,8 +292,6 @@ class KvtuiApp(TerminalApp):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
-        from kvtui.screens.copying import copy_sequence  # noqa: PLC0415 - only on the key
-
         super().copy_to_clipboard(text)
         if escape := copy_sequence(text, self.settings.clipboard):
             self.write_to_terminal(escape)
@@ -323,8 +321,6 @@ class KvtuiApp(TerminalApp):
 
     async def action_below(self, action: str) -> None:
         """Runs an action of the screen below the panels; closes an earlier copy panel."""
-        from kvtui.screens.copying import CopyPanel  # noqa: PLC0415 - only on the key
-
         if isinstance(self.screen, CopyPanel):
             await self.pop_screen()
         below = next(s for s in reversed(self.screen_stack) if isinstance(s, NodeScreen))

@@ -19,7 +19,7 @@ from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
-from kvtui.screens.detail_panels import ServerDetail
+from kvtui.screens.key_panels import ServerDetail
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.chart import PAIR_LINES, ChartPair

@@ -11,7 +11,7 @@ from kvtui.presenters.mappings import break_position, detail_lines, empty_text, 
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.detail_pane import DetailPane
-from kvtui.screens.detail_panels import TracePanel
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.columns import MARK, Column
 

@@ -17,6 +17,7 @@ from kvtui.presenters.keys import NODE_SCREEN
 from kvtui.presenters.keys_elsewhere import elsewhere
 from kvtui.presenters.views import VIEWS
 from kvtui.screens.detail_pane import DetailPane
+from kvtui.screens.key_panels import CopyPanel, TracePanel, one_line
 from kvtui.screens.panel import is_drawable
 from kvtui.widgets.bars import HeaderLine, KeyLine, TabLine
 from kvtui.widgets.bindings import bindings
@@ -263,8 +264,6 @@ class NodeScreen(Screen[None]):
         self._copy(self.table.row_text)
 
     def _copy(self, text: str | None) -> None:
-        from kvtui.screens.copying import CopyPanel, one_line  # noqa: PLC0415 - only on the key
-
         if not text:
             self.app.notify("This row has nothing to copy.", markup=False)
             return
@@ -273,8 +272,6 @@ class NodeScreen(Screen[None]):
         self.app.push_screen(CopyPanel(self.host, line))
 
     def action_trace(self) -> None:
-        from kvtui.screens.detail_panels import TracePanel  # noqa: PLC0415 - only on its key
-
         if targets := self.trace_targets(self.host.latest) if self.host.latest else ():
             self.app.push_screen(TracePanel(self.host, targets))
         else:

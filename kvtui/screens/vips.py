@@ -26,7 +26,7 @@ from kvtui.presenters.vips import (
 from kvtui.presenters.vrrp import overview_lines
 from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import FRAME_LINES, DetailPane
-from kvtui.screens.detail_panels import TracePanel
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.model.settings import Clipboard
-from kvtui.screens.copying import MAX_CHUNK_BYTES, CopyPanel, copy_sequence, one_line, shell_lines
+from kvtui.screens.key_panels import MAX_CHUNK_BYTES, CopyPanel, copy_sequence, one_line, shell_lines
 from kvtui.terminal import clipboard
 from tests.kit.views import demo
 from tests.ui.seen import running

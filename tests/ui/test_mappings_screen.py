@@ -12,7 +12,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.presenters.trace import Target, trace_text, verdict
 from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
-from kvtui.screens.detail_panels import TracePanel
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.mappings import MappingsScreen
 from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.kit import kube as build_kube

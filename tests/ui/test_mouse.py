@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.screens.detail_panels import TracePanel
 from kvtui.screens.findings import FindingsScreen
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.bars import KeyLine, TabLine
 from kvtui.widgets.table import LineTable
