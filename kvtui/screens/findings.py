@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from textual.screen import ModalScreen
-    from textual.widget import Widget
 
     from kvtui.model.finding import Finding
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
@@ -37,11 +36,9 @@ MIN_ROWS = 4
 
 class FindingsScreen(NodeScreen):
     columns = COLUMNS
+    details = "text"
     row_noun = "finding"
     sorts: ClassVar = (("", "worst first"), ("object", "object"), ("id", "rule"))
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         return (("Enter", "remedy"), ("y", "copy"), *(hint for hint in super().hints() if hint[0] != "Enter"))

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.binding import BindingType
-    from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
@@ -67,6 +66,7 @@ ARROW_COLUMN = 4
 class IpvsScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
     columns = COLUMNS
+    details = "charts"
     reading = "Reading the IPVS table …"
     row_noun = "server"
     sorts: ClassVar = (("", "kernel"), ("name", "name"), ("cps", "CONN/S"), ("active", "active"), ("state", "down"))
@@ -108,9 +108,6 @@ class IpvsScreen(NodeScreen):
 
         self.show_rows(observation, keys, render)
         self.show_detail(observation)
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
 
     def show_detail(self, observation: Observation) -> None:
         virtual, pane, rows = self._selected_server(observation), self.query_one(DetailPane), len(self.table.keys)

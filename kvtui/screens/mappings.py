@@ -18,8 +18,6 @@ from kvtui.widgets.columns import MARK, Column
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from textual.widget import Widget
-
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Cell
@@ -41,11 +39,9 @@ COLUMNS = (
 
 class MappingsScreen(NodeScreen):
     columns = COLUMNS
+    details = "text"
     reading = "Reading the ConfigMap …"
     sorts: ClassVar = (("", "controller"), ("vip", "VIP"), ("service", "Service"), ("chain", "first break"))
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
 
     def draw(self, observation: Observation) -> None:
         text = empty_text(observation) + (f"\n\n{self.sources_hint}" if observation.mappings is None else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
@@ -21,6 +21,7 @@ from kvtui.screens.key_panels import CopyPanel, TracePanel, one_line
 from kvtui.screens.panel import is_drawable
 from kvtui.widgets.bars import HeaderLine, KeyLine, TabLine
 from kvtui.widgets.bindings import bindings
+from kvtui.widgets.chart import ChartPair
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
 
@@ -76,6 +77,8 @@ class NodeScreen(Screen[None]):
     columns: ClassVar[tuple[Column, ...]]
     reading: ClassVar = "Reading this node …"
     row_noun: ClassVar = "entry"
+    details: ClassVar[Literal["", "text", "charts"]] = ""
+    """What is at the right of the table on a wide terminal, else below it."""
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
     highest_first: ClassVar[frozenset[str]] = frozenset()
@@ -111,10 +114,6 @@ class NodeScreen(Screen[None]):
 
     def below_table(self) -> tuple[Widget, ...]:
         """Returns what is below the table at every width."""
-        return ()
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        """Returns what is at the right of the table on a wide terminal, else below it."""
         return ()
 
     def draw(self, observation: Observation) -> None:
@@ -189,7 +188,9 @@ class NodeScreen(Screen[None]):
                 yield LineTable(self.columns, self.reading, id=self.view_name)
                 yield from self.below_table()
             with Vertical(id="side"):
-                yield from self.beside_table()
+                if self.details:
+                    charts = [ChartPair(ascii_only=self.host.settings.ascii)] if self.details == "charts" else []
+                    yield DetailPane(*charts)
         yield Prompt(self._keep_filter, self.action_clear, "part of a name, address, state …", name="filter")
         scope, keymap = type(self).__name__, self.host.keymap
         yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))

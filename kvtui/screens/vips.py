@@ -101,15 +101,13 @@ class VipsScreen(NodeScreen):
     }
     """
     columns = COLUMNS
+    details = "charts"
     row_noun = "VIP"
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
 
     def below_table(self) -> tuple[Widget, ...]:
         return tuple(map(self._summary, ("vrrp", "findings", "events")))
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
 
     def _summary(self, name: str) -> Summary:
         view = next(view for view in VIEWS if view.name == name)

@@ -54,6 +54,7 @@ class VrrpScreen(NodeScreen):
     }
     """
     columns = COLUMNS
+    details = "text"
     sorts: ClassVar = (("", "config"), ("name", "name"), ("state", "state"), ("vrid", "VRID"))
 
     def below_table(self) -> tuple[Widget, ...]:
@@ -84,9 +85,6 @@ class VrrpScreen(NodeScreen):
         self._draw_masters(observation)
         self._draw_timeline(observation)
         self.show_detail(observation)
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
 
     def show_detail(self, observation: Observation) -> None:
         """Only at the right of the table: below it is the timeline."""
