@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
-    from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 MAX_NOTICE_CHARACTERS = 160
-"""A longer problem of the configuration is cut in its notification, which covers a part of the screen."""
+"""A notification covers a part of the screen."""
 
 MAX_CLOSED_SCREENS = 5
 """Closed screens that may wait for a full garbage collection: their widgets refer to each other, and hold 0.2 MB each.
@@ -70,12 +70,12 @@ EXIT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does; the exit code is 128 plus their number."""
 
 
+@dataclass
 class Observed(Message):
     """``is_kept``: it goes into what the screens show of the past."""
 
-    def __init__(self, observation: Observation, *, is_kept: bool = True) -> None:
-        self.observation, self.is_kept = observation, is_kept
-        super().__init__()
+    observation: Observation
+    is_kept: bool = True
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Observed)
@@ -144,7 +144,7 @@ class KvtuiApp(TerminalApp):
     def on_mount(self) -> None:
         for number in EXIT_SIGNALS:
             # by default they would end kvtui without restoring the terminal
-            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
+            asyncio.get_running_loop().add_signal_handler(number, partial(self.exit, return_code=128 + number))
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
         self.watch_terminal()
@@ -157,9 +157,6 @@ class KvtuiApp(TerminalApp):
         from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
         return f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
-
-    def _end(self, number: signal.Signals) -> None:
-        self.exit(return_code=128 + number)
 
     def _notify_problems(self) -> None:
         if problems := (*self.settings.notices, *self.keymap.problems):
@@ -241,11 +238,8 @@ class KvtuiApp(TerminalApp):
         cluster.start()
         return cluster
 
-    def open_node(self, name: str) -> None:
-        self._run_session(name)
-
     @work(exclusive=True, name="session")
-    async def _run_session(self, name: str) -> None:
+    async def open_node(self, name: str) -> None:
         if error := await self.run_in_terminal(self.cluster.session(name)):
             self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
 
@@ -260,7 +254,7 @@ class KvtuiApp(TerminalApp):
         """Offers interrupted actions at the start, and reports drains and priorities that were undone."""
         await self.next_observation()
         # imports all actions: in a thread, so that no key waits
-        module = await asyncio.to_thread(import_module, "kvtui.screens.journal_watch")
+        module = await asyncio.to_thread(import_module, "kvtui.screens.journal")
         await module.JournalWatch(self, self).run()
 
     @cached_property
@@ -353,11 +347,6 @@ class KvtuiApp(TerminalApp):
             kind = (binding.id or "").split(".")[0]
             if enabled and kind in PALETTE_SCOPES and not binding.system and binding.id != "app.commands":
                 help_text = f"{key_name(binding.key)}  {binding.tooltip}"
-                yield SystemCommand(binding.description, help_text, self._runner(binding.action, node))
+                run = partial(self.call_later, self.run_action, binding.action, node)
+                yield SystemCommand(binding.description, help_text, run)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-
-    def _runner(self, action: str, owner: DOMNode) -> Callable[[], None]:
-        def run() -> None:
-            self.call_later(self.run_action, action, owner)
-
-        return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,20 +13,10 @@ from kvtui.backend.config_file import read as read_config
 from kvtui.backend.output_writer import OutputError
 from kvtui.cli.commands import ClearGroup
 from kvtui.cli.completion import values
-from kvtui.cli.invocation import Invocation
+from kvtui.cli.invocation import DEFAULT_LISTEN_SECONDS, Invocation
 from kvtui.cli.lazy_commands import HELP, add_commands
-from kvtui.cli.options import (
-    DEFAULT_LISTEN_SECONDS,
-    ColourOption,
-    ConfigMapOption,
-    ContextOption,
-    HostsOption,
-    KubeconfigOption,
-    NoKubeOption,
-    ThemeOption,
-)
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
-from kvtui.model.config import SETTINGS, ColourMode, Kind, Theme
+from kvtui.model.config import NAME, SETTINGS, ColourMode, Kind, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -72,6 +63,13 @@ def _start_debug_log(context: typer.Context, requested: bool) -> bool:
     return requested
 
 
+def _namespaced(value: str | None) -> str | None:
+    """Checks ``namespace/name`` here, so that a mistake is a usage error and not a failed request."""
+    if value is not None and not re.fullmatch(f"{NAME}/{NAME}", value):
+        raise typer.BadParameter("write NAMESPACE/NAME, such as default/vip-configmap")
+    return value
+
+
 def begin(
     context: typer.Context,
     read_only: Annotated[
@@ -114,13 +112,53 @@ def begin(
     reason: Annotated[
         str, typer.Option("--reason", envvar="KVTUI_REASON", help="Reason for an action, for the journal.")
     ] = "",
-    kubeconfig: KubeconfigOption = None,
-    kube_context: ContextOption = None,
-    configmap: ConfigMapOption = None,
-    no_kube: NoKubeOption = False,
-    hosts: HostsOption = None,
-    theme: ThemeOption = Theme.AUTO,
-    color: ColourOption = ColourMode.AUTO,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--kubeconfig",
+            envvar="KVTUI_KUBECONFIG",
+            metavar="FILE",
+            autocompletion=values.files,
+            help="Kubeconfig of the API. Default: the pod's service account, $KUBECONFIG, ~/.kube/config.",
+        ),
+    ] = None,
+    kube_context: Annotated[
+        str | None, typer.Option("--context", envvar="KVTUI_CONTEXT", metavar="NAME", help="Context of the kubeconfig.")
+    ] = None,
+    configmap: Annotated[
+        str | None,
+        typer.Option(
+            "--configmap",
+            envvar="KVTUI_CONFIGMAP",
+            metavar="NS/NAME",
+            callback=_namespaced,
+            help="ConfigMap that maps VIPs to Services. Default: the controller's own --services-configmap.",
+        ),
+    ] = None,
+    no_kube: Annotated[
+        bool,
+        typer.Option(
+            "--no-kube/--kube",
+            envvar="KVTUI_NO_KUBE",
+            help="Do not use a Kubernetes API; mappings then come from keepalived.conf.",
+        ),
+    ] = False,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            "--hosts",
+            envvar="KVTUI_HOSTS",
+            metavar="HOST,...",
+            help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
+        ),
+    ] = None,
+    theme: Annotated[
+        Theme, typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR.")
+    ] = Theme.AUTO,
+    color: Annotated[
+        ColourMode,
+        typer.Option("--color", envvar="KVTUI_COLOR", help="Colours of text; auto: on a terminal without NO_COLOR."),
+    ] = ColourMode.AUTO,
     debug: Annotated[
         bool,
         typer.Option(
@@ -197,7 +235,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
     _print_problems(invocation.config)
     if reason and invocation.form.is_text:
         info(f"plain status, because {reason}")
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; the terminal UI does without
+    from kvtui.cli.views import show  # noqa: PLC0415 - asyncio; the terminal UI does without
 
     show(invocation, "status", watch=False, listen=DEFAULT_LISTEN_SECONDS)
 
@@ -243,10 +281,7 @@ def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code. Errors are messages, never tracebacks.
-
-    ``run_ui`` starts the terminal UI, which this package does not import.
-    """
+    """Runs the command line; ``run_ui`` starts the terminal UI, which this package does not import."""
     with own_streams():
         return finish(_run(run_ui, arguments))
 
@@ -254,8 +289,9 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
 def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if "_KVTUI_COMPLETE" in os.environ:
-        # as click's manual says under "Adding Support for a Shell"
-        from kvtui.cli.completion.shells import LineComplete, add_completion_class  # noqa: PLC0415 - only a TAB needs it
+        from typer._click.shell_completion import add_completion_class  # noqa: PLC0415 - only a TAB needs it
+
+        from kvtui.cli.completion.shells import LineComplete  # noqa: PLC0415 - as above
 
         add_completion_class(LineComplete, LineComplete.name)
         words = list(HELP)

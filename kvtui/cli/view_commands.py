@@ -8,10 +8,27 @@ import typer
 
 from kvtui.cli.commands import ClusterCommand, NodeCommand
 from kvtui.cli.completion import values
-from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, ListenOption, WatchOption
+from kvtui.cli.invocation import DEFAULT_LISTEN_SECONDS
+from kvtui.model.mapping import Dialect  # noqa: TC001 - Typer reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+WatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--watch",
+        "-w",
+        help="Until Ctrl+C: a terminal is redrawn in place; a pipe gets the lines that changed, or with JSON and YAML "
+        "a document at every change and every --interval seconds.",
+    ),
+]
+ListenOption = Annotated[
+    float,
+    typer.Option(
+        "--listen", min=0, help="Maximum seconds to wait for adverts, which tell the owner of each VIP. 0: do not wait."
+    ),
+]
 
 HELP = {
     "status": """Show VIPs, VRRP, IPVS, and what kvtui cannot read.
@@ -36,7 +53,7 @@ def view_command(view: str) -> Callable[..., None]:
     def command(
         context: typer.Context, watch: WatchOption = False, listen: ListenOption = DEFAULT_LISTEN_SECONDS
     ) -> None:
-        from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+        from kvtui.cli.views import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
         show(context.obj, view, watch=watch, listen=listen)
 
@@ -57,7 +74,7 @@ def vips(
 
     Examples: kvtui vips 10.4.0.50; kvtui vips --watch -o json
     """
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+    from kvtui.cli.views import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
     show(context.obj, "vips", watch=watch, listen=listen, only=tuple(address or ()))
 
@@ -67,7 +84,7 @@ def ipvs(context: typer.Context, watch: WatchOption = False) -> None:
 
     Example: kvtui ipvs --watch
     """
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+    from kvtui.cli.views import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
     show(context.obj, "ipvs", watch=watch, listen=None)
 
@@ -105,7 +122,7 @@ def top(
 
     Example: kvtui top -n 5
     """
-    from kvtui.cli.show import show_top  # noqa: PLC0415 - asyncio; --help and completion do without
+    from kvtui.cli.views import show_top  # noqa: PLC0415 - asyncio; --help and completion do without
 
     show_top(context.obj, count)
 
@@ -160,7 +177,9 @@ def trace(
 
 def render(
     context: typer.Context,
-    dialect: DialectOption = None,
+    dialect: Annotated[
+        Dialect | None, typer.Option("--dialect", help="Which controller writes the file; default: guessed, and named.")
+    ] = None,
     diff: Annotated[
         bool, typer.Option("--diff", help="Compare with this node's keepalived.conf; passwords are masked.")
     ] = False,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.screens.host import Host
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("at", "TIME", 8, 1, most=11),
     Column("kind", "KIND", 7, 3),
     Column("object", "OBJECT", 15, 4, most=44),

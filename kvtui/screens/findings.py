@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Line
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("finding", "SEVERITY FINDING", 76, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),

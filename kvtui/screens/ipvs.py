@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
     Column("weight", "WEIGHT", 6, 1, right=True),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kvtui.screens.node_screen import SortKey
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("service", "SERVICE", 18, 0, most=60),

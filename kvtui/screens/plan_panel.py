@@ -103,7 +103,7 @@ class PlanPanel(LivePanel):
             yield ChartBox(ascii_only=self.host.settings.ascii)
             with Vertical(id="foot"):
                 yield Static("", id="wrong", markup=False)
-                yield Prompt(self._keep_reason, self.action_leave, "why, for the journal (Enter)", name="reason")
+                yield Prompt(self._leave_prompt, self.action_leave, "why, for the journal (Enter)", name="reason")
                 yield Prompt(self._take_number, self.action_leave, name="number")
                 yield Static("", id="options", markup=False)
 
@@ -121,9 +121,9 @@ class PlanPanel(LivePanel):
             self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self.draw()
             self._ask(ask)
-            return
-        self.draw()
-        self._replan()
+        else:
+            self.draw()
+            self._replan()
 
     def show(self, observation: Observation) -> None:
         is_planned = self._running_action is None and not missing(self.intent) and self._of is not None
@@ -192,8 +192,7 @@ class PlanPanel(LivePanel):
 
     @property
     def _read_only(self) -> bool:
-        observation = self.host.latest
-        return observation is not None and observation.snapshot.node.read_only
+        return self.host.latest is not None and self.host.latest.snapshot.node.read_only
 
     # --- drawing
 
@@ -222,19 +221,17 @@ class PlanPanel(LivePanel):
 
     def _show_keys(self) -> None:
         self._put("#progress", "Refused: --read-only forbids every write" if self._read_only else "")
-        severity = (
-            max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
-        )
-        if severity is None or self._read_only:
-            self.show_keys("Esc cancel")
+        severities = {note.severity for note in self._action.plan.notes} if self._action else set()
+        if self._action is None or self._read_only:
+            keys = "Esc cancel"
         elif self._changed:
-            self.show_keys("CHANGED: y seen · Esc cancel")
-        elif severity is NoteSeverity.IMPOSSIBLE:
-            self.show_keys("REFUSED: not possible · Esc cancel")
+            keys = "CHANGED: y seen · Esc cancel"
+        elif NoteSeverity.IMPOSSIBLE in severities:
+            keys = "REFUSED: not possible · Esc cancel"
         else:
-            self.show_keys(
-                f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel"
-            )
+            apply = "UNSAFE: F force" if NoteSeverity.UNSAFE in severities else "y apply"
+            keys = f"{apply} · e reason · Esc cancel"
+        self.show_keys(keys)
 
     def show_keys(self, text: str) -> None:
         if is_drawable(self):
@@ -259,17 +256,16 @@ class PlanPanel(LivePanel):
         if self._changed:
             self._read = self._action.plan
             self.take(self._action, "")
-            return
-        if self._is_allowed(force=force):
+        elif self._is_allowed(force=force):
             self._planning = True
             self._agree(force)
 
     def _is_allowed(self, *, force: bool) -> bool:
         """Whether this key applies the plan: ``F`` if it is unsafe, ``y`` if not."""
-        shown = self._action.plan if self._action else None
-        if shown is None:
+        if self._action is None:
             return False
-        return (shown.refusal(force=False) is not None) is force and shown.refusal(force=force) is None
+        refusal = self._action.plan.refusal
+        return (refusal(force=False) is not None) is force and refusal(force=force) is None
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
@@ -309,9 +305,12 @@ class PlanPanel(LivePanel):
         return () if self._running_action else dialog_options(self.intent, self.host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the reason is typed, letters are letters."""
         del parameters
-        return action not in {"option", "reason"} or not isinstance(self.focused, Prompt) or self.focused.id != "reason"
+        return action not in {"option", "reason"} or not self._types_reason  # where letters are letters
+
+    @property
+    def _types_reason(self) -> bool:
+        return isinstance(self.focused, Prompt) and self.focused.id == "reason"
 
     def action_option(self, key: str) -> None:
         option = next((o for o in self._options() if o.key == key.lower()), None)
@@ -337,9 +336,6 @@ class PlanPanel(LivePanel):
         entry.add_class("open")
         self.set_focus(entry)
 
-    def _keep_reason(self, _text: str) -> None:
-        self.set_focus(self._box)
-
     def _take_number(self, text: str) -> None:
         if (ask := self._asking) is None:
             return
@@ -356,6 +352,9 @@ class PlanPanel(LivePanel):
         self._asking = None
         self._put("#wrong", "")
         self.query_one("#number", Prompt).remove_class("open")
+        self._leave_prompt()
+
+    def _leave_prompt(self, _text: str = "") -> None:
         self.set_focus(self._box)
 
     def action_leave(self) -> None:
@@ -363,8 +362,8 @@ class PlanPanel(LivePanel):
             self._running_action.cancel()
         elif self._asking is not None and missing(self.intent) is None:
             self._close_entry()
-        elif isinstance(self.focused, Prompt) and self.focused.id == "reason":
-            self.set_focus(self._box)
+        elif self._types_reason:
+            self._leave_prompt()
         else:
             self.dismiss()
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Cell
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("owner", "OWNER", 12, 1, most=39),

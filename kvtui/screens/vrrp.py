@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.screens.node_screen import SortKey
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("name", "INSTANCE / PEER", 17, 0, most=44),
     Column("state", "STATE", 6, 0),

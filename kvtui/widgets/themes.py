@@ -84,12 +84,12 @@ def _ansi(name: Name, *, primary: str, variables: dict[str, str], **colours: Any
     # text-muted: Textual's default for ANSI themes is a half-tone, which 16 colours do not have
     plain = ("ansi-background", "ansi-foreground", "text-muted", "text-disabled", "foreground-muted", "border-blurred")
     blurred = ("block-cursor-blurred-foreground", "block-cursor-blurred-background")
+    colours |= dict.fromkeys(("primary", "secondary", "accent"), primary)
+    colours |= dict.fromkeys(("foreground", "background", "surface", "panel", "boost"), _OWN)
     return Theme(
         name=name.value,
         ansi=True,
         dark=True,
-        **dict.fromkeys(("primary", "secondary", "accent"), primary),
-        **dict.fromkeys(("foreground", "background", "surface", "panel", "boost"), _OWN),
         **colours,
         variables={
             **dict.fromkeys((*plain, *blurred), _OWN),

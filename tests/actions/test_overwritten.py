@@ -23,7 +23,7 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.findings import triage
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.show import show
+from kvtui.cli.views import show
 from kvtui.model.config import TriageSettings
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Controller

@@ -76,7 +76,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def call(shown: Snapshot, form: Format = Format.TEXT, **options: Any) -> tuple[int, str, str]:
         monkeypatch.setattr(Invocation, "source", lambda _self: Still(shown))
         try:
-            code = render(Invocation(form=form), wait=0.0, **options)
+            code = int(render(Invocation(form=form), wait=0.0, **options))
         except SystemExit as ended:
             code = int(ended.code or 0)
         printed = capsys.readouterr()

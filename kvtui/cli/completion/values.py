@@ -37,26 +37,22 @@ class NodeNames:
         self.demo = demo
         self._pid = pid
 
-    def keepaliveds(self) -> tuple[Keepalived, ...]:
-        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
-
-        return processes.find()
-
     def keepalived(self) -> Keepalived | None:
         from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
-        return processes.choose(self.keepaliveds(), self._pid)
+        return processes.choose(processes.find(), self._pid)
 
-    def conf(self) -> Conf | None:
+    def conf(self) -> Conf:
+        """Returns the config; an empty one without a keepalived."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 
             return conf(time.time())
-        chosen = self.keepalived()
-        if chosen is None:
-            return None
         from kvtui.backend.conf import reader  # noqa: PLC0415 - not for every value
+        from kvtui.model.conf import Conf  # noqa: PLC0415 - as above
 
+        if (chosen := self.keepalived()) is None:
+            return Conf("", 0.0)
         return reader.read(chosen.conf, root=chosen.root, config_id=chosen.instance_name, now=time.time())
 
     def virtual_servers(self) -> tuple[VirtualServer, ...]:
@@ -95,22 +91,19 @@ def find_services(names: NodeNames) -> Pairs:
 
 
 def find_instances(names: NodeNames) -> Pairs:
-    conf = names.conf()
-    for instance in conf.instances if conf else ():
+    for instance in names.conf().instances:
         yield instance.name, f"VRID {instance.vrid} on {instance.interface}"
 
 
 def find_vips(names: NodeNames) -> Pairs:
-    conf = names.conf()
-    for instance in conf.instances if conf else ():
+    for instance in names.conf().instances:
         for vip in (*instance.vips, *instance.excluded_vips):
             yield vip.address, instance.name
     yield from find_services(names)
 
 
 def find_checks(names: NodeNames) -> Pairs:
-    conf = names.conf()
-    for check in conf.checks if conf else ():
+    for check in names.conf().checks:
         yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
 
 
@@ -125,7 +118,11 @@ def find_entries(names: NodeNames) -> Pairs:
 
 
 def find_pids(names: NodeNames) -> Pairs:
-    for keepalived in () if names.demo else names.keepaliveds():
+    if names.demo:
+        return
+    from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
+
+    for keepalived in processes.find():
         yield str(keepalived.pid), keepalived.conf
 
 
