@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from kvtui.presenters.views import View
     from kvtui.screens.host import Host
 
-
 PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 MAX_NOTICE_CHARACTERS = 160
 """A notification covers a part of the screen."""

@@ -74,10 +74,7 @@ def drop_drawn_lines(screen: Screen[Any]) -> None:
 
 
 class TerminalDriver(LinuxDriver):
-    """Draws on a terminal without waiting for it.
-
-    The base class starts Textual's writer thread, which stays idle.
-    """
+    """Draws on a terminal without waiting for it. The base class starts Textual's writer thread, which stays idle."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None

@@ -75,11 +75,8 @@ class _Run:
             signal.signal(number, signal.SIG_DFL)
 
 
-def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies; returns an ``ExitCode``.
-
-    Text: the plan goes to stdout. JSON and YAML: stdout gets one document at the end, and stderr the plan.
-    """
+def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> ExitCode:
+    """As text the plan goes to stdout. With JSON and YAML stdout gets one document at the end, and stderr the plan."""
     run = _Run()
     try:
         outcome = asyncio.run(_act(invocation, intent, run, force=force))
@@ -198,10 +195,7 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
 
 
 async def agreed() -> bool:
-    """Asks on the terminal, after the plan has been read; without a terminal the answer is no.
-
-    Ctrl+C ends it: no thread waits for the answer.
-    """
+    """Asks on the terminal, after the plan has been read. Ctrl+C ends it: no thread waits for the answer."""
     if not sys.stdin.isatty():
         info("there is no terminal to ask on; use --yes")
         return False

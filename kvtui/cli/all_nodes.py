@@ -120,15 +120,9 @@ class AllNodes:
             await self._stop_looking()
 
     async def _commit(self) -> None:
-        """Makes what was done final on all nodes.
-
-        Raises:
-            _FailedError: a part failed, or the connection to a node was lost.
-        """
+        """Makes what was done final on all nodes, or raises ``_FailedError``."""
         if self._held is not None and (missed := self._take(await self._held.commit(PUT_BACK_SECONDS), _detail)):
             raise _FailedError("; ".join(missed))
-
-    # --- the steps of an action
 
     async def view(self, done: Callable[[ClusterView], bool], seconds: float) -> ClusterView:
         """Returns the first view that is ``done``, or the last one when the time is over."""
@@ -157,10 +151,7 @@ class AllNodes:
             self._observer = None
 
     async def all_live(self, *, states: bool = False) -> ClusterView:
-        """Returns the cluster with an answer of every node; refuses where one does not answer.
-
-        ``states``: with the states of all instances, which are followed until the end.
-        """
+        """Returns the cluster once every node has answered; ``states``: with all instances, which are then followed."""
         view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
         if not states:
             await self._stop_looking()
@@ -185,11 +176,7 @@ class AllNodes:
             raise RefusedError("not confirmed")
 
     async def apply(self, *parts: Part) -> None:
-        """Applies these parts at the same time; each node holds what it did.
-
-        Raises:
-            _FailedError: one of them failed, or its result is not known.
-        """
+        """Applies these parts at the same time; each node holds what it did. Raises ``_FailedError``."""
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
         self.results |= dict.fromkeys((p.node for p in parts), None)
@@ -272,9 +259,6 @@ def _summary(answer: Answer) -> str:
 def _detail(answer: Answer) -> str:
     outcome = (answer.document or {}).get("outcome") or {}
     return plain(str(outcome.get("detail") or answer.error or f"exit code {answer.code}"))
-
-
-# --- the actions
 
 
 def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_time: bool = False) -> int:

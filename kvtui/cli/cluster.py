@@ -29,11 +29,7 @@ OPTIONAL_COLUMNS = (7, 10, 6, 9, 11, 5, 8)
 
 
 def cluster(invocation: Invocation, *, watch: bool, listen: float | None) -> None:
-    """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed.
-
-    Raises:
-        SystemExit: 2 when no node is named, or ``--pid`` is not a keepalived.
-    """
+    """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed."""
     if not invocation.cluster.hosts:
         fail(rows.NO_HOSTS, EXIT_USAGE)
     look = look_for(invocation)

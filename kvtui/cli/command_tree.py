@@ -16,17 +16,12 @@ if TYPE_CHECKING:
 
 
 class Parameter(Struct, frozen=True):
-    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``.
-
-    Attributes:
-        usage: as in ``--help``, such as ``-o, --output <text|json|yaml>``.
-        help: as in ``--help``, with environment variable and default.
-        summary: the help without them.
-    """
+    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``."""
 
     names: tuple[str, ...]
     usage: str
     help: str
+    """As in ``--help``, with environment variable and default."""
     summary: str
 
 

@@ -41,13 +41,7 @@ class TriageExit(IntEnum):
 
 
 def triage(invocation: Invocation, *, watch: bool, listen: float | None) -> TriageExit:
-    """Prints the findings once, or with ``watch`` at every change.
-
-    ``listen``: seconds to observe; None for as long as an election takes.
-
-    Raises:
-        SystemExit: 2 when ``--pid`` is not a keepalived.
-    """
+    """Prints the findings; ``listen``: seconds to observe, None for as long as an election takes."""
     observer, look = invocation.observer(triage=True), look_for(invocation)
     if watch:
         event_loop.watch(observer, Changes(invocation.form, look).text)

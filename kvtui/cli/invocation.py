@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
 
-
 DEFAULT_LISTEN_SECONDS = 1.2
 """Longer than the default interval of adverts (``advert_int 1``)."""
 FIELDS = {"ascii_only": "ascii", "output": "form"}

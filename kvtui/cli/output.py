@@ -130,10 +130,7 @@ def own_streams() -> Iterator[None]:
 
 
 def finish(code: int) -> int:
-    """Waits until the reader has read everything; a signal ends the wait at once.
-
-    Returns 130 for Ctrl+C, 1 when the reader is gone, else ``code``.
-    """
+    """Waits until the reader has read everything. Returns 130 for Ctrl+C, 1 when the reader is gone, else ``code``."""
     try:
         wait_for_readers(EXIT_TIMEOUT if code >= FIRST_SIGNAL_CODE else None)
     except KeyboardInterrupt:

@@ -139,11 +139,7 @@ def split_service(text: str) -> tuple[NamespacedName | None, str]:
 
 
 def _vip_of(index: ChainIndex, service: NamespacedName) -> str:
-    """Returns the only VIP of a Service.
-
-    Raises:
-        UnknownVipError: no mapping has it, or several have.
-    """
+    """Returns the only VIP of a Service, or raises ``UnknownVipError``."""
     name = plain("/".join(service), 130)
     vips = [vip for vip, entry in index.entries.items() if entry.target == service]
     if not vips:

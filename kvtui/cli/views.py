@@ -44,9 +44,6 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
     """Prints a view; ``listen``: seconds to wait for adverts, None waits for nothing, the API included.
 
     ``only``: addresses of VIPs; empty for all.
-
-    Raises:
-        SystemExit: 2 when ``--pid`` is not a keepalived, or a VIP is not known.
     """
     form, look, wanted = invocation.form, look_for(invocation), tuple(map(canonical_or_same, only))
     if form is Format.NAME and view == "status":

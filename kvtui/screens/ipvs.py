@@ -57,7 +57,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("service", "SERVICE / CHECK", 15, 10, most=40),
 )
 
-
 MAX_DETAILS = 40
 ARROW_COLUMN = 4
 """A click up to this column of a virtual server's row folds or unfolds it."""

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     SortKey = Callable[[Any], Any]
 
-
 HINTS = (
     ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),

@@ -60,7 +60,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("chain", CHAIN_TITLE, 11, 1, most=24),
 )
 
-
 DASHBOARD = (180, 40)
 """Columns and lines from which on there are always summaries of the other screens."""
 TALL = 48
@@ -107,11 +106,9 @@ class VipsScreen(NodeScreen):
     highest_first: ClassVar = frozenset({"cps"})
 
     def below_table(self) -> tuple[Widget, ...]:
-        return tuple(map(self._summary, ("vrrp", "findings", "events")))
-
-    def _summary(self, name: str) -> Summary:
-        view = next(view for view in VIEWS if view.name == name)
-        return Summary(view.label, name, self.host.keymap.hint(view.key, ""))
+        views = {view.name: view for view in VIEWS}
+        shown = (views[name] for name in ("vrrp", "findings", "events"))
+        return tuple(Summary(view.label, view.name, self.host.keymap.hint(view.key, "")) for view in shown)
 
     def draw(self, observation: Observation) -> None:
         self.explain_no_rows(self._empty_text(observation), has_rows=bool(observation.vips))
@@ -182,11 +179,8 @@ class VipsScreen(NodeScreen):
         first = summary_lines(index, links, vip, self.glyphs)
         more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
-        self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
-
-    def _show_charts(self, vip: VipView, room: int) -> None:
-        """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
-        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES
+        room = pane.room_below(rows, self.free_height) - len(first)
+        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES  # half of the lines are left for its layers
         charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
         self.query_one(ChartPair).show(charts, has_room=has_room)
 

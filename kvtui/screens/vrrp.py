@@ -82,7 +82,6 @@ class VrrpScreen(NodeScreen):
             for peer in instance.peers:
                 rows[name, peer.address] = (Cell(""), *peer_cells(peer, instance, self.glyphs.branch))
         self.show_rows(observation, list(rows), rows.__getitem__)
-        self._draw_masters(observation)
         self._draw_timeline(observation)
         self.show_detail(observation)
 
@@ -93,18 +92,16 @@ class VrrpScreen(NodeScreen):
         title = instance.name if instance else ""
         self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
 
-    def _draw_masters(self, observation: Observation) -> None:
-        names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
-        shown, timeline = self.query_one("#masters", Lines), self.query_one("#timeline", Lines)
-        lines = master_lines(self.host.masters, names, self.host.span, now, timeline.content_size.width, self.glyphs)
-        if shown.display is not bool(lines):  # setting the same value draws the whole screen too
-            shown.display = bool(lines)
-        shown.show(lines)
-
     def _draw_timeline(self, observation: Observation) -> None:
+        names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
+        masters, timeline = self.query_one("#masters", Lines), self.query_one("#timeline", Lines)
+        width = timeline.content_size.width
+        lines = master_lines(self.host.masters, names, self.host.span, now, width, self.glyphs)
+        if masters.display is not bool(lines):  # setting the same value draws the whole screen too
+            masters.display = bool(lines)
+        masters.show(lines)
         count = max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1))
-        timeline = self.query_one("#timeline", Lines)
-        timeline.show(vrrp_lines(self.host.timeline.events, observation, timeline.content_size.width or 80, count))
+        timeline.show(vrrp_lines(self.host.timeline.events, observation, width or 80, count))
 
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         selected = self.table.selected
