@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for, table
-from kvtui.cli.output import EXIT_USAGE, encode, fail, write, write_latest
-from kvtui.cli.watched_text import timed
+from kvtui.cli.output import encode, fail, timed, write, write_latest
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.presenters import cluster as rows
 from kvtui.presenters.cluster_document import cluster_document, own_node
@@ -31,7 +30,7 @@ OPTIONAL_COLUMNS = (7, 10, 6, 9, 11, 5, 8)
 def cluster(invocation: Invocation, *, watch: bool, listen: float | None) -> None:
     """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed."""
     if not invocation.cluster.hosts:
-        fail(rows.NO_HOSTS, EXIT_USAGE)
+        fail(rows.NO_HOSTS)
     look = look_for(invocation)
     if watch:
         event_loop.until_signal(_watch(invocation, look))

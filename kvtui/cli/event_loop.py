@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtui.backend import lost_terminal
 from kvtui.backend.lost_terminal import LostTerminal
-from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, OutputStream, fail, finish, write_latest
+from kvtui.cli.output import FIRST_SIGNAL_CODE, OutputStream, fail, finish, write_latest
 from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.run(main())
     except KeepalivedNotFoundError as error:
-        fail(str(error), EXIT_USAGE)
+        fail(str(error))
     return results[0]
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for
-from kvtui.cli.output import encode, info, write
-from kvtui.cli.watched_text import timed
+from kvtui.cli.output import encode, info, timed, write
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,8 +15,7 @@ from kvtui.backend.output_writer import OutputError
 from kvtui.cli.commands import ClearGroup
 from kvtui.cli.completion import values
 from kvtui.cli.invocation import DEFAULT_LISTEN_SECONDS, Invocation
-from kvtui.cli.lazy_commands import HELP, add_commands
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, info, own_streams, write
 from kvtui.model.config import NAME, SETTINGS, ColourMode, Kind, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
@@ -38,6 +38,13 @@ kvtui vips --watch                  print the VIPs at every change
 
 KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
 
+HELP = frozenset({"-h", "--help"})
+PARTS = (
+    ("status vrrp vips ipvs top mappings trace render triage cluster", "view_commands"),
+    ("reload check drain undrain priority failover undo journal", "act_commands"),
+    ("config schema completion", "self_commands"),
+)
+"""Names of commands and the module that registers them, in the order of the help."""
 LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
 """Commands whose ``--listen`` defaults to the setting ``listen``."""
 
@@ -230,7 +237,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
         try:
             run_ui(invocation)
         except KeepalivedNotFoundError as error:
-            fail(str(error), EXIT_USAGE)
+            fail(str(error))
         return
     _print_problems(invocation.config)
     if reason and invocation.form.is_text:
@@ -276,8 +283,24 @@ def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
         add_completion=False,  # no --install-completion, which edits dotfiles: `kvtui completion` prints the script
     )
     app.callback()(begin)
-    add_commands(app, words)
+    _add_commands(app, words)
     return app
+
+
+def _add_commands(app: typer.Typer, words: Sequence[str]) -> None:
+    """Registers the commands that occur among the words; all of them if the command line may list them.
+
+    Typer builds every registered command at each start: to import and build all takes 30 ms, more than Python itself
+    takes to start. Options alone start the terminal UI, which needs none.
+    """
+    typed = frozenset(words)
+    wanted = [module for names, module in PARTS if not typed.isdisjoint(names.split())]
+    lists_all = bool(typed & HELP) or not (wanted or all(word.startswith("-") for word in words))
+    for module in [module for _, module in PARTS] if lists_all else wanted:
+        import_module(f"kvtui.cli.{module}").add_to(app)
+    if not lists_all:
+        app.registered_commands = [c for c in app.registered_commands if getattr(c.callback, "__name__", "") in typed]
+        app.registered_groups = [group for group in app.registered_groups if group.name in typed]
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -20,10 +21,13 @@ import msgspec
 from kvtui.backend.output_writer import CHUNK_BYTES, OutputWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Buffer
 
+    from kvtui.model.observation import Observation
+
+HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 WRITE_TIMEOUT = 0.2
@@ -164,7 +168,11 @@ def encode(content: object, form: Format, *, stream: bool = False) -> str:
     ``stream``: one of many: JSON in one line, YAML with ``---`` before it.
     """
     if form is Format.YAML:
-        return _yaml(msgspec.to_builtins(content, enc_hook=list), stream=stream)
+        import yaml  # noqa: PLC0415 - takes as long as the rest of the start; only -o yaml needs it
+
+        plain = msgspec.to_builtins(content, enc_hook=list)
+        text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)
+        return f"---\n{text}" if stream else text
     return (_ascii(msgspec.json.encode(content)) if stream else _indented(content, "\n")) + "\n"
 
 
@@ -222,13 +230,6 @@ def _escaped(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def _yaml(content: object, *, stream: bool) -> str:
-    import yaml  # noqa: PLC0415 - takes as long as the rest of the start; only -o yaml needs it
-
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=False)
-    return f"---\n{text}" if stream else text
-
-
 def write(text: str, out: TextIO | None = None) -> None:
     """Writes, and waits until it is read; Ctrl+C ends the wait. In an event loop use ``write_soon``."""
     out = out or sys.stdout
@@ -264,7 +265,7 @@ def info(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def fail(text: str, code: int) -> NoReturn:
+def fail(text: str, code: int = EXIT_USAGE) -> NoReturn:
     info(text)
     raise SystemExit(code)
 
@@ -288,3 +289,45 @@ def _terminal_size() -> os.terminal_size:
         return os.get_terminal_size(sys.stdout.fileno())
     except (OSError, ValueError):  # not a terminal; closed
         return os.terminal_size((0, 0))
+
+
+class WatchedText:
+    """Makes the text to print from one observation after another; ``view`` makes the whole view."""
+
+    def __init__(self, view: Callable[[Observation], str]) -> None:
+        self._view = view
+        self._before: list[str] | None = None
+
+    def text(self, seen: Observation) -> str | None:
+        """Returns what to print now; None where nothing changed, or the reader is behind."""
+        if is_redrawn():
+            return timed(seen.snapshot.time, self._view(seen))
+        if not is_read():
+            return None  # the next difference shows what changes
+        before, self._before = self._before, self._view(seen).splitlines()
+        lines = self._before if before is None else changed_lines(before, self._before)
+        return timed(seen.snapshot.time, "".join(f"{line}\n" for line in lines)) if before is None or lines else None
+
+
+def timed(at: float, text: str) -> str:
+    """Returns a text below the time of day; on a terminal it replaces the screen without blanking it."""
+    text = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n") + text
+    if not is_redrawn():
+        return text
+    lines, height = text.splitlines(), terminal_height()
+    if len(lines) >= height:
+        kept = max(1, height - 2)
+        lines = [*lines[:kept], f"... {len(lines) - kept} more lines; a higher terminal shows them"]
+    return HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + CLEAR_BELOW
+
+
+def changed_lines(before: list[str], now: list[str]) -> list[str]:
+    """Returns the lines that are new or changed, and those that are gone, by their first cell."""
+    old = set(before)
+    names = {_name(line) for line in now}
+    gone = [f"gone: {line.strip()}" for line in before if line.strip() and _name(line) not in names]
+    return [line for line in now if line.strip() and line not in old] + gone
+
+
+def _name(line: str) -> str:
+    return re.split(r"  +", line.strip(), maxsplit=1)[0]

@@ -6,7 +6,7 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import EXIT_USAGE, encode, fail, info, write
+from kvtui.cli.output import encode, fail, info, write
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
@@ -49,7 +49,7 @@ def render(
     ``dialect``, ``node`` and ``interface``: None for this node's; ``wait`` is in seconds.
     """
     if diff and node is not None:
-        fail("--diff compares with this node's file; omit --node", EXIT_USAGE)
+        fail("--diff compares with this node's file; omit --node")
     seen = invocation.observe(wait)
     snapshot = seen.snapshot
     if snapshot.kube is None:
@@ -58,7 +58,7 @@ def render(
     nodes = snapshot.kube.nodes
     if node is not None and nodes is not None and node not in nodes:
         known = plain(", ".join(sorted(nodes)[:MAX_NODES])) or "none"
-        fail(f"the cluster has no node {plain(node, 60)}; its nodes: {known}", EXIT_USAGE)
+        fail(f"the cluster has no node {plain(node, 60)}; its nodes: {known}")
     settings = settings_of(snapshot, dialect=dialect, node=node, interface=interface)
     result = expected(snapshot.kube, settings)
     if not invocation.form.is_text:

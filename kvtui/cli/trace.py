@@ -12,7 +12,7 @@ from msgspec import Struct
 from kvtui.actions.drain.targets import UnknownTargetError, parse_service
 from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for, table
-from kvtui.cli.output import EXIT_USAGE, encode, fail, write
+from kvtui.cli.output import encode, fail, write
 from kvtui.model.config import NAME
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
@@ -77,7 +77,7 @@ def trace(invocation: Invocation, text: str, *, connect: bool, listen: float) ->
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
     except (UnknownVipError, UnknownTargetError, ValueError) as error:
-        fail(str(error.args[0] if error.args else error), EXIT_USAGE)
+        fail(str(error.args[0] if error.args else error))
     if invocation.form.is_text:
         write(trace_text(index, traces, look_for(invocation)))
     else:

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from kvtui.cli.event_loop import watch as watch_observations
 from kvtui.cli.look import PLAIN, look_for, table
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, terminal_height, write, write_document
-from kvtui.cli.watched_text import WatchedText
+from kvtui.cli.output import Format, WatchedText, encode, fail, info, is_redrawn, terminal_height, write, write_document
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.source import SourceName, SourceState
@@ -47,7 +46,7 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
     """
     form, look, wanted = invocation.form, look_for(invocation), tuple(map(canonical_or_same, only))
     if form is Format.NAME and view == "status":
-        fail("-o name works with: vrrp, vips, ipvs, mappings", EXIT_USAGE)
+        fail("-o name works with: vrrp, vips, ipvs, mappings")
 
     def text(seen: Observation) -> str:
         if form is Format.NAME:
@@ -66,7 +65,7 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
     seen = only_vips(invocation.observe(listen), wanted)
     known = {v.address for v in seen.vips or ()}
     if unknown := [address for address in wanted if address not in known]:
-        fail(f"no VIP {', '.join(plain(a, 60) for a in unknown)}; kvtui vips -o name lists the VIPs", EXIT_USAGE)
+        fail(f"no VIP {', '.join(plain(a, 60) for a in unknown)}; kvtui vips -o name lists the VIPs")
     if findings := _journal_findings(invocation, seen) if view == "status" else ():
         seen = replace(seen, findings=findings)
     if form.is_text:

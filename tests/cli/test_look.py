@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from kvtui.cli.findings import findings_text
 from kvtui.cli.look import PLAIN, Look, has_colour, table
+from kvtui.cli.output import changed_lines
 from kvtui.cli.trace import split_service
 from kvtui.cli.views import names, render, render_top
-from kvtui.cli.watched_text import changed_lines
 from kvtui.model.config import ColourMode
 from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Cell, Tone
