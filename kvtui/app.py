@@ -87,8 +87,6 @@ def _create(view: View, host: Host) -> Screen[None]:
 
 
 class KvtuiApp(TerminalApp):
-    """The terminal UI. It closes its observer."""
-
     TITLE = "kvtui"
     ENABLE_COMMAND_PALETTE = True
     # terminals disagree about the width of the icon; toasts cover neither header nor panel, which makes room for them
@@ -250,7 +248,6 @@ class KvtuiApp(TerminalApp):
 
     @work(name="journal")
     async def _watch_journal(self) -> None:
-        """Offers interrupted actions at the start, and reports drains and priorities that were undone."""
         await self.next_observation()
         # imports all actions: in a thread, so that no key waits
         module = await asyncio.to_thread(import_module, "kvtui.screens.journal")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -57,9 +56,6 @@ class ClusterObserver:
 
     def session(self, host: str) -> list[str]:
         return reach.argv(self.settings, host, (), terminal=True)
-
-    def command_of(self, host: str) -> str:
-        return shlex.join(self.session(host))
 
     async def close(self) -> None:
         await self._links.close()

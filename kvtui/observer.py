@@ -202,7 +202,6 @@ class Observer:
         return replace(observation, findings=tuple(findings))
 
     async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:
-        """Yields observations until the caller stops; then call ``close``."""
         event = False
         while True:
             yield await self.observe(force=force)

@@ -130,6 +130,4 @@ class ClusterCommand(NodeCommand):
 
 
 class ActionCommand(NodeCommand):
-    """A command that writes, or shows every setting."""
-
     accepted = ACTION_OPTIONS

@@ -123,7 +123,6 @@ class Invocation(Struct, frozen=True):
         return event_loop.run(read())
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
-        """Returns what makes findings from this node's journal; the demo has none."""
         if self.demo:
             return None
         from kvtui.actions.journal_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without

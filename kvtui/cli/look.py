@@ -57,7 +57,6 @@ PLAIN = Look()
 
 
 def look_for(invocation: Invocation) -> Look:
-    """Returns the looks for stdout; ``-o wide`` shows every column and wraps nothing."""
     is_terminal = sys.stdout.isatty()
     ascii_only = invocation.ascii or not is_terminal or only_ascii(os.environ, sys.stdout.encoding or "")
     return Look(

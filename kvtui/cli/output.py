@@ -271,7 +271,6 @@ def fail(text: str, code: int = EXIT_USAGE) -> NoReturn:
 
 
 def is_redrawn() -> bool:
-    """Whether ``--watch`` redraws in place: on a terminal that can move its cursor."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 

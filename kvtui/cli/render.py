@@ -73,7 +73,7 @@ def render(
     if result.text is None:
         return RenderExit.UNKNOWN
     if diff:
-        return _print_diff(_demo_text() if invocation.demo else _file_text(snapshot), snapshot, result)
+        return _print_diff(_file_text(invocation, snapshot), snapshot, result)
     # a file or a pipe gets the text as it is
     write(_plain_lines(result.text) if sys.stdout.isatty() else result.text.encode("utf-8", "replace").decode())
     return RenderExit.OK
@@ -113,10 +113,13 @@ def _print_differences(where: str, differences: tuple[Difference, ...]) -> None:
         info(f"{where}: and {len(differences) - MAX_DIFFERENCES} more differences")
 
 
-def _file_text(snapshot: Snapshot) -> str | None:
+def _file_text(invocation: Invocation, snapshot: Snapshot) -> str | None:
     """Returns the main file with its comments; None when it cannot be read."""
-    from kvtui.backend.linux.files import read_text  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.linux.files import read_text  # noqa: PLC0415 - as above
 
+    if invocation.demo:
+        return initial_text()
     keepalived = snapshot.chosen_keepalived
     if keepalived is None or snapshot.conf is None:
         return None
@@ -124,12 +127,6 @@ def _file_text(snapshot: Snapshot) -> str | None:
         return read_text(keepalived.conf, root=keepalived.root)
     except OSError:
         return None
-
-
-def _demo_text() -> str:
-    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --demo needs it
-
-    return initial_text()
 
 
 def _plain_lines(text: str) -> str:

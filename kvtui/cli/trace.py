@@ -56,8 +56,6 @@ class UnreadSourcesError(Exception): ...
 
 
 class PortTrace(Struct, frozen=True):
-    """The chain of one port; ``port`` is None for a VIP without ports."""
-
     address: str
     port: Port | None
     links: Links

@@ -79,7 +79,6 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
 
 
 def show_top(invocation: Invocation, count: int | None) -> None:
-    """Prints the busiest real servers: on a terminal until a signal, as many as fit; in a pipe once."""
     look = look_for(invocation)
     if not invocation.form.is_text:
         show(invocation, "ipvs", watch=False, listen=None)

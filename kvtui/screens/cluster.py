@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
@@ -79,7 +80,7 @@ class ClusterScreen(NodeScreen):
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation
         node = self._node(self.table.selected)
-        return self.host.cluster.command_of(node.name) if node and not node.is_self else "kvtui cluster"
+        return shlex.join(self.host.cluster.session(node.name)) if node and not node.is_self else "kvtui cluster"
 
     def _node(self, key: Hashable) -> ClusterNode | None:
         return next((n for n in (self._view.nodes if self._view else ()) if n.name == key), None)

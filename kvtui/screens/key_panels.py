@@ -77,7 +77,6 @@ class HelpPanel(Panel):
 
 
 def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> list[Line]:
-    """Returns keys and what they do, by groups, and the legend. Textual's own keys are left out."""
     groups: dict[str, dict[str, list[str]]] = {name: {} for name in GROUPS}
     screens: list[str] = []
     for binding in bindings:
@@ -221,8 +220,6 @@ class TracePanel(Panel):
 
 
 class ServerDetail(Panel):
-    """The virtual server with this key (``history.server_key``), or one of its real servers."""
-
     DEFAULT_CSS = "ServerDetail ChartPair { height: 6; }"
 
     def __init__(self, host: Host, virtual: tuple[str, str], real: tuple[str, int] | None) -> None:

@@ -150,7 +150,7 @@ class NodeScreen(Screen[None]):
         ]
 
     def other_node(self) -> str | None:
-        """Returns the name of the node that the selected row is about; None if that is this one."""
+        """Returns the node that the selected row is about; None for this one."""
         return None
 
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:

@@ -44,8 +44,6 @@ def is_drawable(screen: Screen[Any]) -> bool:
 
 
 class LivePanel(ModalScreen[None]):
-    """A panel that receives every observation."""
-
     DEFAULT_CSS = f"""
     LivePanel {{
         align: center middle;

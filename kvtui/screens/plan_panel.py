@@ -301,7 +301,6 @@ class PlanPanel(LivePanel):
     # --- options, the reason, a number
 
     def _options(self) -> tuple[Option, ...]:
-        """Returns the options; none while the plan is applied and after that."""
         return () if self._running_action else dialog_options(self.intent, self.host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -72,8 +72,6 @@ class FilterChain(LineFilter):
 
 
 class AsciiFilter(LineFilter):
-    """Turns all output into ASCII, also borders, scrollbars and Textual's own dialogs."""
-
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         del background
         return [

@@ -59,7 +59,6 @@ class Prompt(Input):
         self._cancelled()
 
     async def _typed(self) -> None:
-        """Waits until the keys before this one are handled."""
         done = asyncio.Event()
         if self.call_later(done.set):
             with suppress(TimeoutError):

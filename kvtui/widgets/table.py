@@ -89,23 +89,19 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._placed: tuple[Placed, ...] = ()
         self._longest: dict[int, int] = {}
         self._room = 0
-        self._keys: Sequence[Hashable] = ()
+        self.keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
         self._changes = Changes()
         self.drawn: dict[Hashable, Drawn] = {}
         self._found = ""
-        self._sorted: tuple[str, str] | None = None
+        self._sorted = ("", "")
         self._styles: dict[str, Style] = {}
         self.cursor = 0
         self.empty = self._shown_empty = empty
 
     @property
-    def keys(self) -> Sequence[Hashable]:
-        return self._keys
-
-    @property
     def selected(self) -> Hashable | None:
-        return self._keys[self.cursor] if self.cursor < len(self._keys) else None
+        return self.keys[self.cursor] if self.cursor < len(self.keys) else None
 
     @property
     def row_text(self) -> str:
@@ -115,7 +111,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def shown(self) -> list[Hashable]:
-        return [self._keys[i] for i in self._visible()]
+        return [self.keys[i] for i in self._visible()]
 
     @property
     def room(self) -> int:
@@ -129,10 +125,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def width_of(self, name: str) -> int:
         return next((p.width for p in self._placed if p.column.name == name), 0)
 
-    def sorted_by(self, name: str | None, mark: str = "") -> None:
-        marked = None if name is None else (name, mark)
-        if marked != self._sorted:
-            self._sorted = marked
+    def sorted_by(self, name: str, mark: str) -> None:
+        if (name, mark) != self._sorted:
+            self._sorted = (name, mark)
             self._refresh_lines({0})
 
     def find(self, text: str) -> None:
@@ -146,9 +141,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     ) -> None:
         """Shows these rows; calls ``render`` only for visible ones. ``at``: see ``Changes.take``."""
         selected, watched = self.selected, self.cursor in self._visible()
-        same_order = keys == self._keys
-        resized = len(keys) != len(self._keys)
-        self._keys, self._render_row = keys, render
+        same_order = keys == self.keys
+        resized = len(keys) != len(self.keys)
+        self.keys, self._render_row = keys, render
         if not same_order:
             with suppress(ValueError):  # the row is gone
                 self.cursor = keys.index(selected)
@@ -161,11 +156,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _first(self) -> int:
         """Returns the first visible row, also just after rows were removed."""
-        return max(0, min(int(self.scroll_offset.y), len(self._keys) - self.page))
+        return max(0, min(int(self.scroll_offset.y), len(self.keys) - self.page))
 
     def _visible(self) -> range:
         first = self._first()
-        return range(first, min(first + self.page, len(self._keys)))
+        return range(first, min(first + self.page, len(self.keys)))
 
     def _redraw(self, *, changes: bool, at: float | None = None) -> None:
         rows = self._render_visible()
@@ -188,7 +183,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_lines(whole)
 
     def _render_visible(self) -> dict[Hashable, Cells]:
-        return {key: self._render_row(key) for key in (self._keys[i] for i in self._visible())}
+        return {key: self._render_row(key) for key in (self.keys[i] for i in self._visible())}
 
     def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
         """Sends some cells of a line, neighbours together; a whole row is slow over a slow line."""
@@ -217,20 +212,18 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return before != self._placed
 
     def _refresh_lines(self, lines: set[int]) -> None:
-        if not self._keys:
+        if not self.keys:
             lines = lines | set(range(self.size.height)) if self.empty != self._shown_empty else lines
             self._shown_empty = self.empty
         regions = [Region(0, y, self.size.width, 1) for y in sorted(lines) if y < self.size.height]
         if regions:
             self.refresh(*regions)
 
-    # --- drawing
-
     def render_line(self, y: int) -> Strip:
         visible = self._visible()
         if y < HEAD_LINES:
             strip = self._head()
-        elif not self._keys:
+        elif not self.keys:
             strip = self._empty_line(y)
         else:
             strip = self._row(visible[y - HEAD_LINES]) if y - HEAD_LINES < len(visible) else Strip([])
@@ -247,13 +240,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         parts = []
         for placed in self._placed:
             title = placed.column.title
-            if self._sorted and self._sorted[0] == placed.column.name:
+            if self._sorted[0] == placed.column.name:
                 title = title[: placed.width - 1] + self._sorted[1]
             parts.append(aligned(title, placed.width, right=placed.column.right))
         return Strip([Segment(" " * GUTTER + (" " * GAP).join(parts), style)])
 
     def _row(self, index: int) -> Strip:
-        key = self._keys[index]
+        key = self.keys[index]
         cells, marked = self.drawn.get(key) or (self._render_row(key), frozenset[int]())
         is_selected = index == self.cursor
         under_cursor = is_selected and self.has_focus
@@ -283,8 +276,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._styles.clear()
         super().notify_style_update()
 
-    # --- scrolling and the cursor
-
     def on_resize(self) -> None:
         self._room = self.room
         self._placed = fit(self._columns, self._room, self._longest)
@@ -312,7 +303,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_lines({row - first + HEAD_LINES for row in rows if row >= first})
 
     def move_to(self, row: int) -> None:
-        old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
+        old, self.cursor = self.cursor, max(0, min(row, len(self.keys) - 1))
         self._into_view()
         self._refresh_cursor(old, self.cursor)
         if old != self.cursor:
@@ -331,7 +322,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.move_to(self.cursor + pages * max(1, self.page - 1))
 
     def action_edge(self, where: int) -> None:
-        self.move_to(0 if where < 0 else len(self._keys) - 1)
+        self.move_to(0 if where < 0 else len(self.keys) - 1)
 
     def action_choose(self) -> None:
         if self.selected is not None:
@@ -344,13 +335,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.post_message(self.HeadClicked(name))
             return
         row = self._first() + event.y - HEAD_LINES
-        if row >= len(self._keys):
+        if row >= len(self.keys):
             return
         self.move_to(row)
         if event.chain > 1:
             self.action_choose()
         else:
-            self.post_message(self.RowClicked(self._keys[row], event.x))
+            self.post_message(self.RowClicked(self.keys[row], event.x))
 
     def _column_at(self, x: int) -> str | None:
         start = GUTTER
