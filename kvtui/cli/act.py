@@ -75,11 +75,11 @@ class _Run:
             signal.signal(number, signal.SIG_DFL)
 
 
-def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> ExitCode:
+def act(invocation: Invocation, intent: Intent) -> ExitCode:
     """As text the plan goes to stdout. With JSON and YAML stdout gets one document at the end, and stderr the plan."""
     run = _Run()
     try:
-        outcome = asyncio.run(_act(invocation, intent, run, force=force))
+        outcome = asyncio.run(_act(invocation, intent, run))
     except (KeyboardInterrupt, asyncio.CancelledError):
         outcome = run.outcome or Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
         run.is_signalled = True
@@ -113,7 +113,7 @@ def _report(outcome: Outcome) -> None:
     info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
 
 
-async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool) -> Outcome:
+async def _act(invocation: Invocation, intent: Intent, run: _Run) -> Outcome:
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
@@ -126,27 +126,25 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
         else:
             with suppress(OSError):
                 sys.stderr.write(plan_text(action.plan))
-        outcome = await _decide(invocation, backend, action, run, force=force)
+        outcome = await _decide(invocation, backend, action, run, force=intent.force)
         if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
             _print_outcome(invocation, run, outcome)
-            await _keep(invocation, backend, observer, intent, force=force)
+            await _keep(invocation, backend, observer, intent)
         return outcome
     finally:
         await observer.close()
 
 
-async def _keep(
-    invocation: Invocation, backend: ActionBackend, observer: Observer, intent: Intent, *, force: bool
-) -> None:
+async def _keep(invocation: Invocation, backend: ActionBackend, observer: Observer, intent: Intent) -> None:
     """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
     from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
 
     info("keeping it drained until Ctrl+C; it stays drained after that")
 
-    async def again(intent: Intent, reason: str) -> Outcome:
-        action = await plan(intent, await observer.observe(), observer.observe, backend)
+    async def again(lost: Intent, reason: str) -> Outcome:
+        action = await plan(lost, await observer.observe(), observer.observe, backend)
         runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
-        ended = await guarded(runner, action, force=force, reason=reason)
+        ended = await guarded(runner, action, force=intent.force, reason=reason)
         _report(ended)
         return ended
 

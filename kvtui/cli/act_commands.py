@@ -70,7 +70,7 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
                 raise typer.BadParameter("it does not end: use it on each node", param_hint="'--keep'")
             words = (*_words(action, parameters), *(("--force",) if force else ()))
             raise typer.Exit(_on_several(context.obj, intent, words, **several))
-        raise typer.Exit(act(context.obj, intent, force=force))
+        raise typer.Exit(act(context.obj, intent))
 
     hints = get_type_hints(action.command, include_extras=True)
     given = inspect.signature(action.command).parameters.values()

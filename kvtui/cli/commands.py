@@ -34,15 +34,17 @@ def clear_usage_errors(ctx: Context) -> Iterator[None]:
     try:
         yield
     except MissingParameter as error:
-        if error.param is not None and (values := _values(error.param, ctx)):
+        # names of this node, as a shell would complete them
+        found = error.param.shell_complete(ctx, "") if error.param is not None else []
+        if values := tuple(item.value for item in found if item.value and not item.value.startswith("-")):
             from kvtui.rules.phrases import listed  # noqa: PLC0415 - only for an error
 
             error.message = f"This node has {listed(values)}"
         raise
     except BadParameter as error:
         kind = error.param.type if error.param is not None else None
-        wrong, found, _ = error.message.partition(" is not a valid ")
-        if found and isinstance(kind, IntParamType | FloatParamType):
+        wrong, mark, _ = error.message.partition(" is not a valid ")
+        if mark and isinstance(kind, IntParamType | FloatParamType):
             error.message = f"{wrong} is not {_number(kind)}"
         raise
 
@@ -53,10 +55,6 @@ def refuse_infinite(ctx: Context) -> None:
         value = ctx.params.get(str(param.name))
         if isinstance(value, float) and not math.isfinite(value):
             raise BadParameter(f"{value} is not a finite number", ctx, param)
-
-
-def _values(param: Parameter, ctx: Context) -> tuple[str, ...]:
-    return tuple(item.value for item in param.shell_complete(ctx, "") if item.value and not item.value.startswith("-"))
 
 
 def _number(kind: Any) -> str:

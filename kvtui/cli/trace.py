@@ -150,15 +150,11 @@ def _vip_of(index: ChainIndex, service: NamespacedName) -> str:
 
 
 def _unknown_vip(index: ChainIndex, text: str) -> UnknownVipError | UnreadSourcesError:
-    unread = "; ".join(
-        f"{s.name.value} ({plain(s.detail)})"
-        for s in index.seen.snapshot.sources
-        if s.name in VIP_SOURCES
-        and s.state is SourceState.UNAVAILABLE
-        and s.reason in (None, UnavailableReason.PENDING)
-    )
+    sources = (s for s in index.seen.snapshot.sources if s.name in VIP_SOURCES and s.state is SourceState.UNAVAILABLE)
+    unread = [s for s in sources if s.reason in {None, UnavailableReason.PENDING}]
     if unread:
-        return UnreadSourcesError(f"no layer that kvtui can read has the VIP {plain(text, 60)}; cannot read: {unread}")
+        names = "; ".join(f"{s.name.value} ({plain(s.detail)})" for s in unread)
+        return UnreadSourcesError(f"no layer that kvtui can read has the VIP {plain(text, 60)}; cannot read: {names}")
     known = index.addresses
     vips = ", ".join(plain(a, 60) for a in known[:MAX_VIPS]) or "none"
     more = f" and {len(known) - MAX_VIPS} more" if len(known) > MAX_VIPS else ""

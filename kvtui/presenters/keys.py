@@ -81,7 +81,7 @@ EVENTS = (
 )
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
-    Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
+    Key("journal.finish", "c", "undo(True)", "Complete", "Complete an interrupted action"),
 )
 
 THROUGH_PANELS = (

@@ -96,21 +96,14 @@ class JournalScreen(NodeScreen):
         self.explain_no_rows(self._error or EMPTY, has_rows=bool(entries))
         keys = [k for k, e in entries.items() if self.matches(e.id, e.summary, e.reason, e.result, *e.who.values())]
         order = {"who": lambda k: who_text(entries[k]), "result": lambda k: entries[k].result or ""}
-        self.table.show_rows(
-            self.sorted_rows(keys, order), lambda k: entry_cells(entries[k], self._overwrites.get(k)), changes=False
-        )
+        rows, overwrites = self.sorted_rows(keys, order), self._overwrites
+        self.table.show_rows(rows, lambda k: entry_cells(entries[k], overwrites.get(k)), changes=False)
 
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation
         return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
-    def action_undo(self) -> None:
-        self._plan(finish=False)
-
-    def action_finish(self) -> None:
-        self._plan(finish=True)
-
-    def _plan(self, *, finish: bool) -> None:
+    def action_undo(self, finish: bool = False) -> None:
         if isinstance(self.table.selected, str):
             self.app.push_screen(PlanPanel(self.host, Intent(ActionKind.UNDO, self.table.selected, finish=finish)))
         else:
