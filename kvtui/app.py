@@ -88,7 +88,6 @@ def _create(view: View, host: Host) -> Screen[None]:
 
 class KvtuiApp(TerminalApp):
     TITLE = "kvtui"
-    ENABLE_COMMAND_PALETTE = True
     # terminals disagree about the width of the icon; toasts cover neither header nor panel, which makes room for them
     CSS = """
     CommandPalette SearchIcon { display: none; }

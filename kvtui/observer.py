@@ -33,6 +33,7 @@ RATE_SECONDS = 3.9
 """Rates are averages over this time. The kernel updates its sums every 2 s (ip_vs_est.c), so rates over one second
 would jump."""
 MIN_TABLE_SPACING = 0.9
+"""Seconds between two stored IPVS tables."""
 MAX_SERVERS_INLINE = 1000
 """With more real servers the rules run in a thread, so that the UI stays responsive."""
 

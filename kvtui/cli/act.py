@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LISTEN = 1.2
 """Seconds to wait for adverts, which tell the peers, before kvtui makes a plan."""
 READ_INTERVAL = 0.05
+"""Seconds between checks whether the plan has been read."""
 MAX_ANSWER_BYTES = 1000
 
 

@@ -31,12 +31,11 @@ def cluster(invocation: Invocation, *, watch: bool, listen: float | None) -> Non
     """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed."""
     if not invocation.cluster.hosts:
         fail(rows.NO_HOSTS)
-    look = look_for(invocation)
     if watch:
-        event_loop.until_signal(_watch(invocation, look))
+        event_loop.until_signal(_watch(invocation, look_for(invocation)))
     else:
         view = event_loop.run(_once(invocation, listen))
-        write(_text(view, invocation.form, look, stream=False))
+        write(_text(view, invocation.form, look_for(invocation), stream=False))
 
 
 @asynccontextmanager

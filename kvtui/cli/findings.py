@@ -41,12 +41,12 @@ class TriageExit(IntEnum):
 
 def triage(invocation: Invocation, *, watch: bool, listen: float | None) -> TriageExit:
     """Prints the findings; ``listen``: seconds to observe, None for as long as an election takes."""
-    observer, look = invocation.observer(triage=True), look_for(invocation)
+    observer = invocation.observer(triage=True)
     if watch:
-        event_loop.watch(observer, Changes(invocation.form, look).text)
+        event_loop.watch(observer, Changes(invocation.form, look_for(invocation)).text)
         return TriageExit.NONE
     seen = event_loop.run(observe(observer, listen))
-    write(_text(seen, invocation.form, look, stream=False))
+    write(_text(seen, invocation.form, look_for(invocation), stream=False))
     for source in missing_sources(seen):
         info(f"triage is incomplete: {source.name.value}: {plain(source.detail)}")
     for finding in observer.triage.undecided if observer.triage else ():

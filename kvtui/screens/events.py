@@ -137,10 +137,6 @@ class EventsScreen(NodeScreen):
         event = self._rows.get(key)
         return Panel(self.host, f"Event: {plain(event.kind.value)}", lambda _now: details(event)) if event else None
 
-    def equivalent_command(self, observation: Observation) -> str | None:
-        del observation
-        return None
-
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         objects = self._selected_objects
         found = (i for i in observation.vrrp_instances or () if not objects.isdisjoint((i.name, *i.vips)))

@@ -11,6 +11,7 @@ from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotat
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from kvtui.presenters.cells import Cell
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.header import header_line
 from kvtui.presenters.keys import NODE_SCREEN
@@ -19,11 +20,12 @@ from kvtui.presenters.views import VIEWS
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.key_panels import CopyPanel, TracePanel, one_line
 from kvtui.screens.panel import is_drawable
-from kvtui.widgets.bars import HeaderLine, KeyLine, TabLine
+from kvtui.widgets.bars import KeyLine, TabLine
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.chart import ChartPair
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
-    from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
     from kvtui.widgets.columns import Column
@@ -47,6 +48,7 @@ HINTS = (
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
 )  # fmt: skip
 WIDE = 120
+"""Columns from which on the details are at the right of the table."""
 CLEAR_HINT = ("Esc", "clear filter")
 
 
@@ -61,6 +63,7 @@ class NodeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
     NodeScreen {
+        & #header { height: 1; background: $panel; color: $foreground; }
         & #body { height: 1fr; }
         & #main { width: 1fr; }
         & #side { width: 1fr; height: auto; }
@@ -127,7 +130,8 @@ class NodeScreen(Screen[None]):
 
     def equivalent_command(self, observation: Observation) -> str | None:
         """Returns the shell command that does or shows what the selected row says; None if there is none."""
-        raise NotImplementedError
+        del observation
+        return None
 
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
         del observation
@@ -179,7 +183,7 @@ class NodeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         hint = self.host.keymap.hint
-        yield HeaderLine()
+        yield Lines([(Cell("kvtui  reading …"),)], wraps=False, id="header")
         shown = [view for view in VIEWS if view.name != "cluster" or self.host.settings.cluster.hosts]
         yield TabLine([(view, hint(view.key, "")) for view in shown], self.view_name, self.glyphs)
         with Vertical(id="body"):
@@ -200,7 +204,7 @@ class NodeScreen(Screen[None]):
         self.set_class(self.size.width >= WIDE and bool(self.query(DetailPane)), "-wide")
         label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
         header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
-        self.query_one(HeaderLine).show([header])
+        self.query_one("#header", Lines).show([header])
         self.query_one(TabLine).update(observation)
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._descending else self.glyphs.up)
         self.table.find(self.filter)

@@ -61,7 +61,9 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 DASHBOARD = (180, 40)
+"""Columns and lines from which on there are always summaries of the other screens."""
 TALL = 48
+"""Lines from which on the charts are higher."""
 SUMMARY_LINES = 18
 """Room for the summaries below the table that makes their appearance worth it."""
 

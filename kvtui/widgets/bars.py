@@ -1,4 +1,4 @@
-"""The lines of one row: header, tabs, and key hints."""
+"""The line of tabs and the line of key hints."""
 
 from __future__ import annotations
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 Hint = tuple[str, str]
 GAP = 2
-
-
-class HeaderLine(Lines):
-    DEFAULT_CSS = "HeaderLine { height: 1; background: $panel; color: $foreground; }"
-
-    def __init__(self) -> None:
-        super().__init__([(Cell("kvtui  reading …"),)], wraps=False)
 
 
 class TabLine(Lines):

@@ -45,10 +45,6 @@ class ChartBox(Widget):
             return Form.ASCII
         return Form.BLOCKS if self.app.theme == Theme.ANSI16 else Form.BRAILLE
 
-    @property
-    def lines(self) -> list[str]:
-        return ["".join(text for text, _part in line) for line in self._lines]
-
     def show(self, chart: Chart | None) -> None:
         self._chart = chart
         self._redraw()
