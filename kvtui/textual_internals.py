@@ -140,7 +140,7 @@ class TerminalDriver(LinuxDriver):
         return not self._suspended and self.lost.tick()
 
     def process_message(self, message: Message) -> None:
-        """Is called in the thread that reads keys."""
+        """Runs in the thread that reads keys."""
         if isinstance(message, events.CursorPosition):
             self.lost.answered()
             return

@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from kvtui.model.cluster import Member, Router
 
 LOOK_SECONDS = 150.0
-"""How long all nodes have to answer before a plan is made: longer than a connection has."""
+"""For all nodes to answer before kvtui plans: longer than the timeout of a connection."""
 QUIET_SECONDS = 5.0
-"""After which kvtui says for what it waits."""
+"""Until kvtui says what it waits for."""
 PLAN_SECONDS = 300.0
-"""How long a node has to plan its part; with tests of its config and checks."""
+"""For a node to plan its part, which includes tests of its config and checks."""
 VERIFY_SECONDS = 60.0
-"""How long an election has to come out as it was planned."""
+"""For an election to end as planned."""
 PUT_BACK_SECONDS = 60.0
-"""How long the nodes have to put back and to answer, or to answer the commit; then their journals are asked."""
+"""For the nodes to put back and to answer, or to answer the commit; then kvtui reads their journals."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
-"""How often, and how many seconds apart, the journal of a node is read for the result of its part."""
+"""Attempts, and the seconds between them, to read the result of a node's part in its journal."""
 MAX_PRIORITY = 254
 """255 is that of the owner of the addresses."""
 
@@ -245,7 +245,7 @@ def _is_answered(view: ClusterView) -> bool:
 
 
 def _has_states(view: ClusterView) -> bool:
-    """A node's first report may lack what its keepalived and the wire tell a moment later."""
+    """A node's first report may lack states that its keepalived and the adverts show a moment later."""
     instances = (i for n in view.nodes if n.current for i in n.current.vrrp_instances or ())
     return _is_answered(view) and all(i.state not in {"UNKNOWN", "INIT"} for i in instances)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TOP = 20
 FRAME_LINES = 6
-"""Lines of ``kvtui top`` that are no real servers."""
+"""Lines of ``kvtui top`` around its real servers."""
 
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
 _WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}

@@ -8,20 +8,18 @@ from rich.segment import Segment
 from textual.containers import Container
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.model.config import Theme
 from kvtui.presenters.chart import Form, Part, chart_lines
+from kvtui.widgets.tones import StyledWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.style import Style
-
     from kvtui.presenters.chart import Chart, Line
 
 
-class ChartBox(Widget):
+class ChartBox(StyledWidget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part.value}" for part in Part}
     DEFAULT_CSS = """
     ChartBox {
@@ -37,7 +35,6 @@ class ChartBox(Widget):
         self._ascii = ascii_only
         self._chart: Chart | None = None
         self._lines: list[Line] = []
-        self._styles: dict[Part, Style] = {}
 
     @property
     def form(self) -> Form:
@@ -67,15 +64,10 @@ class ChartBox(Widget):
     def render_line(self, y: int) -> Strip:
         width = self.content_size.width
         line = self._lines[y] if y < len(self._lines) else ()
-        return Strip(Segment(text, self._style(part)) for text, part in line).adjust_cell_length(width, self.rich_style)
-
-    def _style(self, part: Part) -> Style:
-        if part not in self._styles:
-            self._styles[part] = self.get_component_rich_style(f"chart--{part.value}")
-        return self._styles[part]
+        strip = Strip(Segment(text, self.style_of(f"chart--{part.value}")) for text, part in line)
+        return strip.adjust_cell_length(width, self.rich_style)
 
     def notify_style_update(self) -> None:
-        self._styles.clear()
         super().notify_style_update()
         if self.is_attached:  # another theme can also change the characters
             self._redraw()

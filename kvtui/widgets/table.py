@@ -24,7 +24,7 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
-from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, highlight, segments
+from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, StyledWidget, highlight, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from kvtui.presenters.cells import Tone
     from kvtui.widgets.changes import Cells, Drawn
 
     Render = Callable[[Hashable], Cells]
@@ -42,7 +41,7 @@ GUTTER = 1
 BAR = "▌"
 
 
-class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
+class LineTable(ScrollView, StyledWidget, can_focus=True, inherit_bindings=False):
     """A header and one line for each row, with a cursor. Columns that do not fit are left out.
 
     The selected row keeps its colours: it has a bar at its left and another background.
@@ -95,7 +94,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.drawn: dict[Hashable, Drawn] = {}
         self._found = ""
         self._sorted = ("", "")
-        self._styles: dict[str, Style] = {}
         self.cursor = 0
         self.empty = self._shown_empty = empty
 
@@ -227,16 +225,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             strip = self._empty_line(y)
         else:
             strip = self._row(visible[y - HEAD_LINES]) if y - HEAD_LINES < len(visible) else Strip([])
-        return strip.adjust_cell_length(self.room + GUTTER, self._style("tone--normal"))
+        return strip.adjust_cell_length(self.room + GUTTER, self.style_of("tone--normal"))
 
     def _empty_line(self, y: int) -> Strip:
         width = max(10, self.room - 2)
         lines = [w for part in self.empty.splitlines() for w in wrap(plain(part), width) or [""]]
         text = lines[y - HEAD_LINES] if y - HEAD_LINES < len(lines) else ""
-        return Strip([Segment(f" {text}", self._style("tone--normal"))])
+        return Strip([Segment(f" {text}", self.style_of("tone--normal"))])
 
     def _head(self) -> Strip:
-        style = self._style("table--head")
+        style = self.style_of("table--head")
         parts = []
         for placed in self._placed:
             title = placed.column.title
@@ -250,31 +248,22 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         cells, marked = self.drawn.get(key) or (self._render_row(key), frozenset[int]())
         is_selected = index == self.cursor
         under_cursor = is_selected and self.has_focus
-        cursor = self._style("table--cursor", partial=True) if under_cursor else Style.null()
-        bar = self._style("table--bar" if under_cursor else "tone--dim") if is_selected else self._style("tone--normal")
+        cursor = self.style_of("table--cursor", partial=True) if under_cursor else Style.null()
+        bar = (
+            self.style_of("table--bar" if under_cursor else "tone--dim")
+            if is_selected
+            else self.style_of("tone--normal")
+        )
         parts = [Segment(BAR if is_selected else " ", bar)]
         for number, placed in enumerate(self._placed):
             cell = cells[placed.index] if placed.index < len(cells) else Cell("")
-            extra = cursor + self._style("table--changed", partial=True) if placed.index in marked else cursor
+            extra = cursor + self.style_of("table--changed", partial=True) if placed.index in marked else cursor
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             text = aligned(cell.text, placed.width, right=placed.column.right) + gap
-            for part in segments(Cell(text, cell.tone, runs=cell.runs), self._tone_style):
+            for part in segments(Cell(text, cell.tone, runs=cell.runs), self.tone_style):
                 style = (part.style or Style.null()) + extra
-                parts += highlight(part.text, self._found, style, style + self._style("table--found", partial=True))
-        return Strip(parts).extend_cell_length(self.room + GUTTER, self._style("tone--normal") + cursor)
-
-    def _style(self, name: str, *, partial: bool = False) -> Style:
-        cached = f"{name}{partial}"
-        if cached not in self._styles:
-            self._styles[cached] = self.get_component_rich_style(name, partial=partial)
-        return self._styles[cached]
-
-    def _tone_style(self, tone: Tone) -> Style:
-        return self._style(f"tone--{tone.value}")
-
-    def notify_style_update(self) -> None:
-        self._styles.clear()
-        super().notify_style_update()
+                parts += highlight(part.text, self._found, style, style + self.style_of("table--found", partial=True))
+        return Strip(parts).extend_cell_length(self.room + GUTTER, self.style_of("tone--normal") + cursor)
 
     def on_resize(self) -> None:
         self._room = self.room
