@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
-    from kvtui.model.ipvs import IpvsTable, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
@@ -223,6 +223,11 @@ class Observer:
         """See ``FocusedSource.look_at``; other sources always read everything."""
         if isinstance(self.source, FocusedSource):
             self.source.look_at(services)
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        return await self.source.connections(service, real, limit)
 
     async def log(self) -> LogTail:
         if isinstance(self.source, LogSource):

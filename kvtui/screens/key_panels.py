@@ -273,7 +273,7 @@ class ServerDetail(Panel):
         if server is None:
             return
         try:
-            connections, total = await self.host.observer.source.connections(server.key, self._real, MAX_CONNECTIONS)
+            connections, total = await self.host.observer.connections(server.key, self._real, MAX_CONNECTIONS)
         except OSError as error:
             self._connections = f"Connections cannot be read: {plain(str(error))}"
         else:
