@@ -222,7 +222,7 @@ def _indented(value: object, newline: str) -> str:
 
 def _ascii(encoded: bytes) -> str:
     text = encoded.decode()
-    return text if text.isascii() else NOT_ASCII.sub(_escaped, text)
+    return text if text.isascii() and "\x7f" not in text else NOT_ASCII.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
