@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
@@ -25,13 +26,11 @@ from kvtui.presenters.sources import sources_text
 from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
 from kvtui.rules.timeline.masters import Masters
-from kvtui.screens.help import KEYS, HelpPanel
-from kvtui.screens.lifecycle import is_drawable
+from kvtui.screens.key_panels import KEYS, CopyPanel, HelpPanel, copy_sequence
 from kvtui.screens.node_screen import NodeScreen
-from kvtui.screens.panel import LivePanel, Panel
+from kvtui.screens.panel import LivePanel, Panel, is_drawable
 from kvtui.textual_internals import TerminalApp, drop_drawn_lines
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, FilterChain, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
     from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
-    from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -54,12 +52,9 @@ if TYPE_CHECKING:
     from kvtui.presenters.keys import View
     from kvtui.screens.host import Host
 
-
 PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
-"""The bindings that the palette lists, by the first part of their id."""
-
 MAX_NOTICE_CHARACTERS = 160
-"""A longer problem of the configuration is cut in its notification, which covers a part of the screen."""
+"""A notification covers a part of the screen."""
 
 MAX_CLOSED_SCREENS = 5
 """Closed screens that may wait for a full garbage collection: their widgets refer to each other, and hold 0.2 MB each.
@@ -72,29 +67,25 @@ EXIT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does; the exit code is 128 plus their number."""
 
 
+@dataclass
 class Observed(Message):
     """``is_kept``: it goes into what the screens show of the past."""
 
-    def __init__(self, observation: Observation, *, is_kept: bool = True) -> None:
-        self.observation, self.is_kept = observation, is_kept
-        super().__init__()
+    observation: Observation
+    is_kept: bool = True
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Observed)
 
 
 def _create(view: View, host: Host) -> Screen[None]:
-    """Imports a screen and creates it."""
     module, name = view.screen
     screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
     return screen(host)
 
 
 class KvtuiApp(TerminalApp):
-    """The terminal UI. It closes its observer."""
-
     TITLE = "kvtui"
-    ENABLE_COMMAND_PALETTE = True
     # terminals disagree about the width of the icon; toasts cover neither header nor panel, which makes room for them
     CSS = """
     CommandPalette SearchIcon { display: none; }
@@ -147,7 +138,7 @@ class KvtuiApp(TerminalApp):
     def on_mount(self) -> None:
         for number in EXIT_SIGNALS:
             # by default they would end kvtui without restoring the terminal
-            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
+            asyncio.get_running_loop().add_signal_handler(number, partial(self.exit, return_code=128 + number))
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
         self.watch_terminal()
@@ -156,17 +147,12 @@ class KvtuiApp(TerminalApp):
             self._watch_journal()
 
     def crash_text(self, error: BaseException) -> str:
-        """Saves a crash report. Returns where it is, and what to do now."""
         from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
         from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
         return f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
 
-    def _end(self, number: signal.Signals) -> None:
-        self.exit(return_code=128 + number)
-
     def _notify_problems(self) -> None:
-        """Shows the first problem of the configuration, and how to list the others."""
         if problems := (*self.settings.notices, *self.keymap.problems):
             first = plain(problems[0], MAX_NOTICE_CHARACTERS)
             more = f"\nand {len(problems) - 1} more: kvtui config show" if len(problems) > 1 else ""
@@ -230,7 +216,7 @@ class KvtuiApp(TerminalApp):
             return
         viewed: frozenset[ServiceKey] = frozenset()
         for screen in self.screen_stack:
-            if isinstance(screen, NodeScreen | Panel | LivePanel):
+            if isinstance(screen, NodeScreen | LivePanel):
                 screen.show(self.latest)
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
@@ -246,16 +232,12 @@ class KvtuiApp(TerminalApp):
         cluster.start()
         return cluster
 
-    def open_node(self, name: str) -> None:
-        self._run_session(name)
-
     @work(exclusive=True, name="session")
-    async def _run_session(self, name: str) -> None:
+    async def open_node(self, name: str) -> None:
         if error := await self.run_in_terminal(self.cluster.session(name)):
             self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without other nodes there is no screen Cluster."""
         del action
         return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
@@ -263,10 +245,9 @@ class KvtuiApp(TerminalApp):
 
     @work(name="journal")
     async def _watch_journal(self) -> None:
-        """Offers interrupted actions at the start, and reports drains and priorities that were undone."""
         await self.next_observation()
         # imports all actions: in a thread, so that no key waits
-        module = await asyncio.to_thread(import_module, "kvtui.screens.journal_watch")
+        module = await asyncio.to_thread(import_module, "kvtui.screens.journal")
         await module.JournalWatch(self, self).run()
 
     @cached_property
@@ -292,15 +273,14 @@ class KvtuiApp(TerminalApp):
         return self._acting
 
     def action_act(self, kind: str) -> None:
-        from kvtui.screens.acting import start  # noqa: PLC0415 - imports all actions
+        from kvtui.screens.plan_panel import open_plan_panel  # noqa: PLC0415 - imports all actions
 
-        if isinstance(self.screen, NodeScreen) and (why := start(self.screen, kind)):
+        if isinstance(self.screen, NodeScreen) and (why := open_plan_panel(self.screen, kind)):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Copies by OSC 52, also through tmux and screen."""
         super().copy_to_clipboard(text)
-        if escape := sequence(text, self.settings.clipboard):
+        if escape := copy_sequence(text, self.settings.clipboard):
             self.write_to_terminal(escape)
 
     # --- keys
@@ -328,8 +308,6 @@ class KvtuiApp(TerminalApp):
 
     async def action_below(self, action: str) -> None:
         """Runs an action of the screen below the panels; closes an earlier copy panel."""
-        from kvtui.screens.copying import CopyPanel  # noqa: PLC0415 - only on the key
-
         if isinstance(self.screen, CopyPanel):
             await self.pop_screen()
         below = next(s for s in reversed(self.screen_stack) if isinstance(s, NodeScreen))
@@ -347,7 +325,6 @@ class KvtuiApp(TerminalApp):
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
 
     def action_span(self, step: int) -> None:
-        """Changes the length of time of all charts; the first and the last stay."""
         self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
         self.show_latest()
 
@@ -363,11 +340,6 @@ class KvtuiApp(TerminalApp):
             kind = (binding.id or "").split(".")[0]
             if enabled and kind in PALETTE_SCOPES and not binding.system and binding.id != "app.commands":
                 help_text = f"{key_name(binding.key)}  {binding.tooltip}"
-                yield SystemCommand(binding.description, help_text, self._runner(binding.action, node))
+                run = partial(self.call_later, self.run_action, binding.action, node)
+                yield SystemCommand(binding.description, help_text, run)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-
-    def _runner(self, action: str, owner: DOMNode) -> Callable[[], None]:
-        def run() -> None:
-            self.call_later(self.run_action, action, owner)
-
-        return run

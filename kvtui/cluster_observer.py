@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -56,12 +55,7 @@ class ClusterObserver:
         return view
 
     def session(self, host: str) -> list[str]:
-        """Returns the command that runs the terminal UI of a host in this terminal."""
         return reach.argv(self.settings, host, (), terminal=True)
-
-    def command_of(self, host: str) -> str:
-        """Returns that command for a shell."""
-        return shlex.join(self.session(host))
 
     async def close(self) -> None:
         await self._links.close()

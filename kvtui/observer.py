@@ -34,7 +34,6 @@ RATE_SECONDS = 3.9
 would jump."""
 MIN_TABLE_SPACING = 0.9
 """Seconds between two stored IPVS tables."""
-
 MAX_SERVERS_INLINE = 1000
 """With more real servers the rules run in a thread, so that the UI stays responsive."""
 
@@ -46,25 +45,21 @@ TRIAGE_DUTY_IDLE = 100
 
 
 class TriageRunner:
-    """Runs triage on one observation after another and remembers how long each problem has persisted.
-
-    Attributes:
-        history: since when each problem holds.
-        undecided: current problems that have not persisted long enough.
-        ran_at: when the rules last ran (monotonic seconds).
-        cost: CPU of that run (seconds).
-    """
+    """Runs triage on one observation after another and remembers how long each problem has persisted."""
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
         from kvtui.rules.triage import rule, runner  # noqa: PLC0415 - a status without triage does not load its rules
 
         self.history = rule.ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()
+        """Current problems that have not persisted long enough."""
+        self.ran_at = self.cost = 0.0
+        """When the rules last ran (monotonic), and the CPU of that run; in seconds."""
         self._rules = runner
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
         self._last_snapshot: Snapshot | None = None
-        self.ran_at = self.cost = self._run_for = 0.0
+        self._run_for = 0.0
 
     def run(self, observation: Observation, *, force: bool = False) -> Observation:
         """Returns the observation with findings; with ``force`` those of this observation, at any cost."""
@@ -83,7 +78,6 @@ class TriageRunner:
         return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
     def judge(self, observation: Observation) -> None:
-        """Runs all rules, whatever it costs."""
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()
@@ -100,15 +94,12 @@ class TriageRunner:
 
 
 def only_counters_moved(then: Snapshot, now: Snapshot) -> bool:
-    if then.conf is not now.conf or then.running is not now.running or then.kube is not now.kube:
-        return False
-    if then.checks is not now.checks and then.checks != now.checks:
-        return False
-    return not has_moved(then.ipvs, now.ipvs) and _state(then) == _state(now)
+    same = then.conf is now.conf and then.running is now.running and then.kube is now.kube
+    same = same and (then.checks is now.checks or then.checks == now.checks)
+    return same and not has_moved(then.ipvs, now.ipvs) and _state(then) == _state(now)
 
 
 def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
-    """Returns whether virtual servers, real servers or weights differ."""
     if then is None or now is None or len(then.virtual_servers) != len(now.virtual_servers):
         return then is not now
     pairs = zip(then.virtual_servers, now.virtual_servers, strict=True)
@@ -117,9 +108,8 @@ def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
 
 
 def _has_moved(before: VirtualServer, now: VirtualServer) -> bool:
-    if before.key != now.key or before.scheduler != now.scheduler:
-        return True
-    return before.real_servers is not now.real_servers and _weights(before) != _weights(now)
+    is_same = (before.key, before.scheduler) == (now.key, now.scheduler)
+    return not is_same or (before.real_servers is not now.real_servers and _weights(before) != _weights(now))
 
 
 def _weights(virtual: VirtualServer) -> list[tuple[object, ...]]:
@@ -127,7 +117,6 @@ def _weights(virtual: VirtualServer) -> list[tuple[object, ...]]:
 
 
 def _state(snapshot: Snapshot) -> tuple[object, ...]:
-    """Returns the parts of a snapshot that events change and that are cheap to compare."""
     states = tuple(replace(i, counters={}, last_transition=None) for i in snapshot.instances or ())
     sources = tuple((s.name, s.state) for s in snapshot.sources)
     heard = tuple((a.last.priority, a.silent(snapshot.time)) for a in snapshot.advertisers or ())
@@ -151,7 +140,7 @@ class Observer:
         self.source = source
         self.triage: TriageRunner | None = None
         self._triage = triage
-        self._triage_settings = triage_settings
+        self._triage_settings = triage_settings or TriageSettings()
         self._also = also
         self._interval = interval
         self._changed = asyncio.Event()
@@ -163,7 +152,6 @@ class Observer:
         """Returns an observation; waits at most ``timeout`` seconds for adverts.
 
         Even a ``timeout`` of 0 waits a bounded time for the first lists of a Kubernetes API; None does not wait.
-
         Triage pauses between expensive runs, unless ``force``.
         """
         if not self._started:
@@ -207,19 +195,14 @@ class Observer:
             return observation
         if self.triage is None:
             self.triage = TriageRunner(self._triage_settings)
-        return self._with_others(self.triage.run(observation, force=force))
-
-    def _with_others(self, observation: Observation) -> Observation:
-        ignored = self._triage_settings.ignore if self._triage_settings else ()
-        others = tuple(f for f in (self._also(observation.snapshot) if self._also else ()) if f.id not in ignored)
+        observation = self.triage.run(observation, force=force)
+        others = [f for f in (self._also(snapshot) if self._also else ()) if f.id not in self._triage_settings.ignore]
         if not others:
             return observation
-        return replace(
-            observation, findings=tuple(sorted((*(observation.findings or ()), *others), key=lambda f: f.severity.rank))
-        )
+        findings = sorted((*(observation.findings or ()), *others), key=lambda f: f.severity.rank)
+        return replace(observation, findings=tuple(findings))
 
     async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:
-        """Yields observations until the caller stops; then call ``close``."""
         event = False
         while True:
             yield await self.observe(force=force)
@@ -242,7 +225,7 @@ class Observer:
             self.source.look_at(services)
 
     async def connections(
-        self, service: ServiceKey, real: tuple[str, int] | None = None, limit: int = 1000
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
         return await self.source.connections(service, real, limit)
 

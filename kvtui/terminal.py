@@ -31,10 +31,6 @@ def clipboard(env: MutableMapping[str, str]) -> Clipboard:
     return Clipboard.SCREEN if env.get("STY") else Clipboard.PLAIN
 
 
-def has_16_colours(env: MutableMapping[str, str]) -> bool:
-    return env.get("TERM", "") in TERMS_WITH_16_COLOURS and not env.get("COLORTERM")
-
-
 def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
     """Sets Textual's environment variables unless the user did, and chooses the theme.
 
@@ -49,7 +45,8 @@ def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
         return wanted
     if no_color:
         return Theme.MONO
-    return Theme.ANSI16 if has_16_colours(env) else Theme.DARK
+    has_16_colours = env.get("TERM", "") in TERMS_WITH_16_COLOURS and not env.get("COLORTERM")
+    return Theme.ANSI16 if has_16_colours else Theme.DARK
 
 
 def tune_garbage_collector() -> None:
@@ -63,12 +60,7 @@ def tune_garbage_collector() -> None:
 
 
 def run(observer: Observer, settings: UiSettings) -> None:
-    """Runs the terminal UI until the user quits. Closes the observer.
-
-    Raises:
-        KeepalivedNotFoundError: ``--pid`` names no keepalived.
-        SystemExit: a signal ended it.
-    """
+    """Runs the terminal UI until the user quits; raises ``KeepalivedNotFoundError``, or SystemExit after a signal."""
     settings = replace(settings, theme=prepare(os.environ, settings.theme), clipboard=clipboard(os.environ))
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
 

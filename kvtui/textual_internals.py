@@ -55,13 +55,11 @@ MAX_QUEUED_BYTES = 1 << 20
 EXIT_TIMEOUT = 0.3
 """Time that the terminal has at exit to read the sequences that restore it."""
 ESCAPE_MS = 100
-"""How often an unfinished sequence is looked at."""
 END_OF_FRAME = "\x1b[?2026l"
 
 
 @lru_cache(maxsize=256)
 def inner_and_outer(base_background: Color, background: Color) -> tuple[Style, Style]:
-    """Returns the background inside and outside of a border, as ``StylesCache.get_inner_outer`` does."""
     return Style(background=base_background + background), Style(background=base_background)
 
 
@@ -76,10 +74,7 @@ def drop_drawn_lines(screen: Screen[Any]) -> None:
 
 
 class TerminalDriver(LinuxDriver):
-    """Draws on a terminal without waiting for it.
-
-    The base class starts Textual's writer thread, which stays idle.
-    """
+    """Draws on a terminal without waiting for it. The base class starts Textual's writer thread, which stays idle."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -142,11 +137,10 @@ class TerminalDriver(LinuxDriver):
             self._output.put(data.encode(self._encoding, self._errors))
 
     def is_lost(self) -> bool:
-        """Looks whether anybody is there; not while another program has the terminal."""
         return not self._suspended and self.lost.tick()
 
     def process_message(self, message: Message) -> None:
-        """Is called in the thread that reads keys."""
+        """Runs in the thread that reads keys."""
         if isinstance(message, events.CursorPosition):
             self.lost.answered()
             return
@@ -174,7 +168,6 @@ class TerminalDriver(LinuxDriver):
         self._exit_deadline = monotonic() + EXIT_TIMEOUT
 
     def suspend_application_mode(self) -> None:
-        """Leaves the terminal to another program: nothing is drawn until it is resumed."""
         super().suspend_application_mode()
         self._suspended = True
 
@@ -183,7 +176,6 @@ class TerminalDriver(LinuxDriver):
         super().resume_application_mode()
 
     def close(self) -> None:
-        """Waits until the terminal has read the restoring sequences, at most ``EXIT_TIMEOUT``."""
         super().close()
         self._output.wait(max(0.0, self._exit_deadline - monotonic()))
 
@@ -193,13 +185,10 @@ class TerminalDriver(LinuxDriver):
 
 
 def hang_up(app: App[Any]) -> None:
-    """Ends the app as SIGHUP does."""
     app.exit(return_code=128 + signal.SIGHUP)
 
 
 class MinimalUpdate(ChopsUpdate):
-    """An update that sends only the changed cells of each line."""
-
     @classmethod
     def of(cls, update: ChopsUpdate) -> MinimalUpdate:
         return cls(update.chops, update.spans, update.chop_ends)
@@ -218,14 +207,10 @@ class MinimalUpdate(ChopsUpdate):
 
 
 class TerminalApp(App[None]):
-    """An app whose terminal may be slow, or read by nobody."""
-
     def __init__(self) -> None:
         super().__init__(driver_class=TerminalDriver)
 
     def watch_terminal(self) -> None:
-        """Ends the app when nobody is at its terminal any more."""
-
         def look() -> None:
             if isinstance(self._driver, TerminalDriver) and self._driver.is_lost():
                 hang_up(self)
@@ -253,7 +238,6 @@ class TerminalApp(App[None]):
         return None if code in {0, 130} else f"{argv[0]} ended with exit code {code}"
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Stores the text; subclasses send it to the terminal's clipboard."""
         self._clipboard = text
 
     def clear_selection(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,25 +14,13 @@ from msgspec.structs import replace
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
 from kvtui.actions.core.intent import CannotPlanError
-from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
-from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
 from kvtui.backend.output_writer import OutputError
 from kvtui.backend.remote.hold import Hold
-from kvtui.cli.journal_text import journal_document, journal_text
-from kvtui.cli.output import (
-    EXIT_TIMEOUT,
-    encode,
-    fail,
-    info,
-    is_read,
-    wait_for_readers,
-    write,
-    write_soon,
-)
+from kvtui.cli.output import EXIT_TIMEOUT, encode, info, is_read, wait_for_readers, write_soon
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import names
 from kvtui.model.text import plain
@@ -56,15 +43,13 @@ MAX_ANSWER_BYTES = 1000
 
 
 class _Run:
-    """What is known of an action when it ends, however it ends.
-
-    ``is_signalled``: a signal came, even one that came too late to interrupt it.
-    """
+    """What is known of an action when it ends, however it ends."""
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
         self.outcome: Outcome | None = None
         self.is_signalled = False
+        """A signal came, even one that came too late to interrupt the action."""
         self.is_printed = False
         self._handled: list[signal.Signals] = []
 
@@ -91,14 +76,11 @@ class _Run:
             signal.signal(number, signal.SIG_DFL)
 
 
-def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies; returns an ``ExitCode``.
-
-    Text: the plan goes to stdout. JSON and YAML: stdout gets one document at the end, and stderr the plan.
-    """
+def act(invocation: Invocation, intent: Intent) -> ExitCode:
+    """As text the plan goes to stdout. With JSON and YAML stdout gets one document at the end, and stderr the plan."""
     run = _Run()
     try:
-        outcome = asyncio.run(_act(invocation, intent, run, force=force))
+        outcome = asyncio.run(_act(invocation, intent, run))
     except (KeyboardInterrupt, asyncio.CancelledError):
         outcome = run.outcome or Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
         run.is_signalled = True
@@ -121,14 +103,18 @@ def _print_outcome(invocation: Invocation, run: _Run, outcome: Outcome) -> None:
         return
     run.is_printed = True
     try:
-        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+        _report(outcome)
         if not invocation.form.is_text:
             write_soon(encode(action_document(run.plan, outcome, dry_run=invocation.dry_run), invocation.form))
     except KeyboardInterrupt:
         run.is_signalled = True
 
 
-async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool) -> Outcome:
+def _report(outcome: Outcome) -> None:
+    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+
+
+async def _act(invocation: Invocation, intent: Intent, run: _Run) -> Outcome:
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
@@ -141,33 +127,26 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
         else:
             with suppress(OSError):
                 sys.stderr.write(plan_text(action.plan))
-        outcome = await _decide(invocation, backend, action, run, force=force)
+        outcome = await _decide(invocation, backend, action, run, force=intent.force)
         if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
             _print_outcome(invocation, run, outcome)
-            await _keep(invocation, backend, observer, intent, force=force)
+            await _keep(invocation, backend, observer, intent)
         return outcome
     finally:
         await observer.close()
 
 
-async def _keep(
-    invocation: Invocation,
-    backend: ActionBackend,
-    observer: Observer,
-    intent: Intent,
-    *,
-    force: bool,
-) -> None:
+async def _keep(invocation: Invocation, backend: ActionBackend, observer: Observer, intent: Intent) -> None:
     """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
     from kvtui.actions.drain.active_drains import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
 
     info("keeping it drained until Ctrl+C; it stays drained after that")
 
-    async def again(intent: Intent, reason: str) -> Outcome:
-        action = await plan(intent, await observer.observe(), observer.observe, backend)
+    async def again(lost: Intent, reason: str) -> Outcome:
+        action = await plan(lost, await observer.observe(), observer.observe, backend)
         runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
-        ended = await guarded(runner, action, force=force, reason=reason)
-        info(f"{ended.detail}{f'  (journal: {ended.id})' if ended.id else ''}")
+        ended = await guarded(runner, action, force=intent.force, reason=reason)
+        _report(ended)
         return ended
 
     await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
@@ -175,7 +154,6 @@ async def _keep(
 
 
 def _with_peers(observation: Observation, instance: str, peers: str) -> Observation:
-    """Adds the other nodes that the kvtui that coordinates knows (``ADDRESS=PRIORITY,…``)."""
     if not peers:
         return observation
     priorities = dict(peer.rsplit("=", 1) for peer in names(peers))
@@ -186,16 +164,14 @@ def _with_peers(observation: Observation, instance: str, peers: str) -> Observat
 async def _observe(observer: Observer, intent: Intent) -> Observation:
     """Observes the node; for a plan that predicts an election, long enough to receive the master's advert."""
     observation = await observer.observe(timeout=LISTEN)
-    if intent.kind not in {ActionKind.PRIORITY, ActionKind.FAILOVER}:
-        return observation
-    if not (timeout := still_to_hear(observation, intent.target)):
-        return observation
-    info(f"no advert of {plain(intent.target)} received yet: waiting for up to {timeout:g} s")
-    return await observer.observe(timeout=timeout)
+    predicts = intent.kind in {ActionKind.PRIORITY, ActionKind.FAILOVER}
+    if predicts and (timeout := still_to_hear(observation, intent.target)):
+        info(f"no advert of {plain(intent.target)} received yet: waiting for up to {timeout:g} s")
+        return await observer.observe(timeout=timeout)
+    return observation
 
 
 async def _decide(invocation: Invocation, backend: ActionBackend, action: Action, run: _Run, *, force: bool) -> Outcome:
-    """Asks and applies. The caller keeps the observer open: the verification uses it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
         return Outcome(ExitCode.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
@@ -218,10 +194,7 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
 
 
 async def agreed() -> bool:
-    """Asks on the terminal, after the plan has been read; without a terminal the answer is no.
-
-    Ctrl+C ends it: no thread waits for the answer.
-    """
+    """Asks on the terminal, after the plan has been read. Ctrl+C ends it: no thread waits for the answer."""
     if not sys.stdin.isatty():
         info("there is no terminal to ask on; use --yes")
         return False
@@ -248,32 +221,3 @@ async def _answer(fd: int) -> str:
         return (await typed).decode(errors="replace")
     finally:
         loop.remove_reader(fd)
-
-
-def show_journal(invocation: Invocation) -> int:
-    """Prints the journal, then what was interrupted or overwritten, with what can be done."""
-    if invocation.demo:
-        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 8")
-    try:
-        backend = backend_for(invocation.source())
-        journal = backend.journal
-        entries = journal.entries()
-        unfinished = journal.unfinished()
-    except OSError as error:
-        fail(f"cannot read the journal: {error}", ExitCode.FAILED)
-    lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if invocation.form.is_text:
-        nowhere = not invocation.demo and not journal.file.exists()
-        write(journal_text(entries, journal.folder if nowhere else None))
-        if note := passed_over_note(journal):
-            info(plain(note))
-        for overwrite in lost:
-            info(plain(overwrite.sentence))
-        for entry in unfinished:
-            info(
-                f'{entry.id} "{plain(entry.summary)}" was interrupted. kvtui undo {entry.id} puts it back, with '
-                f"--finish it finishes it, with --leave it changes nothing and closes the entry"
-            )
-    else:
-        write(encode({"journal": journal_document(entries, lost)}, invocation.form))
-    return ExitCode.DONE

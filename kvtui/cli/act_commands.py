@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.registry import ACTIONS
+from kvtui.cli.commands import ActionCommand, NodeCommand
 from kvtui.cli.completion import values
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ SEVERAL_NODES: dict[ActionKind, dict[str, Any]] = {
         ]
     },
 }
-"""Options of commands that can act on several nodes."""
 COMPLETIONS = {
     "real": values.reals,
     "service": values.services,
@@ -54,12 +54,13 @@ COMPLETIONS = {
 
 def command_of(action: ActionDefinition) -> Callable[..., None]:
     """Returns a Typer command with the parameters and the help of an action's definition."""
+    for_several = SEVERAL_NODES.get(action.kind, {})
 
     def command(context: typer.Context, **parameters: Any) -> None:
         from kvtui.cli.act import act  # noqa: PLC0415 - only a command that acts needs it
 
         force = parameters.pop("force")
-        several = {name: parameters.pop(name) for name in SEVERAL_NODES.get(action.kind, {})}
+        several = {name: parameters.pop(name) for name in for_several}
         try:
             intent = replace(action.command(**parameters), force=force)
         except UsageError as error:
@@ -69,21 +70,24 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
                 raise typer.BadParameter("it does not end: use it on each node", param_hint="'--keep'")
             words = (*_words(action, parameters), *(("--force",) if force else ()))
             raise typer.Exit(_on_several(context.obj, intent, words, **several))
-        raise typer.Exit(act(context.obj, intent, force=force))
+        raise typer.Exit(act(context.obj, intent))
 
     hints = get_type_hints(action.command, include_extras=True)
     given = inspect.signature(action.command).parameters.values()
-    own = [p.replace(annotation=_for_typer(p.name, hints[p.name])) for p in given]
-    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    last = inspect.Parameter("force", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=ForceOption)
-    more = [
-        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=a)
-        for n, a in SEVERAL_NODES.get(action.kind, {}).items()
+    parameters = [
+        _parameter("context", typer.Context),
+        *(p.replace(annotation=_for_typer(p.name, hints[p.name])) for p in given),
+        *(_parameter(name, annotation, default=None) for name, annotation in for_several.items()),
+        _parameter("force", ForceOption, default=False),
     ]
-    vars(command).update(__signature__=inspect.Signature([first, *own, *more, last]))
-    command.__annotations__ = {p.name: p.annotation for p in (first, *own, *more, last)}
+    vars(command).update(__signature__=inspect.Signature(parameters))
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
     command.__name__, command.__doc__ = action.kind.value, action.command.__doc__
     return command
+
+
+def _parameter(name: str, annotation: Any, *, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
 def _on_several(
@@ -105,7 +109,6 @@ def _on_several(
 
 
 def _words(action: ActionDefinition, parameters: dict[str, Any]) -> tuple[str, ...]:
-    """Returns the command with its parameters, for a command line."""
     hints = get_type_hints(action.command, include_extras=True)
     words: list[str] = []
     arguments: list[str] = []
@@ -136,15 +139,18 @@ def journal(context: typer.Context) -> None:
 
     Example: kvtui journal -o json
     """
-    from kvtui.cli.act import show_journal  # noqa: PLC0415
+    from kvtui.cli.journal import show_journal  # noqa: PLC0415 - as act above
 
-    raise typer.Exit(show_journal(context.obj))
+    show_journal(context.obj)
 
 
 CODES = (
     "Exit code: 0 done and verified, 1 failed and put back, 2 usage, 3 refused, 4 not verified in time, "
     "130 interrupted and put back."
 )
-"""Below the help of each command that acts."""
-ACTING = tuple(map(command_of, ACTIONS))
-"""In the order of the help."""
+
+
+def add_to(app: typer.Typer) -> None:
+    for action in ACTIONS:
+        app.command(cls=ActionCommand, epilog=CODES)(command_of(action))
+    app.command(cls=NodeCommand)(journal)

@@ -35,32 +35,35 @@ if TYPE_CHECKING:
     from kvtui.model.cluster import Member, Router
 
 LOOK_SECONDS = 150.0
-"""How long all nodes have to answer before a plan is made: longer than a connection has."""
+"""For all nodes to answer before kvtui plans: longer than the timeout of a connection."""
 QUIET_SECONDS = 5.0
-"""After which kvtui says for what it waits."""
+"""Until kvtui says what it waits for."""
 PLAN_SECONDS = 300.0
-"""How long a node has to plan its part; with tests of its config and checks."""
+"""For a node to plan its part, which includes tests of its config and checks."""
 VERIFY_SECONDS = 60.0
-"""How long an election has to come out as it was planned."""
+"""For an election to end as planned."""
 PUT_BACK_SECONDS = 60.0
-"""How long the nodes have to put back and to answer, or to answer the commit; then their journals are asked."""
+"""For the nodes to put back and to answer, or to answer the commit; then kvtui reads their journals."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
-"""How often, and how many seconds apart, the journal of a node is asked what came of its part."""
+"""Attempts, and the seconds between them, to read the result of a node's part in its journal."""
 MAX_PRIORITY = 254
 """255 is that of the owner of the addresses."""
 
 
 class Part(Struct, frozen=True):
-    """What one node does: its kvtui's command and options."""
+    """What one node does: the command of its kvtui; ``options`` are global ones, before the command."""
 
     node: str
     words: tuple[str, ...]
     options: tuple[str, ...] = ()
-    """Global options, before the command."""
 
 
 class RefusedError(Exception):
     """Nothing was done; the text says why."""
+
+
+class _FailedError(Exception):
+    """A part failed: all is put back."""
 
 
 class _DryRun(Exception):  # noqa: N818 - no error
@@ -81,8 +84,8 @@ class AllNodes:
         self.results: dict[str, dict[str, Any] | None] = {}
         """Node → the document of its part, also of a plan."""
 
-    def run(self, act: Callable[[AllNodes], Awaitable[str]]) -> int:
-        """Runs the action; prints how it ended and returns the exit code."""
+    def run(self, act: Callable[[AllNodes], Awaitable[str]]) -> ExitCode:
+        """Runs the action, and prints how it ended."""
         code, text = asyncio.run(self._run(act))
         info(text)
         if not self._invocation.form.is_text:
@@ -97,7 +100,8 @@ class AllNodes:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
-            text = await self._act_and_commit(act)
+            text = await act(self)
+            await self._commit()
         except _DryRun:
             return ExitCode.DONE, "dry run: nothing was written on any node"
         except RefusedError as error:
@@ -115,31 +119,23 @@ class AllNodes:
                 await self._held.close()
             await self._stop_looking()
 
-    async def _act_and_commit(self, act: Callable[[AllNodes], Awaitable[str]]) -> str:
-        """Returns what was done, which is final on all nodes.
-
-        Raises:
-            _FailedError: a part failed, or the connection to a node was lost.
-        """
-        text = await act(self)
+    async def _commit(self) -> None:
+        """Makes what was done final on all nodes, or raises ``_FailedError``."""
         if self._held is not None and (missed := self._take(await self._held.commit(PUT_BACK_SECONDS), _detail)):
             raise _FailedError("; ".join(missed))
-        return text
-
-    # --- the steps of an action
 
     async def view(self, done: Callable[[ClusterView], bool], seconds: float) -> ClusterView:
-        """Returns the first view of which this is true, or the last one when the time is over."""
+        """Returns the first view that is ``done``, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
         if self._observer is None:
             self._observer = ClusterObserver(self._settings, ACTION_CONNECT_TIMEOUT)
             self._observer.start()
         observer, loop = self._observer, asyncio.get_running_loop()
-        began, is_told = loop.time(), False
+        began, is_announced = loop.time(), False
         while not done(view := observer.view()) and loop.time() < began + seconds:
-            if not is_told and loop.time() > began + QUIET_SECONDS:
-                is_told = True
+            if not is_announced and loop.time() > began + QUIET_SECONDS:
+                is_announced = True
                 late = [plain(n.name) for n in view.nodes if n.state in {NodeState.CONNECTING, NodeState.LATE}]
                 what = f"an answer of {', '.join(late)}" if late else "all nodes to show it"
                 info(f"waiting for up to {seconds:.0f} s for {what}")
@@ -155,10 +151,7 @@ class AllNodes:
             self._observer = None
 
     async def all_live(self, *, states: bool = False) -> ClusterView:
-        """Returns the cluster with an answer of every node; refuses where one does not answer.
-
-        ``states``: with the states of all instances, which are followed until the end.
-        """
+        """Returns the cluster once every node has answered; ``states``: with all instances, which are then followed."""
         view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
         if not states:
             await self._stop_looking()
@@ -183,11 +176,7 @@ class AllNodes:
             raise RefusedError("not confirmed")
 
     async def apply(self, *parts: Part) -> None:
-        """Applies these parts at the same time; each node holds what it did.
-
-        Raises:
-            _FailedError: one of them failed, or its result is not known; what was begun is put back.
-        """
+        """Applies these parts at the same time; each node holds what it did. Raises ``_FailedError``."""
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
         self.results |= dict.fromkeys((p.node for p in parts), None)
@@ -206,7 +195,6 @@ class AllNodes:
         info(f"waiting for {', '.join(nodes)}; Ctrl+C puts everything back on all nodes")
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
-        """Keeps and prints the answers; returns the sentences of those that are not done."""
         missed = []
         for answer in answers:
             self.results[answer.node] = answer.document
@@ -215,14 +203,6 @@ class AllNodes:
             if answer.code != ExitCode.DONE:
                 missed.append(text)
         return missed
-
-    def fail(self, why: str) -> None:
-        """Puts everything back.
-
-        Raises:
-            _FailedError: always.
-        """
-        raise _FailedError(why)
 
     def _words(self, part: Part, option: str) -> tuple[str, ...]:
         return (COORDINATED, option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
@@ -260,16 +240,12 @@ class AllNodes:
         return f"[{self.id}]" in str(entry.get("reason")) and not entry.get("undoes")
 
 
-class _FailedError(Exception):
-    """A part failed: all is put back."""
-
-
 def _is_answered(view: ClusterView) -> bool:
     return all(n.state not in {NodeState.CONNECTING, NodeState.LATE} for n in view.nodes)
 
 
 def _has_states(view: ClusterView) -> bool:
-    """A node's first report may lack what its keepalived and the wire tell a moment later."""
+    """A node's first report may lack states that its keepalived and the adverts show a moment later."""
     instances = (i for n in view.nodes if n.current for i in n.current.vrrp_instances or ())
     return _is_answered(view) and all(i.state not in {"UNKNOWN", "INIT"} for i in instances)
 
@@ -285,12 +261,7 @@ def _detail(answer: Answer) -> str:
     return plain(str(outcome.get("detail") or answer.error or f"exit code {answer.code}"))
 
 
-# --- the actions
-
-
 def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_time: bool = False) -> int:
-    """Does the same on every node, at once or one after another."""
-
     async def act(nodes: AllNodes) -> str:
         names = [n.name for n in (await nodes.all_live()).nodes]
         parts = [Part(name, words) for name in names]
@@ -303,8 +274,6 @@ def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_tim
 
 
 def failover_to(invocation: Invocation, instance: str, target: str) -> int:
-    """Moves the VIPs of an instance to the node of that name."""
-
     async def act(nodes: AllNodes) -> str:
         router = _router(await nodes.all_live(states=True), instance, target)
         parts = moves(router, target)
@@ -315,9 +284,8 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
             await nodes.apply(part)
         view = await nodes.view(lambda v: _masters(v, router) == (target,), VERIFY_SECONDS)
         if (masters := _masters(view, router)) != (target,):
-            nodes.fail(
-                f"{plain(target)} did not become master of {plain(router.name)} (now: {', '.join(masters) or '-'})"
-            )
+            now = ", ".join(masters) or "-"
+            raise _FailedError(f"{plain(target)} did not become master of {plain(router.name)} (now: {now})")
         return f"{plain(target)} is the master of {plain(router.name)}, seen by all nodes"
 
     return AllNodes(invocation).run(act)

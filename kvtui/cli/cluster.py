@@ -6,22 +6,20 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from kvtui.cli.look import PLAIN, look_for
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, is_redrawn, watch_heading, write, write_latest
-from kvtui.cli.tables import table
-from kvtui.cli.watched_text import redrawn
-from kvtui.cli.watching import until_signal
+from kvtui.cli import event_loop
+from kvtui.cli.look import PLAIN, look_for, table
+from kvtui.cli.output import encode, fail, timed, write, write_latest
 from kvtui.cluster_observer import ClusterObserver
-from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.presenters import cluster as rows
 from kvtui.presenters.cluster_document import cluster_document, own_node
 from kvtui.presenters.glyphs import ASCII
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from kvtui.cli.invocation import Invocation
     from kvtui.cli.look import Look
+    from kvtui.cli.output import Format
     from kvtui.model.cluster import ClusterView
 
 MAX_LISTEN_SECONDS = 20.0
@@ -29,27 +27,19 @@ MAX_LISTEN_SECONDS = 20.0
 OPTIONAL_COLUMNS = (7, 10, 6, 9, 11, 5, 8)
 
 
-def cluster(invocation: Invocation, form: Format, *, watch: bool, listen: float | None) -> None:
-    """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed.
-
-    Raises:
-        SystemExit: 2 when no node is named, or ``--pid`` is not a keepalived.
-    """
+def cluster(invocation: Invocation, *, watch: bool, listen: float | None) -> None:
+    """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed."""
     if not invocation.cluster.hosts:
-        fail(rows.NO_HOSTS, EXIT_USAGE)
+        fail(rows.NO_HOSTS)
     if watch:
-        until_signal(_watch(invocation, form))
-        return
-    try:
-        view = asyncio.run(_once(invocation, listen))
-    except KeepalivedNotFoundError as error:
-        fail(str(error.args[0]), EXIT_USAGE)
-    write(_text(view, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
+        event_loop.until_signal(_watch(invocation, look_for(invocation)))
+    else:
+        view = event_loop.run(_once(invocation, listen))
+        write(_text(view, invocation.form, look_for(invocation), stream=False))
 
 
 @asynccontextmanager
 async def _views(invocation: Invocation) -> AsyncIterator[AsyncIterator[tuple[ClusterObserver, ClusterView]]]:
-    """Yields the views, one a second at most."""
     nodes, own = ClusterObserver(invocation.cluster), invocation.observer(triage=True)
 
     async def views() -> AsyncIterator[tuple[ClusterObserver, ClusterView]]:
@@ -75,17 +65,16 @@ async def _once(invocation: Invocation, listen: float | None) -> ClusterView:
     raise AssertionError("views do not end")
 
 
-async def _watch(invocation: Invocation, form: Format) -> None:
+async def _watch(invocation: Invocation, look: Look) -> None:
     async with _views(invocation) as views:
-        look = look_for(invocation, wide=form is Format.WIDE)
         async for _nodes, view in views:
-            write_latest(_text(view, form, look, stream=True))
+            write_latest(_text(view, invocation.form, look, stream=True))
 
 
 def _text(view: ClusterView, form: Format, look: Look, *, stream: bool) -> str:
     if form.is_text:
-        text = (watch_heading(view.time) if stream else "") + cluster_text(view, look)
-        return redrawn(text.splitlines()) if stream and is_redrawn() else text
+        text = cluster_text(view, look)
+        return timed(view.time, text) if stream else text
     return encode(cluster_document(view), form, stream=stream)
 
 
@@ -101,8 +90,12 @@ def cluster_text(view: ClusterView, look: Look = PLAIN) -> str:
             head, *body = [tuple(c.text for c in line) for line in lines]
             parts.append(table(head, body))
     if not_heard := rows.hearing_lines(view):
-        parts.append("".join(f"{line}\n" for line in not_heard))
+        parts.append(_lines(not_heard))
     if differing := rows.difference_lines(view):
-        parts.append("Differences\n" + "".join(f"  {line}\n" for line in differing))
-    parts += ["".join(f"{line}\n" for line, _tone in rows.cluster_finding_lines(f)) for f in view.findings]
+        parts.append("Differences\n" + _lines(f"  {line}" for line in differing))
+    parts += [_lines(line for line, _tone in rows.cluster_finding_lines(f)) for f in view.findings]
     return "\n".join([*parts, f"{rows.summary(view)}\n"])
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -8,25 +8,20 @@ import typer
 from msgspec import Struct
 from typer.main import get_command
 
+from kvtui.cli.commands import NodeCommand
 from kvtui.cli.main import application
-from kvtui.cli.node_command import NodeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class Parameter(Struct, frozen=True):
-    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``.
-
-    Attributes:
-        usage: as in ``--help``, such as ``-o, --output <text|json|yaml>``.
-        help: as in ``--help``, with environment variable and default.
-        summary: the help without them.
-    """
+    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``."""
 
     names: tuple[str, ...]
     usage: str
     help: str
+    """As in ``--help``, with environment variable and default."""
     summary: str
 
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, watch_heading, write
-from kvtui.cli.watched_text import redrawn
-from kvtui.cli.watching import watch as watch_observations
+from kvtui.cli.output import encode, info, timed, write
 from kvtui.model.finding import Severity
-from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES
 from kvtui.presenters.documents import status
@@ -22,6 +19,7 @@ from kvtui.rules.triage.sources import missing_sources
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.cli.look import Look
+    from kvtui.cli.output import Format
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 TAKEOVER_INTERVALS = 4.2
 """Advert intervals to observe: the slowest backup takes over within 3.996 (RFC 5798 6.1)."""
 MAX_LISTEN_SECONDS = 30.0
-"""Maximum time of observation without ``--listen``."""
 
 
 class TriageExit(IntEnum):
@@ -42,24 +39,14 @@ class TriageExit(IntEnum):
     """No warning, but a required source cannot be read."""
 
 
-def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float | None) -> int:
-    """Prints the findings once, or with ``watch`` at every change; returns a ``TriageExit``.
-
-    ``listen``: seconds to observe; None for as long as an election takes.
-
-    Raises:
-        SystemExit: 2 when ``--pid`` is not a keepalived.
-    """
+def triage(invocation: Invocation, *, watch: bool, listen: float | None) -> TriageExit:
+    """Prints the findings; ``listen``: seconds to observe, None for as long as an election takes."""
     observer = invocation.observer(triage=True)
     if watch:
-        changes = Changes(form, look_for(invocation, wide=form is Format.WIDE))
-        watch_observations(observer, changes.text)
+        event_loop.watch(observer, Changes(invocation.form, look_for(invocation)).text)
         return TriageExit.NONE
-    try:
-        seen = event_loop.run(observe(observer, listen))
-    except KeepalivedNotFoundError as error:
-        fail(str(error.args[0]), EXIT_USAGE)
-    write(_text(seen, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
+    seen = event_loop.run(observe(observer, listen))
+    write(_text(seen, invocation.form, look_for(invocation), stream=False))
     for source in missing_sources(seen):
         info(f"triage is incomplete: {source.name.value}: {plain(source.detail)}")
     for finding in observer.triage.undecided if observer.triage else ():
@@ -85,13 +72,9 @@ async def observe(observer: Observer, listen: float | None) -> Observation:
             start: float | None = None
             async for seen in observations:
                 start = seen.snapshot.time if start is None else start
-                elapsed = seen.snapshot.time - start
-                if listen is not None:
-                    done = elapsed >= listen
-                else:
-                    undecided = bool(observer.triage and observer.triage.undecided)
-                    done = elapsed >= (2 if undecided else 1) * _takeover_seconds(seen)
-                if done:
+                undecided = bool(observer.triage and observer.triage.undecided)
+                wanted = (2 if undecided else 1) * _takeover_seconds(seen) if listen is None else listen
+                if seen.snapshot.time - start >= wanted:
                     return seen
         raise AssertionError("the source ended")  # unreachable: observations do not end
     finally:
@@ -99,7 +82,6 @@ async def observe(observer: Observer, listen: float | None) -> Observation:
 
 
 def _takeover_seconds(seen: Observation) -> float:
-    """Returns the time in which every master sends an advert or a backup takes over."""
     slowest = max((i.advert_interval or 1.0 for i in seen.vrrp_instances or ()), default=1.0)
     return min(MAX_LISTEN_SECONDS, TAKEOVER_INTERVALS * max(1.0, slowest))
 
@@ -122,8 +104,8 @@ class Changes:
 
 def _text(seen: Observation, form: Format, look: Look, *, stream: bool) -> str:
     if form.is_text:
-        text = (watch_heading(seen.snapshot.time) if stream else "") + findings_text(seen, look)
-        return redrawn(text.splitlines()) if stream and is_redrawn() else text
+        text = findings_text(seen, look)
+        return timed(seen.snapshot.time, text) if stream else text
     return encode(status(seen, "triage"), form, stream=stream)
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kvtui.cli.output import EXIT_USAGE, Format, fail
+from kvtui.cli.output import Format
 from kvtui.model.config import ColourMode, Config, Theme
-from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
 
-
+DEFAULT_LISTEN_SECONDS = 1.2
+"""Longer than the default interval of adverts (``advert_int 1``)."""
 FIELDS = {"ascii_only": "ascii", "output": "form"}
 KUBE_OPTIONS = frozenset({"no_kube", "kubeconfig", "kube_context", "configmap"})
 
@@ -32,9 +32,7 @@ class Invocation(Struct, frozen=True):
     """The global options of one call.
 
     Attributes:
-        interval: seconds between two observations without an event.
         dry_run: shows the plan of an action and stops; kvtui also sends keepalived no signal for a dump.
-        kube: None: found by itself.
         at_once: the first reading waits for nothing, so that the terminal UI can draw; slow sources follow.
         hold: an action waits for the commit of a kvtui that coordinates several nodes.
         peers: other nodes of the target, as that kvtui knows them: ADDRESS=PRIORITY,...
@@ -60,7 +58,6 @@ class Invocation(Struct, frozen=True):
     peers: str = ""
 
     def with_options(self, given: Mapping[str, Any]) -> Invocation:
-        """Returns the invocation with other global options, by their names in ``main.begin``."""
         kube = {"wanted" if n == "no_kube" else n.removeprefix("kube_"): given[n] for n in KUBE_OPTIONS & given.keys()}
         if "wanted" in kube:
             kube["wanted"] = not kube["wanted"]
@@ -100,32 +97,32 @@ class Invocation(Struct, frozen=True):
         )
 
     def observer(self, *, triage: bool = False) -> Observer:
-        """Returns an observer of that source; with ``triage`` its observations have findings, the journal's too."""
+        """With ``triage`` the observations have findings, those from the journal included."""
         from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
 
         return Observer(
             self.source(),
             interval=self.interval,
             triage=triage,
-            triage_settings=self.config.triage if triage else None,
+            triage_settings=self.config.triage,
             also=self.journal_findings() if triage else None,
         )
 
     def observe(self, timeout: float | None) -> Observation:
-        """Returns one observation; see ``Observer.observe``.
-
-        Raises:
-            SystemExit: 2 when ``--pid`` is not a keepalived.
-        """
+        """Returns one observation; see ``Observer.observe``."""
         from kvtui.cli import event_loop  # noqa: PLC0415 - asyncio; --help and --version do without
 
-        try:
-            return event_loop.run(_observe(self.observer(), timeout))
-        except KeepalivedNotFoundError as error:
-            fail(str(error.args[0]), EXIT_USAGE)
+        observer = self.observer()
+
+        async def read() -> Observation:
+            try:
+                return await observer.observe(timeout=timeout)
+            finally:
+                await observer.close()
+
+        return event_loop.run(read())
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
-        """Returns what makes findings from this node's journal; None on the demo."""
         if self.demo:
             return None
         from kvtui.actions.journal_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
@@ -144,10 +141,3 @@ class Invocation(Struct, frozen=True):
             notices=self.config.problems,
             cluster=self.cluster,
         )
-
-
-async def _observe(observer: Observer, timeout: float | None) -> Observation:
-    try:
-        return await observer.observe(timeout=timeout)
-    finally:
-        await observer.close()

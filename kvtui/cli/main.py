@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.backend.output_writer import OutputError
+from kvtui.cli.commands import ClearGroup
 from kvtui.cli.completion import values
-from kvtui.cli.config_layer import CliContext, defaults
-from kvtui.cli.invocation import Invocation
-from kvtui.cli.lazy_commands import HELP, add_commands
-from kvtui.cli.options import (
-    DEFAULT_LISTEN_SECONDS,
-    ColourOption,
-    ConfigMapOption,
-    ContextOption,
-    HostsOption,
-    KubeconfigOption,
-    NoKubeOption,
-    ThemeOption,
-)
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
-from kvtui.cli.usage_errors import ClearGroup
-from kvtui.model.config import ColourMode, Theme
+from kvtui.cli.invocation import DEFAULT_LISTEN_SECONDS, Invocation
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, info, own_streams, write
+from kvtui.model.config import NAME, SETTINGS, ColourMode, Kind, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -48,6 +38,16 @@ kvtui vips --watch                  print the VIPs at every change
 
 KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
 
+HELP = frozenset({"-h", "--help"})
+PARTS = (
+    ("status vrrp vips ipvs top mappings trace render triage cluster", "view_commands"),
+    ("reload check drain undrain priority failover undo journal", "act_commands"),
+    ("config schema completion", "self_commands"),
+)
+"""Names of commands and the module that registers them, in the order of the help."""
+LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
+"""Commands whose ``--listen`` defaults to the setting ``listen``."""
+
 
 def _print_version(context: typer.Context, requested: bool) -> None:
     if requested and not context.resilient_parsing:  # completion parses options too
@@ -68,6 +68,13 @@ def _start_debug_log(context: typer.Context, requested: bool) -> bool:
     except OSError as error:
         info(f"no debug log: {plain(str(error))}")
     return requested
+
+
+def _namespaced(value: str | None) -> str | None:
+    """Checks ``namespace/name`` here, so that a mistake is a usage error and not a failed request."""
+    if value is not None and not re.fullmatch(f"{NAME}/{NAME}", value):
+        raise typer.BadParameter("write NAMESPACE/NAME, such as default/vip-configmap")
+    return value
 
 
 def begin(
@@ -112,13 +119,53 @@ def begin(
     reason: Annotated[
         str, typer.Option("--reason", envvar="KVTUI_REASON", help="Reason for an action, for the journal.")
     ] = "",
-    kubeconfig: KubeconfigOption = None,
-    kube_context: ContextOption = None,
-    configmap: ConfigMapOption = None,
-    no_kube: NoKubeOption = False,
-    hosts: HostsOption = None,
-    theme: ThemeOption = Theme.AUTO,
-    color: ColourOption = ColourMode.AUTO,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--kubeconfig",
+            envvar="KVTUI_KUBECONFIG",
+            metavar="FILE",
+            autocompletion=values.files,
+            help="Kubeconfig of the API. Default: the pod's service account, $KUBECONFIG, ~/.kube/config.",
+        ),
+    ] = None,
+    kube_context: Annotated[
+        str | None, typer.Option("--context", envvar="KVTUI_CONTEXT", metavar="NAME", help="Context of the kubeconfig.")
+    ] = None,
+    configmap: Annotated[
+        str | None,
+        typer.Option(
+            "--configmap",
+            envvar="KVTUI_CONFIGMAP",
+            metavar="NS/NAME",
+            callback=_namespaced,
+            help="ConfigMap that maps VIPs to Services. Default: the controller's own --services-configmap.",
+        ),
+    ] = None,
+    no_kube: Annotated[
+        bool,
+        typer.Option(
+            "--no-kube/--kube",
+            envvar="KVTUI_NO_KUBE",
+            help="Do not use a Kubernetes API; mappings then come from keepalived.conf.",
+        ),
+    ] = False,
+    hosts: Annotated[
+        str | None,
+        typer.Option(
+            "--hosts",
+            envvar="KVTUI_HOSTS",
+            metavar="HOST,...",
+            help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
+        ),
+    ] = None,
+    theme: Annotated[
+        Theme, typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR.")
+    ] = Theme.AUTO,
+    color: Annotated[
+        ColourMode,
+        typer.Option("--color", envvar="KVTUI_COLOR", help="Colours of text; auto: on a terminal without NO_COLOR."),
+    ] = ColourMode.AUTO,
     debug: Annotated[
         bool,
         typer.Option(
@@ -144,8 +191,7 @@ def begin(
             os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
-    cli_context: CliContext = context.obj
-    config = cli_context.config
+    run_ui, config = context.obj
     invocation = Invocation(
         read_only=read_only,
         pid=pid,
@@ -167,7 +213,7 @@ def begin(
     )
     context.obj = invocation
     if context.invoked_subcommand is None:
-        _without_command(invocation, cli_context.run_ui)
+        _without_command(invocation, run_ui)
     elif context.invoked_subcommand != "config":  # which prints them itself
         _print_problems(config)
 
@@ -191,12 +237,12 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
         try:
             run_ui(invocation)
         except KeepalivedNotFoundError as error:
-            fail(str(error), EXIT_USAGE)
+            fail(str(error))
         return
     _print_problems(invocation.config)
     if reason and invocation.form.is_text:
         info(f"plain status, because {reason}")
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; the terminal UI does without
+    from kvtui.cli.views import show  # noqa: PLC0415 - asyncio; the terminal UI does without
 
     show(invocation, "status", watch=False, listen=DEFAULT_LISTEN_SECONDS)
 
@@ -224,7 +270,6 @@ def _is_terminal(fd: int) -> bool:
 
 
 def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
-    """Returns kvtui's command line; given the words that were typed, with no more commands than they need."""
     app = typer.Typer(
         name="kvtui",
         cls=ClearGroup,
@@ -238,15 +283,28 @@ def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
         add_completion=False,  # no --install-completion, which edits dotfiles: `kvtui completion` prints the script
     )
     app.callback()(begin)
-    add_commands(app, words)
+    _add_commands(app, words)
     return app
 
 
-def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code. Errors are messages, never tracebacks.
+def _add_commands(app: typer.Typer, words: Sequence[str]) -> None:
+    """Registers the commands that occur among the words; all of them if the command line may list them.
 
-    ``run_ui`` starts the terminal UI, which this package does not import.
+    Typer builds every registered command at each start: to import and build all takes 30 ms, more than Python itself
+    takes to start. Options alone start the terminal UI, which needs none.
     """
+    typed = frozenset(words)
+    wanted = [module for names, module in PARTS if not typed.isdisjoint(names.split())]
+    lists_all = bool(typed & HELP) or not (wanted or all(word.startswith("-") for word in words))
+    for module in [module for _, module in PARTS] if lists_all else wanted:
+        import_module(f"kvtui.cli.{module}").add_to(app)
+    if not lists_all:
+        app.registered_commands = [c for c in app.registered_commands if getattr(c.callback, "__name__", "") in typed]
+        app.registered_groups = [group for group in app.registered_groups if group.name in typed]
+
+
+def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
+    """Runs the command line; ``run_ui`` starts the terminal UI, which this package does not import."""
     with own_streams():
         return finish(_run(run_ui, arguments))
 
@@ -254,17 +312,19 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
 def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if "_KVTUI_COMPLETE" in os.environ:
-        from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
+        from typer._click.shell_completion import add_completion_class  # noqa: PLC0415 - only a TAB needs it
 
-        register()
+        from kvtui.cli.completion.shells import LineComplete  # noqa: PLC0415 - as above
+
+        add_completion_class(LineComplete, LineComplete.name)
         words = list(HELP)
     config = read_config(os.environ)
-    start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
+    start: dict[str, Any] = {"obj": (run_ui, config), "default_map": _defaults(config)}
     try:
         app = application(words)
         result: Any = app(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
-        return _code(ended)
+        return ended.code or 0 if isinstance(ended.code, int | None) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -278,5 +338,18 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
     return result if isinstance(result, int) else 0
 
 
-def _code(ended: SystemExit) -> int:
-    return ended.code or 0 if isinstance(ended.code, int | None) else EXIT_FAILED
+def _defaults(config: Config) -> dict[str, Any]:
+    """Returns click's ``default_map``, so that ``--help`` shows the defaults of this node."""
+    default_map: dict[str, Any] = {}
+    for setting in SETTINGS:
+        configured = config.values.get(setting.key)
+        if configured is None or not setting.parameter:
+            continue
+        value = not configured.value if setting.inverse else configured.value
+        if setting.kind is Kind.NAMES and isinstance(value, tuple):
+            value = ",".join(value)
+        if setting.parameter == "listen":
+            default_map |= {command: {"listen": value} for command in LISTENING_COMMANDS}
+        else:
+            default_map[setting.parameter] = value
+    return default_map

@@ -21,10 +21,13 @@ import msgspec
 from kvtui.backend.output_writer import CHUNK_BYTES, OutputWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Buffer
 
+    from kvtui.model.observation import Observation
+
+HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 WRITE_TIMEOUT = 0.2
@@ -44,9 +47,7 @@ FIRST_SIGNAL_CODE = 128
 class Format(StrEnum):
     TEXT = "text"
     WIDE = "wide"
-    """Text with every column, however narrow the terminal is."""
     NAME = "name"
-    """Only names, one a line."""
     JSON = "json"
     YAML = "yaml"
 
@@ -92,8 +93,6 @@ class _WriterFile(io.RawIOBase):
 
 
 class OutputStream(io.TextIOWrapper):
-    """Replaces ``sys.stdout`` or ``sys.stderr``; ``timeout`` as in ``_WriterFile``."""
-
     def __init__(self, file: TextIO, *, timeout: float | None = None, max_queued_bytes: int | None = None) -> None:
         fd = file.fileno()
         self.writer = OutputWriter(fd, max_queued_bytes=max_queued_bytes)
@@ -108,7 +107,6 @@ class OutputStream(io.TextIOWrapper):
         )
 
     def queue(self, text: str) -> None:
-        """Writes; waits at most ``WRITE_TIMEOUT`` for the reader."""
         self.writer.put(text.encode(self.encoding, self.errors or "strict"))
         self._file.settle(WRITE_TIMEOUT)
 
@@ -136,10 +134,7 @@ def own_streams() -> Iterator[None]:
 
 
 def finish(code: int) -> int:
-    """Waits until the reader has read everything; a signal ends the wait at once.
-
-    Returns 130 for Ctrl+C, 1 when the reader is gone, else ``code``.
-    """
+    """Waits until the reader has read everything. Returns 130 for Ctrl+C, 1 when the reader is gone, else ``code``."""
     try:
         wait_for_readers(EXIT_TIMEOUT if code >= FIRST_SIGNAL_CODE else None)
     except KeyboardInterrupt:
@@ -173,7 +168,11 @@ def encode(content: object, form: Format, *, stream: bool = False) -> str:
     ``stream``: one of many: JSON in one line, YAML with ``---`` before it.
     """
     if form is Format.YAML:
-        return _yaml(msgspec.to_builtins(content, enc_hook=list), stream=stream)
+        import yaml  # noqa: PLC0415 - takes as long as the rest of the start; only -o yaml needs it
+
+        plain = msgspec.to_builtins(content, enc_hook=list)
+        text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)
+        return f"---\n{text}" if stream else text
     return (_ascii(msgspec.json.encode(content)) if stream else _indented(content, "\n")) + "\n"
 
 
@@ -217,25 +216,18 @@ def _list(values: Iterator[object]) -> Iterator[str]:
 
 
 def _indented(value: object, newline: str) -> str:
-    """Returns the JSON of a value that stands deeper: a JSON string has no line breaks."""
+    """Returns the JSON of a nested value: a JSON string has no line breaks."""
     return _ascii(msgspec.json.format(msgspec.json.encode(value), indent=2)).replace("\n", newline)
 
 
 def _ascii(encoded: bytes) -> str:
     text = encoded.decode()
-    return text if text.isascii() else NOT_ASCII.sub(_escaped, text)
+    return text if text.isascii() and "\x7f" not in text else NOT_ASCII.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
     units = match[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-
-def _yaml(content: object, *, stream: bool) -> str:
-    import yaml  # noqa: PLC0415 - takes as long as the rest of the start; only -o yaml needs it
-
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=False)
-    return f"---\n{text}" if stream else text
 
 
 def write(text: str, out: TextIO | None = None) -> None:
@@ -247,7 +239,7 @@ def write(text: str, out: TextIO | None = None) -> None:
 
 
 def write_soon(text: str) -> None:
-    """Writes without blocking an action."""
+    """Writes; waits at most ``WRITE_TIMEOUT`` for the reader, so that an action goes on."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.queue(text)
     else:
@@ -255,7 +247,7 @@ def write_soon(text: str) -> None:
 
 
 def write_latest(text: str) -> None:
-    """Writes one of many texts; a slow reader gets the newest next, not all that it missed."""
+    """See ``OutputStream.write_latest``: a slow reader gets the newest text, not all that it missed."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.write_latest(text)
     else:
@@ -267,38 +259,74 @@ def is_read() -> bool:
 
 
 def info(text: str) -> None:
-    """Stdout is for data."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
     except OSError:  # EIO: the terminal is gone; EPIPE: the reader is; Python would print an error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def fail(text: str, code: int) -> NoReturn:
+def fail(text: str, code: int = EXIT_USAGE) -> NoReturn:
     info(text)
     raise SystemExit(code)
 
 
-def watch_heading(at: float) -> str:
-    """Returns the line above each view of ``--watch``: the time of day."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n")
-
-
 def is_redrawn() -> bool:
-    """Whether ``--watch`` redraws in place: on a terminal that can move its cursor."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def terminal_height() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).lines or 24
-    except (OSError, ValueError):  # not a terminal; closed
-        return 24
+    return _terminal_size().lines or 24
 
 
 def terminal_width() -> int | None:
     """Returns the columns of the terminal; None when stdout is a pipe or a file, which get every column."""
+    return _terminal_size().columns or None
+
+
+def _terminal_size() -> os.terminal_size:
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size(sys.stdout.fileno())
     except (OSError, ValueError):  # not a terminal; closed
-        return None
+        return os.terminal_size((0, 0))
+
+
+class WatchedText:
+    """Makes the text to print from one observation after another; ``view`` makes the whole view."""
+
+    def __init__(self, view: Callable[[Observation], str]) -> None:
+        self._view = view
+        self._before: list[str] | None = None
+
+    def text(self, seen: Observation) -> str | None:
+        """Returns what to print now; None where nothing changed, or the reader is behind."""
+        if is_redrawn():
+            return timed(seen.snapshot.time, self._view(seen))
+        if not is_read():
+            return None  # the next difference shows what changes
+        before, self._before = self._before, self._view(seen).splitlines()
+        lines = self._before if before is None else changed_lines(before, self._before)
+        return timed(seen.snapshot.time, "".join(f"{line}\n" for line in lines)) if before is None or lines else None
+
+
+def timed(at: float, text: str) -> str:
+    """Returns a text below the time of day; on a terminal it replaces the screen without blanking it."""
+    text = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n") + text
+    if not is_redrawn():
+        return text
+    lines, height = text.splitlines(), terminal_height()
+    if len(lines) >= height:
+        kept = max(1, height - 2)
+        lines = [*lines[:kept], f"... {len(lines) - kept} more lines; a higher terminal shows them"]
+    return HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + CLEAR_BELOW
+
+
+def changed_lines(before: list[str], now: list[str]) -> list[str]:
+    """Returns the lines that are new or changed, and those that are gone, by their first cell."""
+    old = set(before)
+    names = {_name(line) for line in now}
+    gone = [f"gone: {line.strip()}" for line in before if line.strip() and _name(line) not in names]
+    return [line for line in now if line.strip() and line not in old] + gone
+
+
+def _name(line: str) -> str:
+    return re.split(r"  +", line.strip(), maxsplit=1)[0]

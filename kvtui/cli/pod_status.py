@@ -38,14 +38,14 @@ class PodSource:
         self.snapshot: Snapshot | None = None
 
     async def start(self, changed: object) -> None:
-        """Is read by the caller."""
+        """The caller reads."""
 
     async def read(self) -> Snapshot:
         assert self.snapshot is not None  # noqa: S101 - set before each observation
         return self.snapshot
 
     async def close(self) -> None:
-        """Has nothing open."""
+        """Nothing is open."""
 
 
 def with_states(snapshot: Snapshot) -> Snapshot:

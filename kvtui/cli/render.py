@@ -6,9 +6,7 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, write
+from kvtui.cli.output import encode, fail, info, write
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
@@ -20,15 +18,11 @@ from kvtui.rules.textdiff import same_effect, text_diff
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.mapping import Dialect
-    from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
     from kvtui.rules.mapping.controller import ControllerSettings
     from kvtui.rules.mapping.drift import Difference
 
-MAX_DIFFERENCES = 20
-"""Differences listed on stderr."""
-MAX_NODES = 20
-"""Nodes listed in a message."""
+MAX_DIFFERENCES = MAX_NODES = 20
 
 
 class RenderExit(IntEnum):
@@ -41,47 +35,51 @@ class RenderExit(IntEnum):
     """A source that the config depends on cannot be read."""
 
 
-class RenderRequest(Struct, frozen=True):
-    """Options of the command; None for this node's controller, name and interface. ``wait`` is in seconds."""
+def render(
+    invocation: Invocation,
+    *,
+    dialect: Dialect | None = None,
+    node: str | None = None,
+    interface: str | None = None,
+    diff: bool = False,
+    wait: float,
+) -> RenderExit:
+    """Prints the expected config, or the difference between it and the file.
 
-    dialect: Dialect | None
-    node: str | None
-    interface: str | None
-    diff: bool
-    form: Format
-    wait: float
-
-
-def render(invocation: Invocation, request: RenderRequest) -> int:
-    """Prints the expected config, or the difference between it and the file; returns a ``RenderExit``."""
-    if request.diff and request.node is not None:
-        fail("--diff compares with this node's file; omit --node", EXIT_USAGE)
-    seen = invocation.observe(request.wait)
+    ``dialect``, ``node`` and ``interface``: None for this node's; ``wait`` is in seconds.
+    """
+    if diff and node is not None:
+        fail("--diff compares with this node's file; omit --node")
+    seen = invocation.observe(wait)
     snapshot = seen.snapshot
     if snapshot.kube is None:
         why = plain(snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked it"
         fail(f"the expected config depends on the Kubernetes API: {why}", RenderExit.UNKNOWN)
     nodes = snapshot.kube.nodes
-    if request.node is not None and nodes is not None and request.node not in nodes:
+    if node is not None and nodes is not None and node not in nodes:
         known = plain(", ".join(sorted(nodes)[:MAX_NODES])) or "none"
-        fail(f"the cluster has no node {plain(request.node, 60)}; its nodes: {known}", EXIT_USAGE)
-    settings = settings_of(snapshot, dialect=request.dialect, node=request.node, interface=request.interface)
+        fail(f"the cluster has no node {plain(node, 60)}; its nodes: {known}")
+    settings = settings_of(snapshot, dialect=dialect, node=node, interface=interface)
     result = expected(snapshot.kube, settings)
-    if not request.form.is_text:
-        return _print_document(seen, settings, result, request)
+    if not invocation.form.is_text:
+        document = render_document(seen, settings, result, diff=diff)
+        write(encode(document, invocation.form))
+        if result.text is None or (diff and document["file"] is None):
+            return RenderExit.UNKNOWN
+        return RenderExit.DIFFERS if diff and document["file"] else RenderExit.OK
     if not result.read and (api_error := plain(snapshot.source(SourceName.KUBERNETES).detail)):
         info(f"unknown: {api_error}")
     _print_notes(settings, result)
     if result.text is None:
         return RenderExit.UNKNOWN
-    if request.diff:
-        return _print_diff(_demo_text() if invocation.demo else _file_text(snapshot), snapshot, result)
-    write(_printable(result.text))
+    if diff:
+        return _print_diff(_file_text(invocation, snapshot), snapshot, result)
+    # a file or a pipe gets the text as it is
+    write(_plain_lines(result.text) if sys.stdout.isatty() else result.text.encode("utf-8", "replace").decode())
     return RenderExit.OK
 
 
 def _print_notes(settings: ControllerSettings, result: Expected) -> None:
-    """Prints assumptions, skipped VIPs and missing facts to stderr; stdout is the config."""
     info(f"controller {settings.dialect.value}: {plain(settings.why_dialect)} (override with --dialect)")
     for note in result.notes:
         info(f"assumed: {plain(note)}")
@@ -92,7 +90,7 @@ def _print_notes(settings: ControllerSettings, result: Expected) -> None:
         info(f"unknown: {plain(fact)}")
 
 
-def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> int:
+def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> RenderExit:
     if text is None or result.text is None or snapshot.conf is None:
         why = plain(snapshot.source(SourceName.CONF).detail) or "kvtui could not read keepalived.conf"
         fail(why, RenderExit.UNKNOWN)
@@ -115,10 +113,13 @@ def _print_differences(where: str, differences: tuple[Difference, ...]) -> None:
         info(f"{where}: and {len(differences) - MAX_DIFFERENCES} more differences")
 
 
-def _file_text(snapshot: Snapshot) -> str | None:
+def _file_text(invocation: Invocation, snapshot: Snapshot) -> str | None:
     """Returns the main file with its comments; None when it cannot be read."""
-    from kvtui.backend.linux.files import read_text  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.linux.files import read_text  # noqa: PLC0415 - as above
 
+    if invocation.demo:
+        return initial_text()
     keepalived = snapshot.chosen_keepalived
     if keepalived is None or snapshot.conf is None:
         return None
@@ -128,24 +129,5 @@ def _file_text(snapshot: Snapshot) -> str | None:
         return None
 
 
-def _demo_text() -> str:
-    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --demo needs it
-
-    return initial_text()
-
-
-def _printable(text: str) -> str:
-    """Returns the text unchanged for a file or pipe; for a terminal without control characters."""
-    return _plain_lines(text) if sys.stdout.isatty() else text.encode("utf-8", "replace").decode()
-
-
 def _plain_lines(text: str) -> str:
     return "".join(f"{plain(line, len(line) + 1)}\n" for line in text.removesuffix("\n").split("\n"))
-
-
-def _print_document(seen: Observation, settings: ControllerSettings, result: Expected, request: RenderRequest) -> int:
-    document = render_document(seen, settings, result, diff=request.diff)
-    write(encode(document, request.form))
-    if result.text is None or (request.diff and document["file"] is None):
-        return RenderExit.UNKNOWN
-    return RenderExit.DIFFERS if request.diff and document["file"] else RenderExit.OK

@@ -11,13 +11,11 @@ from msgspec import Struct
 
 from kvtui.actions.drain.targets import UnknownTargetError, parse_service
 from kvtui.cli import event_loop
-from kvtui.cli.look import PLAIN, look_for
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
-from kvtui.cli.tables import table
+from kvtui.cli.look import PLAIN, look_for, table
+from kvtui.cli.output import encode, fail, write
 from kvtui.model.config import NAME
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
@@ -28,8 +26,7 @@ from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
-    from kvtui.cli.look import Look
-    from kvtui.cli.tables import Row
+    from kvtui.cli.look import Look, Row
     from kvtui.model.connect import Connect
     from kvtui.model.kube import NamespacedName
     from kvtui.presenters.documents import Document
@@ -38,10 +35,8 @@ if TYPE_CHECKING:
 MARK_WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
 MARK_TONES = {Mark.OK: Tone.GOOD, Mark.BROKEN: Tone.BAD, Mark.UNKNOWN: Tone.WARN, Mark.NONE: Tone.NORMAL}
 VIP_SOURCES = frozenset({SourceName.CONF, SourceName.IPVS, SourceName.ADDRESSES, SourceName.KUBERNETES})
-"""Sources that know VIPs."""
 SERVICE_NAME = re.compile(rf"(?P<namespace>{NAME})/(?P<name>{NAME})")
 MAX_VIPS = 20
-"""VIPs listed in a message."""
 
 
 class TraceExit(IntEnum):
@@ -54,17 +49,13 @@ class TraceExit(IntEnum):
     """No layer is known to be broken, but one could not be checked."""
 
 
-class UnknownVipError(Exception):
-    pass
+class UnknownVipError(Exception): ...
 
 
-class UnreadSourcesError(Exception):
-    """No layer that kvtui can read has the VIP."""
+class UnreadSourcesError(Exception): ...
 
 
 class PortTrace(Struct, frozen=True):
-    """The chain of one port; ``port`` is None for a VIP without ports."""
-
     address: str
     port: Port | None
     links: Links
@@ -77,24 +68,18 @@ class PortTrace(Struct, frozen=True):
         return endpoint(self.address, self.port.number) + udp
 
 
-def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, listen: float) -> int:
-    """Prints the chain of ``VIP``, ``VIP:PORT``, ``[VIP]:PORT`` or ``NAMESPACE/SERVICE[:PORT]``.
-
-    Returns a ``TraceExit``.
-
-    ``connect``: also connect to each of its TCP ports.
-    """
+def trace(invocation: Invocation, text: str, *, connect: bool, listen: float) -> TraceExit:
+    """Prints the chain of ``VIP``, ``VIP:PORT``, ``[VIP]:PORT`` or ``NAMESPACE/SERVICE[:PORT]``."""
     try:
         index, traces = event_loop.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
-    except (UnknownVipError, UnknownTargetError, ValueError, KeepalivedNotFoundError) as error:
-        fail(str(error.args[0] if error.args else error), EXIT_USAGE)
-    write(
-        trace_text(index, traces, look_for(invocation, wide=form is Format.WIDE))
-        if form.is_text
-        else encode(trace_document(index, traces), form)
-    )
+    except (UnknownVipError, UnknownTargetError, ValueError) as error:
+        fail(str(error.args[0] if error.args else error))
+    if invocation.form.is_text:
+        write(trace_text(index, traces, look_for(invocation)))
+    else:
+        write(encode(trace_document(index, traces), invocation.form))
     results = {whole(t.links) for t in traces}
     return TraceExit.BROKEN if False in results else TraceExit.UNKNOWN if None in results else TraceExit.OK
 
@@ -106,20 +91,15 @@ async def _trace(
     try:
         index = ChainIndex(await observer.observe(timeout=listen))
         address, ports = find_ports(index, text)
-        connects: dict[Port | None, Connect] = {}
+        chains = {port: port_chain(index, address, port) for port in ports}
         if connect:
             tcp = [p for p in ports if p is not None and p.protocol is Protocol.TCP]
             results = await asyncio.gather(*(observer.source.connect(address, p.number, TIMEOUT) for p in tcp))
-            connects = dict(zip(tcp, results, strict=True))
+            connects: dict[Port | None, Connect] = dict(zip(tcp, results, strict=True))
+            chains = {p: (*c, connect_link(index, address, p, connects.get(p))) for p, c in chains.items()}
     finally:
         await observer.close()
-    traces = []
-    for port in ports:
-        links = port_chain(index, address, port)
-        if connect:
-            links = (*links, connect_link(index, address, port, connects.get(port)))
-        traces.append(PortTrace(address, port, links))
-    return index, tuple(traces)
+    return index, tuple(PortTrace(address, port, links) for port, links in chains.items())
 
 
 def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ...]]:
@@ -151,18 +131,13 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
 
 
 def split_service(text: str) -> tuple[NamespacedName | None, str]:
-    """Returns the Service of ``NAMESPACE/NAME`` or ``NAMESPACE/NAME:PORT``, and the port; None for another text."""
     name, _colon, port = text.partition(":")
     match = SERVICE_NAME.fullmatch(name)
     return ((match["namespace"], match["name"]), port) if match else (None, "")
 
 
 def _vip_of(index: ChainIndex, service: NamespacedName) -> str:
-    """Returns the only VIP of a Service.
-
-    Raises:
-        UnknownVipError: no mapping has it, or several have.
-    """
+    """Returns the only VIP of a Service, or raises ``UnknownVipError``."""
     name = plain("/".join(service), 130)
     vips = [vip for vip, entry in index.entries.items() if entry.target == service]
     if not vips:
@@ -175,15 +150,11 @@ def _vip_of(index: ChainIndex, service: NamespacedName) -> str:
 
 
 def _unknown_vip(index: ChainIndex, text: str) -> UnknownVipError | UnreadSourcesError:
-    unread = "; ".join(
-        f"{s.name.value} ({plain(s.detail)})"
-        for s in index.seen.snapshot.sources
-        if s.name in VIP_SOURCES
-        and s.state is SourceState.UNAVAILABLE
-        and s.reason in (None, UnavailableReason.PENDING)
-    )
+    sources = (s for s in index.seen.snapshot.sources if s.name in VIP_SOURCES and s.state is SourceState.UNAVAILABLE)
+    unread = [s for s in sources if s.reason in {None, UnavailableReason.PENDING}]
     if unread:
-        return UnreadSourcesError(f"no layer that kvtui can read has the VIP {plain(text, 60)}; cannot read: {unread}")
+        names = "; ".join(f"{s.name.value} ({plain(s.detail)})" for s in unread)
+        return UnreadSourcesError(f"no layer that kvtui can read has the VIP {plain(text, 60)}; cannot read: {names}")
     known = index.addresses
     vips = ", ".join(plain(a, 60) for a in known[:MAX_VIPS]) or "none"
     more = f" and {len(known) - MAX_VIPS} more" if len(known) > MAX_VIPS else ""

@@ -89,7 +89,7 @@ EVENTS = (
 )
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
-    Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
+    Key("journal.finish", "c", "undo(True)", "Complete", "Complete an interrupted action"),
 )
 PANEL = (
     Key("panel.close", "escape,q,enter", "close", "Close", "Close the panel"),

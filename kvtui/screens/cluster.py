@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
@@ -13,7 +14,6 @@ from kvtui.presenters.cluster_document import own_node
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import Column
-from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -35,15 +35,12 @@ COLUMNS = tuple(
 
 class ClusterScreen(NodeScreen):
     DEFAULT_CSS = """
-    ClusterScreen {
-        & #cluster-detail { height: auto; max-height: 60%; border-top: solid $frame; scrollbar-size: 1 1; }
-    }
+    ClusterScreen #cluster-detail { height: auto; max-height: 60%; border-top: solid $frame; scrollbar-size: 1 1; }
     """
+    columns = COLUMNS
+    reading = "Connecting to the nodes …"
     sorts: ClassVar = (("", "as named"), ("node", "node"), ("state", "state"))
     _view: ClusterView | None = None
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Connecting to the nodes …", id="cluster")
 
     def below_table(self) -> tuple[Widget, ...]:
         return (VerticalScroll(Lines(id="cluster-lines"), id="cluster-detail", can_focus=False),)
@@ -83,7 +80,7 @@ class ClusterScreen(NodeScreen):
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation
         node = self._node(self.table.selected)
-        return self.host.cluster.command_of(node.name) if node and not node.is_self else "kvtui cluster"
+        return shlex.join(self.host.cluster.session(node.name)) if node and not node.is_self else "kvtui cluster"
 
     def _node(self, key: Hashable) -> ClusterNode | None:
         return next((n for n in (self._view.nodes if self._view else ()) if n.name == key), None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Line
 
 MIN_LINES = 4
-"""Text that the pane needs below a table; it also has a border."""
+"""Text that the pane needs below a table."""
 FRAME_LINES = 4
 """Header, tabs, table head and key line."""
 

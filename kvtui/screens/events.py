@@ -19,7 +19,6 @@ from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import Column
-from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,22 +29,21 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.screens.host import Host
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("at", "TIME", 8, 1, most=11),
     Column("kind", "KIND", 7, 3),
     Column("object", "OBJECT", 15, 4, most=44),
     Column("text", "EVENT", 20, 0, most=400),
 )
 READ_SECONDS = 1.0
-"""Between two looks at keepalived's log and at the journal."""
 KINDS = (None, *EventKind)
 
 
 class EventsScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVENTS)
-    DEFAULT_CSS = """
-    EventsScreen { & #about { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; } }
-    """
+    DEFAULT_CSS = "EventsScreen #about { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }"
+    columns = COLUMNS
+    reading = "Reading keepalived's log and the journal …"
     sorts: ClassVar = (("", "oldest"),)
 
     def __init__(self, host: Host) -> None:
@@ -53,22 +51,17 @@ class EventsScreen(NodeScreen):
         self._tail = LogTail()
         self._log: list[Event] = []
         self._actions: list[Event] = []
-        self._reading = False
+        self._is_reading = False
         self._kind: EventKind | None = None
         self._drawn_for: object = None
         self._rows: dict[Hashable, Event] = {}
         self._title = ""
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading keepalived's log and the journal …", id="events")
 
     def below_table(self) -> tuple[Widget, ...]:
         return (Static("", id="about", markup=False),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         return (("e", "kind"), ("End", "follow"), *(hint for hint in super().hints() if hint[0] != "d"))
-
-    # --- reading
 
     def on_mount(self) -> None:
         self.set_interval(READ_SECONDS, self.update_sources)
@@ -78,24 +71,21 @@ class EventsScreen(NodeScreen):
         self.update_sources()
 
     def update_sources(self) -> None:
-        if self.is_current and not self.host.paused and not self._reading:
-            self._reading = True
+        if self.is_current and not self.host.paused and not self._is_reading:
+            self._is_reading = True
             self._read()
 
     @work(group="events")
     async def _read(self) -> None:
-        """Reads the log and the journal. Screen 8 shows why a journal cannot be read."""
         try:
             self._tail = await self.host.observer.log()
             try:
                 self._actions = action_events(await asyncio.to_thread(self.host.backend.journal.entries))
-            except OSError:
+            except OSError:  # screen 8 says why
                 self._actions = []
         finally:
-            self._reading = False
+            self._is_reading = False
         self.redraw()
-
-    # --- drawing
 
     def draw(self, observation: Observation) -> None:
         table = self.table
@@ -116,7 +106,7 @@ class EventsScreen(NodeScreen):
             self.query_one("#about", Static).update(title)
 
     def _collect(self) -> None:
-        """Merges the sources, and keeps what the filter and the kind show. A row's key stays while others come."""
+        """Merges the sources and filters them. A row keeps its key while others come."""
         log = log_events(self._tail.lines, dumps=bool(self.filter))
         events = merged(self.host.timeline.events, log, self._actions)
         self.table.empty = empty_text(self._tail, events, self.filter, self._kind)
@@ -130,10 +120,9 @@ class EventsScreen(NodeScreen):
         self._rows = dict(reversed(rows.items())) if self.reversed else rows
 
     @property
-    def _selected(self) -> Event | None:
-        return self._rows.get(self.table.selected)
-
-    # --- keys
+    def _selected_objects(self) -> frozenset[str]:
+        event = self._rows.get(self.table.selected)
+        return frozenset(event.objects) if event else frozenset()
 
     def action_kind(self, step: int) -> None:
         self._kind = KINDS[(KINDS.index(self._kind) + step) % len(KINDS)]
@@ -148,21 +137,11 @@ class EventsScreen(NodeScreen):
         event = self._rows.get(key)
         return Panel(self.host, f"Event: {plain(event.kind.value)}", lambda _now: details(event)) if event else None
 
-    def equivalent_command(self, observation: Observation) -> str | None:
-        del observation
-        return None
-
     def selected_instance(self, observation: Observation) -> InstanceView | None:
-        """Returns the instance that the selected event is about."""
-        objects = self._selected.objects if self._selected else ()
-        instances = observation.vrrp_instances or ()
-        found = (i for i in instances if i.name in objects or not objects_of(i).isdisjoint(objects))
+        objects = self._selected_objects
+        found = (i for i in observation.vrrp_instances or () if not objects.isdisjoint((i.name, *i.vips)))
         return next(found, None) or super().selected_instance(observation)
 
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
-        objects = self._selected.objects if self._selected else ()
+        objects = self._selected_objects
         return tuple(Target(v.address, instance=v.instance) for v in observation.vips or () if v.address in objects)
-
-
-def objects_of(instance: InstanceView) -> frozenset[str]:
-    return frozenset(instance.vips)

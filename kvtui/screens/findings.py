@@ -14,19 +14,17 @@ from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from textual.screen import ModalScreen
-    from textual.widget import Widget
 
     from kvtui.model.finding import Finding
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Line
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("finding", "SEVERITY FINDING", 76, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),
@@ -37,39 +35,29 @@ MIN_ROWS = 4
 
 
 class FindingsScreen(NodeScreen):
+    columns = COLUMNS
+    details = "text"
+    row_noun = "finding"
     sorts: ClassVar = (("", "worst first"), ("object", "object"), ("id", "rule"))
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading this node …", id="findings")
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         return (("Enter", "remedy"), ("y", "copy"), *(hint for hint in super().hints() if hint[0] != "Enter"))
 
     def draw(self, observation: Observation) -> None:
         findings: dict[Hashable, Finding] = {finding_key(f): f for f in observation.findings or ()}
-        if findings and self.filter:
-            self.table.empty = f'No finding matches "{self.filter}". Esc shows all.'
-        else:
-            self.table.empty = f"{empty_text(observation)}\n\n{self.sources_hint}"
+        self.explain_no_rows(f"{empty_text(observation)}\n\n{self.sources_hint}", has_rows=bool(findings))
         keys = [k for k, f in findings.items() if self.matches(f.id, f.title, f.object, f.severity.value, *f.vips)]
         order = {"object": lambda k: natural(findings[k].object), "id": lambda k: findings[k].id}
         self.show_rows(observation, self.sorted_rows(keys, order), lambda k: finding_cells(findings[k], self.glyphs))
         self.show_detail(observation)
 
     def show_detail(self, observation: Observation) -> None:
-        finding = self._selected_finding(observation)
-        lines = [] if finding is None else finding_lines(finding)
-        title = "" if finding is None else finding.object
-        self.query_one(DetailPane).explain(
-            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.free_height
-        )
+        finding, rows = self._selected_finding(observation), min(len(self.table.keys), MIN_ROWS)
+        title, lines = (finding.object, finding_lines(finding)) if finding else ("", [])
+        self.query_one(DetailPane).explain(title, lines, rows=rows, height=self.free_height)
 
     def _selected_finding(self, observation: Observation) -> Finding | None:
-        selected = self.table.selected
-        return next((f for f in observation.findings or () if finding_key(f) == selected), None)
+        return _find(observation, self.table.selected)
 
     def equivalent_command(self, observation: Observation) -> str | None:
         finding = self._selected_finding(observation)
@@ -85,19 +73,21 @@ class FindingsScreen(NodeScreen):
         return next(named, None) or super().selected_instance(observation)
 
     def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
-        """The real server that the finding names, else those of its VIPs."""
         finding, reals = self._selected_finding(observation), super().selected_reals(observation)
         names = finding.object.split(" -> ") if finding else []
         return [(v, r) for v, r in reals if endpoint(r.address, r.port) in names] or reals
 
     def detail_panel(self, key: Any) -> ModalScreen[None]:
-        findings = self.host.latest.findings or () if self.host.latest else ()
-        finding = next((f for f in findings if finding_key(f) == key), None)
+        finding = _find(self.host.latest, key) if self.host.latest else None
         if finding and (intent := intent_of(finding.command)):
             return PlanPanel(self.host, intent)
         return Panel(self.host, f"Finding {key[0]}", lambda observation: _lines(observation, key))
 
 
-def _lines(observation: Observation, key: tuple[Hashable, ...]) -> Sequence[Line]:
-    finding = next((f for f in observation.findings or () if finding_key(f) == key), None)
-    return [(Cell("This finding is resolved.", Tone.GOOD),)] if finding is None else finding_lines(finding)
+def _find(observation: Observation, key: Hashable) -> Finding | None:
+    return next((f for f in observation.findings or () if finding_key(f) == key), None)
+
+
+def _lines(observation: Observation, key: Hashable) -> Sequence[Line]:
+    finding = _find(observation, key)
+    return finding_lines(finding) if finding else [(Cell("This finding is resolved.", Tone.GOOD),)]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """The app. ``latest`` is the observation on the screen, which does not follow new ones while ``paused``.
 
-    ``span`` is the length of time of all charts. ``kept_drains`` has the journal's ids of the drains that are done
-    again when something else undoes them.
+    ``span`` is the length of time of all charts. ``kept_drains``: ids of drains that are done again when something else
+    undoes them.
     """
 
     settings: UiSettings
@@ -39,13 +39,9 @@ class Host(Protocol):
     kept_drains: set[str]
 
     @property
-    def cluster(self) -> ClusterObserver:
-        """The other nodes; connects to them at the first use."""
-        ...
+    def cluster(self) -> ClusterObserver: ...
 
-    def open_node(self, name: str) -> None:
-        """Runs the terminal UI of another node in this terminal, until the user quits it."""
-        ...
+    def open_node(self, name: str) -> object: ...
 
     @property
     def backend(self) -> ActionBackend: ...
@@ -55,5 +51,5 @@ class Host(Protocol):
     def carry_out(
         self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
     ) -> asyncio.Task[Outcome]:
-        """Runs an action in a task; the app does not end before it is done or put back."""
+        """The app does not end before the task is done or put back."""
         ...

@@ -19,6 +19,7 @@ from kvtui.presenters.trace import Target
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
+from kvtui.screens.key_panels import ServerDetail
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.binding import BindingType
-    from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
     Column("weight", "WEIGHT", 6, 1, right=True),
@@ -57,22 +57,18 @@ COLUMNS = (
     Column("service", "SERVICE / CHECK", 15, 10, most=40),
 )
 
-
 MAX_DETAILS = 40
-"""Real servers of a virtual server that its details list."""
 ARROW_COLUMN = 4
 """A click up to this column of a virtual server's row folds or unfolds it."""
 
 
 class IpvsScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
-    sorts: ClassVar = (
-        ("", "kernel"),
-        ("name", "name"),
-        ("cps", "CONN/S"),
-        ("active", "active"),
-        ("state", "down"),
-    )
+    columns = COLUMNS
+    details = "charts"
+    reading = "Reading the IPVS table …"
+    row_noun = "server"
+    sorts: ClassVar = (("", "kernel"), ("name", "name"), ("cps", "CONN/S"), ("active", "active"), ("state", "down"))
     highest_first: ClassVar = frozenset({"cps", "active", "state"})
 
     def __init__(self, host: Host) -> None:
@@ -82,14 +78,8 @@ class IpvsScreen(NodeScreen):
         """Keys of the rows of each virtual server's real servers."""
         self._texts: dict[Hashable, tuple[tuple[RealServerView, ...], list[str]]] = {}
 
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading the IPVS table …", id="ipvs")
-
     def draw(self, observation: Observation) -> None:
-        if observation.virtual_servers and self.filter:
-            self.table.empty = f'No server matches "{self.filter}". Esc shows all.'
-        else:
-            self.table.empty = empty_text(observation)
+        self.explain_no_rows(empty_text(observation), has_rows=bool(observation.virtual_servers))
         servers: dict[Hashable, VirtualServerView] = {_key(v): v for v in observation.virtual_servers or ()}
         previous, self._rows = self._rows, {}  # forgets servers that are gone
         self._texts = {k: t for k, t in self._texts.items() if k in servers} if self.filter else {}
@@ -103,7 +93,6 @@ class IpvsScreen(NodeScreen):
         for key in self.sorted_rows(list(servers), order):
             keys.extend(self._keys_of(servers[key], key, previous.get(key)))
         reals: dict[Hashable, dict[tuple[str, int], RealServerView]] = {}
-
         severities, top = Severities(observation.findings), self.host.history.top(servers)
 
         def render(key: Any) -> tuple[Cell, ...]:
@@ -119,11 +108,7 @@ class IpvsScreen(NodeScreen):
         self.show_rows(observation, keys, render)
         self.show_detail(observation)
 
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
-
     def show_detail(self, observation: Observation) -> None:
-        """Shows charts of the selected row; at the right of the table what the row does not say, too."""
         virtual, pane, rows = self._selected_server(observation), self.query_one(DetailPane), len(self.table.keys)
         wide = self.has_class("-wide")
         if virtual is None or not (wide or pane.room_below(rows, self.free_height) >= PAIR_LINES):
@@ -144,8 +129,7 @@ class IpvsScreen(NodeScreen):
     ) -> list[Hashable]:
         """Returns the keys of a virtual server and of its real servers that the filter shows.
 
-        ``previous`` has its real servers and their keys at the last draw: comparing long lists is fast only if their
-        items are identical.
+        ``previous``: its ``_rows`` at the last draw. Comparing long lists is fast only if their items are identical.
         """
         rows = previous
         if rows is None or rows[0] is not virtual.real_servers:
@@ -214,8 +198,6 @@ class IpvsScreen(NodeScreen):
         return of_server(observation, virtual, _split(self.table.selected)[1]) if virtual else None
 
     def detail_panel(self, key: Any) -> Panel:
-        from kvtui.screens.server_detail import ServerDetail  # noqa: PLC0415 - only on Enter
-
         return ServerDetail(self.host, *_split(key))
 
 
@@ -224,5 +206,4 @@ def _key(virtual: VirtualServerView) -> tuple[str, str]:
 
 
 def _split(key: Any) -> tuple[Any, tuple[str, int] | None]:
-    """Returns the keys of the virtual server and, for a real server's row, of the real server."""
     return (key[0], key[1]) if key and isinstance(key[0], tuple) else (key, None)

@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters.findings import Severities
-from kvtui.presenters.mappings import (
-    break_position,
-    detail_lines,
-    empty_text,
-    mapping_cells,
-    search_texts,
-)
+from kvtui.presenters.mappings import break_position, detail_lines, empty_text, mapping_cells, search_texts
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.detail_pane import DetailPane
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
-from kvtui.screens.trace_panel import TracePanel
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    from textual.widget import Widget
 
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
@@ -33,7 +24,7 @@ if TYPE_CHECKING:
     from kvtui.screens.node_screen import SortKey
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("service", "SERVICE", 18, 0, most=60),
@@ -47,16 +38,14 @@ COLUMNS = (
 
 
 class MappingsScreen(NodeScreen):
+    columns = COLUMNS
+    details = "text"
+    reading = "Reading the ConfigMap …"
     sorts: ClassVar = (("", "controller"), ("vip", "VIP"), ("service", "Service"), ("chain", "first break"))
 
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading the ConfigMap …", id="mappings")
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
-
     def draw(self, observation: Observation) -> None:
-        self.table.empty = self._empty_text(observation)
+        text = empty_text(observation) + (f"\n\n{self.sources_hint}" if observation.mappings is None else "")
+        self.explain_no_rows(text, has_rows=bool(observation.mappings))
         entries: dict[Hashable, Mapping] = {m.vip: m for m in observation.mappings or ()}
         index = ChainIndex(observation)
         keys = [vip for vip, m in entries.items() if self.matches(*search_texts(m))]
@@ -74,12 +63,6 @@ class MappingsScreen(NodeScreen):
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
-
-    def _empty_text(self, observation: Observation) -> str:
-        if observation.mappings and self.filter:
-            return f'No entry matches "{self.filter}". Esc shows all.'
-        text = empty_text(observation)
-        return f"{text}\n\n{self.sources_hint}" if observation.mappings is None else text
 
     def show_detail(self, observation: Observation) -> None:
         entry = self._selected_entry(observation)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from kvtui.presenters.cells import Cell
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.header import header_line
 from kvtui.presenters.keys import NODE_SCREEN, VIEWS
 from kvtui.screens.detail_pane import DetailPane
-from kvtui.screens.lifecycle import is_drawable
+from kvtui.screens.key_panels import CopyPanel, TracePanel, one_line
+from kvtui.screens.panel import is_drawable
+from kvtui.widgets.bars import KeyLine, TabLine
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.header import HeaderLine
-from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.chart import ChartPair
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
-from kvtui.widgets.tabs import TabLine
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -33,12 +35,11 @@ if TYPE_CHECKING:
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
-    from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
+    from kvtui.widgets.columns import Column
 
     SortKey = Callable[[Any], Any]
-
 
 HINTS = (
     ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
@@ -47,7 +48,6 @@ HINTS = (
 WIDE = 120
 """Columns from which on the details are at the right of the table."""
 CLEAR_HINT = ("Esc", "clear filter")
-"""The first hint of the key line while rows are hidden."""
 
 
 @lru_cache(maxsize=4096)
@@ -61,6 +61,7 @@ class NodeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
     NodeScreen {
+        & #header { height: 1; background: $panel; color: $foreground; }
         & #body { height: 1fr; }
         & #main { width: 1fr; }
         & #side { width: 1fr; height: auto; }
@@ -73,10 +74,14 @@ class NodeScreen(Screen[None]):
         &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """
+    columns: ClassVar[tuple[Column, ...]]
+    reading: ClassVar = "Reading this node …"
+    row_noun: ClassVar = "entry"
+    details: ClassVar[Literal["", "text", "charts"]] = ""
+    """What is at the right of the table on a wide terminal, else below it."""
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
     highest_first: ClassVar[frozenset[str]] = frozenset()
-    """Columns that are sorted in descending order."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -103,20 +108,12 @@ class NodeScreen(Screen[None]):
 
     @property
     def free_height(self) -> int:
-        """The lines of the terminal without the filter's."""
         return self.size.height - self.query_one(Prompt).has_class("open")
 
     # --- for subclasses
 
-    def make_table(self) -> LineTable:
-        raise NotImplementedError
-
     def below_table(self) -> tuple[Widget, ...]:
         """Returns what is below the table at every width."""
-        return ()
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        """Returns what is at the right of the table on a wide terminal, else below it."""
         return ()
 
     def draw(self, observation: Observation) -> None:
@@ -131,7 +128,8 @@ class NodeScreen(Screen[None]):
 
     def equivalent_command(self, observation: Observation) -> str | None:
         """Returns the shell command that does or shows what the selected row says; None if there is none."""
-        raise NotImplementedError
+        del observation
+        return None
 
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
         del observation
@@ -145,7 +143,6 @@ class NodeScreen(Screen[None]):
         return having[0] if len(having) == 1 else None
 
     def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
-        """Returns the real servers that the selected row implies, each with its virtual server."""
         return [
             (virtual, real)
             for target in self.trace_targets(observation)
@@ -155,7 +152,7 @@ class NodeScreen(Screen[None]):
         ]
 
     def other_node(self) -> str | None:
-        """Returns the name of the node that the selected row is about; None if that is this one."""
+        """Returns the node that the selected row is about; None for this one."""
         return None
 
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
@@ -184,15 +181,17 @@ class NodeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         hint = self.host.keymap.hint
-        yield HeaderLine()
+        yield Lines([(Cell("kvtui  reading …"),)], wraps=False, id="header")
         shown = [view for view in VIEWS if view.name != "cluster" or self.host.settings.cluster.hosts]
         yield TabLine([(view, hint(view.key, "")) for view in shown], self.view_name, self.glyphs)
         with Vertical(id="body"):
             with Vertical(id="main"):
-                yield self.make_table()
+                yield LineTable(self.columns, self.reading, id=self.view_name)
                 yield from self.below_table()
             with Vertical(id="side"):
-                yield from self.beside_table()
+                if self.details:
+                    charts = [ChartPair(ascii_only=self.host.settings.ascii)] if self.details == "charts" else []
+                    yield DetailPane(*charts)
         yield Prompt(self._keep_filter, self.action_clear, "part of a name, address, state …", name="filter")
         scope, keymap = type(self).__name__, self.host.keymap
         yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
@@ -203,21 +202,24 @@ class NodeScreen(Screen[None]):
         self.set_class(self.size.width >= WIDE and bool(self.query(DetailPane)), "-wide")
         label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
         header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
-        self.query_one(HeaderLine).show([header])
+        self.query_one("#header", Lines).show([header])
         self.query_one(TabLine).update(observation)
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._descending else self.glyphs.up)
         self.table.find(self.filter)
         self.draw(observation)
         self.query_one(KeyLine).dim(self.keys_off(observation))
 
+    def explain_no_rows(self, text: str, *, has_rows: bool) -> None:
+        """Sets what the table says without rows: that the filter hides them, or this text."""
+        hidden = has_rows and self.filter
+        self.table.empty = f'No {self.row_noun} matches "{self.filter}". Esc shows all.' if hidden else text
+
     def show_rows(
         self, observation: Observation, keys: Sequence[Hashable], render: Callable[[Hashable], tuple[Cell, ...]]
     ) -> None:
-        """Shows these rows, and highlights changes unless paused."""
         self.table.show_rows(keys, render, changes=not self.host.paused, at=observation.snapshot.time)
 
     def redraw(self) -> None:
-        """Draws the latest observation again, after the filter, sort order or size changed."""
         if self.host.latest is not None:
             self.show(self.host.latest)
 
@@ -229,7 +231,6 @@ class NodeScreen(Screen[None]):
 
     @on(LineTable.HeadClicked)
     def _sort_by(self, event: LineTable.HeadClicked) -> None:
-        """Sorts by the column, or in the other direction if the rows are sorted by it."""
         number = next((n for n, (column, _label) in enumerate(self.sorts) if column == event.column), None)
         if number is None:
             names = ", ".join(label for column, label in self.sorts if column)
@@ -259,15 +260,12 @@ class NodeScreen(Screen[None]):
     # --- copy and trace
 
     def action_copy(self) -> None:
-        """Copies the command, and shows it: many terminals have no clipboard."""
         self._copy(self.equivalent_command(self.host.latest) if self.host.latest else None)
 
     def action_copy_row(self) -> None:
         self._copy(self.table.row_text)
 
     def _copy(self, text: str | None) -> None:
-        from kvtui.screens.copying import CopyPanel, one_line  # noqa: PLC0415 - only on the key
-
         if not text:
             self.app.notify("This row has nothing to copy.", markup=False)
             return
@@ -276,8 +274,6 @@ class NodeScreen(Screen[None]):
         self.app.push_screen(CopyPanel(self.host, line))
 
     def action_trace(self) -> None:
-        from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
-
         if targets := self.trace_targets(self.host.latest) if self.host.latest else ():
             self.app.push_screen(TracePanel(self.host, targets))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.containers import VerticalScroll
@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 
 from kvtui.model.text import plain
 from kvtui.presenters.cells import text_lines
+from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.keys import PANEL
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.tones import Lines
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from textual.binding import BindingType
+    from textual.screen import Screen
     from textual.widget import Widget
 
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
     from kvtui.screens.host import Host
-
 
 NOTHING_READ = "Nothing was read yet."
 MAX_WIDTH = 110
@@ -32,45 +33,57 @@ FRAME_WIDTH = 5
 """Columns of a panel that hold no text: border, padding, scrollbar."""
 
 
+def is_drawable(screen: Screen[Any]) -> bool:
+    """Whether a screen's widgets exist: after it is composed, and until it or the app is closed.
+
+    Textual keeps ``is_mounted`` after a screen was removed, and delivers pending messages (a resize, a worker's result)
+    while the app ends and the widgets are gone. ``display`` is False as soon as the screen is being removed; then its
+    widgets go one after the other, while its workers still run.
+    """
+    return screen.is_mounted and screen.is_attached and screen.display and screen.app.is_running
+
+
 class LivePanel(ModalScreen[None]):
-    """A panel that receives every observation."""
+    DEFAULT_CSS = f"""
+    LivePanel {{
+        align: center middle;
+        & > VerticalScroll {{
+            width: 100%; max-width: {MAX_WIDTH}; height: auto; max-height: 100%;
+            border: solid $primary; padding: 0 1; background: $surface; scrollbar-size: 1 1;
+        }}
+    }}
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+
+    @property
+    def glyphs(self) -> Glyphs:
+        return glyphs(ascii_only=self.host.settings.ascii)
+
+    @property
+    def text_width(self) -> int:
+        return min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
 
     def show(self, observation: Observation) -> None:
         raise NotImplementedError
 
 
-class Panel(ModalScreen[None]):
-    """A panel whose text is made again for every observation.
-
-    Args:
-        text: makes the text; None where a subclass overrides ``text``.
-    """
+class Panel(LivePanel):
+    """A panel whose text is made again for every observation; subclasses can override ``text``."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(PANEL)
-    DEFAULT_CSS = """
-    Panel {
-        align: center middle;
-        & > VerticalScroll {
-            width: 100%; max-width: 110; height: auto; max-height: 100%;
-            border: solid $primary; padding: 0 1; background: $surface; scrollbar-size: 1 1;
-        }
-    }
-    """
 
     def __init__(
         self, host: Host, heading: str, text: Callable[[Observation], str | Sequence[Line]] | None = None
     ) -> None:
-        super().__init__()
-        self.host = host
+        super().__init__(host)
         self.heading = heading
         self._make_text = text
 
     def text(self, observation: Observation | None) -> str | Sequence[Line]:
         return NOTHING_READ if self._make_text is None or observation is None else self._make_text(observation)
-
-    @property
-    def text_width(self) -> int:
-        return min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
@@ -80,7 +93,6 @@ class Panel(ModalScreen[None]):
             yield Lines(id="text")
 
     def above(self) -> Iterable[Widget]:
-        """Returns widgets above the text."""
         return ()
 
     def on_mount(self) -> None:

@@ -18,19 +18,20 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from kvtui.actions.core.definition import Target
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
-from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.active_drains import ids_to_keep
-from kvtui.actions.registry import dialog_options, missing, plan
+from kvtui.actions.drain.options import intent_for
+from kvtui.actions.registry import DEFINITIONS, dialog_options, missing, plan
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Tone, plan_lines
 from kvtui.presenters.chart import drain_chart, drain_text, drained
 from kvtui.rules.timeline.history import SPANS
-from kvtui.screens.lifecycle import is_drawable
-from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
+from kvtui.screens.panel import NOTHING_READ, LivePanel, is_drawable
 from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.tones import Lines
@@ -39,14 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from kvtui.actions.core.dialog_options import Ask, Option
-    from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
+    from kvtui.screens.node_screen import NodeScreen
 
 FRAME_LINES = 2
-"""Lines of the dialog that hold no text."""
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
@@ -62,11 +62,7 @@ class PlanPanel(LivePanel):
     ]
     DEFAULT_CSS = """
     PlanPanel {
-        align: center middle;
-        & > VerticalScroll {
-            width: 100%; max-width: 110; height: auto; max-height: 100%;
-            border: solid $warning; padding: 0 1; background: $surface; scrollbar-size: 1 1;
-        }
+        & > VerticalScroll { border: solid $warning; }
         & Static { height: auto; width: 1fr; }
         & ChartBox { height: 7; padding-right: 1; display: none; }
         & #foot { dock: bottom; height: auto; }
@@ -78,14 +74,12 @@ class PlanPanel(LivePanel):
     """
 
     def __init__(self, host: Host, intent: Intent) -> None:
-        super().__init__()
-        self._host = host
+        super().__init__(host)
         self.intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
         """The plan that the user has read; new plans are compared with it."""
         self._of: Hashable = None
-        """What the plan depends on."""
         self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
         self._rest: tuple[str, ...] = ()
         self._unfolded = False
@@ -105,10 +99,10 @@ class PlanPanel(LivePanel):
             box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
             yield Lines(id="plan")
             yield Static("", id="progress", markup=False)
-            yield ChartBox(ascii_only=self._host.settings.ascii)
+            yield ChartBox(ascii_only=self.host.settings.ascii)
             with Vertical(id="foot"):
                 yield Static("", id="wrong", markup=False)
-                yield Prompt(self._keep_reason, self.action_leave, "why, for the journal (Enter)", name="reason")
+                yield Prompt(self._leave_prompt, self.action_leave, "why, for the journal (Enter)", name="reason")
                 yield Prompt(self._take_number, self.action_leave, name="number")
                 yield Static("", id="options", markup=False)
 
@@ -122,13 +116,13 @@ class PlanPanel(LivePanel):
     def _want(self, intent: Intent) -> None:
         """Plans what is wanted now; the former plan is not compared with it."""
         self.intent, self._action, self._read, self._changed = intent, None, None, False
-        if ask := missing(intent, self._host.latest):
+        if ask := missing(intent, self.host.latest):
             self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self.draw()
             self._ask(ask)
-            return
-        self.draw()
-        self._replan()
+        else:
+            self.draw()
+            self._replan()
 
     def show(self, observation: Observation) -> None:
         is_planned = self._running_action is None and not missing(self.intent) and self._of is not None
@@ -139,7 +133,7 @@ class PlanPanel(LivePanel):
 
     def _show_drain(self, observation: Observation) -> None:
         """Shows the curve of open connections, while the real server empties and as long as the dialog is open."""
-        history, reals = self._host.history, drained(observation, self.intent.target)
+        history, reals = self.host.history, drained(observation, self.intent.target)
         if not reals:
             return
         self._put("#progress", "\n".join([*self._lines[-8:], drain_text(history, reals)]))
@@ -149,7 +143,6 @@ class PlanPanel(LivePanel):
             curve.display = True
 
     def _replan(self) -> None:
-        """Plans now, or again after the current planning."""
         self._stale = True
         if not self._planning:
             self._planning = True
@@ -166,7 +159,7 @@ class PlanPanel(LivePanel):
 
     async def _plan(self) -> None:
         """Plans once; a result for an intent that changed meanwhile is dropped."""
-        host, intent = self._host, self.intent
+        host, intent = self.host, self.intent
         # never act on a paused screen
         observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
@@ -198,15 +191,14 @@ class PlanPanel(LivePanel):
 
     @property
     def _read_only(self) -> bool:
-        observation = self._host.latest
-        return observation is not None and observation.snapshot.node.read_only
+        return self.host.latest is not None and self.host.latest.snapshot.node.read_only
 
     # --- drawing
 
     def draw(self) -> None:
         if not is_drawable(self):
             return
-        width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
+        width = self.text_width
         options = _in_lines((o.text for o in self._options()), width)
         head, rest = plan_lines(self._text, width, first=Tone.STRONG), plan_lines(self._rest, width)
         room = self.size.height - FRAME_LINES - len(options) - len(head)
@@ -228,19 +220,17 @@ class PlanPanel(LivePanel):
 
     def _show_keys(self) -> None:
         self._put("#progress", "Refused: --read-only forbids every write" if self._read_only else "")
-        severity = (
-            max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
-        )
-        if severity is None or self._read_only:
-            self.show_keys("Esc cancel")
+        severities = {note.severity for note in self._action.plan.notes} if self._action else set()
+        if self._action is None or self._read_only:
+            keys = "Esc cancel"
         elif self._changed:
-            self.show_keys("CHANGED: y seen · Esc cancel")
-        elif severity is NoteSeverity.IMPOSSIBLE:
-            self.show_keys("REFUSED: not possible · Esc cancel")
+            keys = "CHANGED: y seen · Esc cancel"
+        elif NoteSeverity.IMPOSSIBLE in severities:
+            keys = "REFUSED: not possible · Esc cancel"
         else:
-            self.show_keys(
-                f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel"
-            )
+            apply = "UNSAFE: F force" if NoteSeverity.UNSAFE in severities else "y apply"
+            keys = f"{apply} · e reason · Esc cancel"
+        self.show_keys(keys)
 
     def show_keys(self, text: str) -> None:
         if is_drawable(self):
@@ -265,17 +255,16 @@ class PlanPanel(LivePanel):
         if self._changed:
             self._read = self._action.plan
             self.take(self._action, "")
-            return
-        if self._is_allowed(force=force):
+        elif self._is_allowed(force=force):
             self._planning = True
             self._agree(force)
 
     def _is_allowed(self, *, force: bool) -> bool:
         """Whether this key applies the plan: ``F`` if it is unsafe, ``y`` if not."""
-        shown = self._action.plan if self._action else None
-        if shown is None:
+        if self._action is None:
             return False
-        return (shown.refusal(force=False) is not None) is force and shown.refusal(force=force) is None
+        refusal = self._action.plan.refusal
+        return (refusal(force=False) is not None) is force and refusal(force=force) is None
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
@@ -292,7 +281,7 @@ class PlanPanel(LivePanel):
         if not is_drawable(self):
             return
         reason = self.query_one("#reason", Prompt).value
-        self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self.say)
+        self._running_action = self.host.carry_out(self._action, force=force, reason=reason, progress=self.say)
         self.draw()
         self._box.anchor()  # follows what is reported
         self.show_keys("Esc interrupt and put back")
@@ -304,20 +293,22 @@ class PlanPanel(LivePanel):
         is_drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self.say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
         if is_drained and self.intent.keep:
-            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
+            self.host.kept_drains |= await asyncio.to_thread(ids_to_keep, self.host.backend.journal, self.intent)
             self.say("kvtui drains it again by itself while it runs")
         self.show_keys("Esc close")
 
     # --- options, the reason, a number
 
     def _options(self) -> tuple[Option, ...]:
-        """Returns the options; none while the plan is applied and after that."""
-        return () if self._running_action else dialog_options(self.intent, self._host.latest, self._action)
+        return () if self._running_action else dialog_options(self.intent, self.host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the reason is typed, letters are letters."""
         del parameters
-        return action not in {"option", "reason"} or not isinstance(self.focused, Prompt) or self.focused.id != "reason"
+        return action not in {"option", "reason"} or not self._types_reason  # where letters are letters
+
+    @property
+    def _types_reason(self) -> bool:
+        return isinstance(self.focused, Prompt) and self.focused.id == "reason"
 
     def action_option(self, key: str) -> None:
         option = next((o for o in self._options() if o.key == key.lower()), None)
@@ -343,9 +334,6 @@ class PlanPanel(LivePanel):
         entry.add_class("open")
         self.set_focus(entry)
 
-    def _keep_reason(self, _text: str) -> None:
-        self.set_focus(self._box)
-
     def _take_number(self, text: str) -> None:
         if (ask := self._asking) is None:
             return
@@ -362,6 +350,9 @@ class PlanPanel(LivePanel):
         self._asking = None
         self._put("#wrong", "")
         self.query_one("#number", Prompt).remove_class("open")
+        self._leave_prompt()
+
+    def _leave_prompt(self, _text: str = "") -> None:
         self.set_focus(self._box)
 
     def action_leave(self) -> None:
@@ -369,14 +360,13 @@ class PlanPanel(LivePanel):
             self._running_action.cancel()
         elif self._asking is not None and missing(self.intent) is None:
             self._close_entry()
-        elif isinstance(self.focused, Prompt) and self.focused.id == "reason":
-            self.set_focus(self._box)
+        elif self._types_reason:
+            self._leave_prompt()
         else:
             self.dismiss()
 
 
 def _in_lines(parts: Iterable[str], width: int) -> list[str]:
-    """Returns the options, as many in a line as fit."""
     lines: list[str] = []
     for part in map(plain, parts):
         if lines and len(lines[-1]) + 3 + len(part) <= width:
@@ -384,3 +374,28 @@ def _in_lines(parts: Iterable[str], width: int) -> list[str]:
         else:
             lines.append(part)
     return lines
+
+
+def open_plan_panel(screen: NodeScreen, kind: str) -> str | None:
+    """Opens the dialog of an action for the selected row, or returns why it cannot be opened."""
+    observation = screen.host.latest
+    if observation is None:
+        return NOTHING_READ
+    if other := screen.other_node():
+        return f"{other} is another node, and this key would act on this one. Enter opens kvtui on {other}: act there."
+    action = DEFINITIONS[ActionKind(kind)]
+    if action.target is Target.NODE:
+        intent = Intent(action.kind)
+    elif action.target is Target.REAL_SERVER:
+        reals = screen.selected_reals(observation)
+        if len(reals) != 1:
+            which = f"{len(reals)} real servers are possible: select one" if reals else "Select a real server"
+            return f"{which} on screen 3 (IPVS) first: d drains it, or restores the weight of a drained one."
+        intent = intent_for(*reals[0])
+    else:
+        instance = screen.selected_instance(observation)
+        if instance is None:
+            return "Select a VIP (1) or a VRRP instance (2) first."
+        intent = Intent(action.kind, instance.name)
+    screen.app.push_screen(PlanPanel(screen.host, intent))
+    return None

@@ -24,16 +24,16 @@ from kvtui.presenters.vips import (
 from kvtui.presenters.vrrp import overview_lines
 from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import FRAME_LINES, DetailPane
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.node_screen import NodeScreen, natural
-from kvtui.screens.summary import Summary
-from kvtui.screens.trace_panel import TracePanel
 from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from textual import events
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Cell
     from kvtui.screens.panel import Panel
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("owner", "OWNER", 12, 1, most=39),
@@ -58,13 +58,34 @@ COLUMNS = (
     Column("chain", CHAIN_TITLE, 11, 1, most=24),
 )
 
-
 DASHBOARD = (180, 40)
 """Columns and lines from which on there are always summaries of the other screens."""
 TALL = 48
 """Lines from which on the charts are higher."""
 SUMMARY_LINES = 18
 """Room for the summaries below the table that makes their appearance worth it."""
+
+
+class Summary(Lines):
+    """A framed summary of another screen, for the dashboard. A click shows that screen."""
+
+    DEFAULT_CSS = """
+    Summary {
+        display: none; height: auto; max-height: 30%; min-height: 3; padding: 0 1;
+        border: solid $frame; border-title-color: $foreground; border-title-style: bold;
+        border-subtitle-color: $text-muted;
+    }
+    """
+
+    def __init__(self, title: str, view: str, key: str) -> None:
+        super().__init__(keeps_height=True, id=f"summary-{view}")
+        self._view = view
+        self.border_title = title
+        self.border_subtitle = key
+
+    async def on_click(self, event: events.Click) -> None:
+        event.stop()
+        await self.app.run_action(f"view('{self._view}')")
 
 
 class VipsScreen(NodeScreen):
@@ -77,24 +98,19 @@ class VipsScreen(NodeScreen):
         &.-tall ChartPair { height: 18; }
     }
     """
+    columns = COLUMNS
+    details = "charts"
+    row_noun = "VIP"
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
 
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading this node …", id="vips")
-
     def below_table(self) -> tuple[Widget, ...]:
-        return tuple(map(self._summary, ("vrrp", "findings", "events")))
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
-
-    def _summary(self, name: str) -> Summary:
-        view = next(view for view in VIEWS if view.name == name)
-        return Summary(view.label, name, self.host.keymap.hint(view.key, ""))
+        views = {view.name: view for view in VIEWS}
+        shown = (views[name] for name in ("vrrp", "findings", "events"))
+        return tuple(Summary(view.label, view.name, self.host.keymap.hint(view.key, "")) for view in shown)
 
     def draw(self, observation: Observation) -> None:
-        self.table.empty = self._empty_text(observation)
+        self.explain_no_rows(self._empty_text(observation), has_rows=bool(observation.vips))
         views: dict[Hashable, VipView] = {(v.instance, v.address): v for v in observation.vips or ()}
         keys = [k for k, v in views.items() if self.matches(*search_texts(observation, v))]
         order = {
@@ -138,7 +154,6 @@ class VipsScreen(NodeScreen):
         summary.show(lines or text_lines("Nothing happened since kvtui started."))
 
     def _show_vrrp(self, observation: Observation) -> None:
-        """Shows each instance, and who was its master when."""
         summary, host = self.query_one("#summary-vrrp", Summary), self.host
         lines = overview_lines(observation, self.glyphs)
         names = [i.name for i in observation.vrrp_instances or ()]
@@ -147,8 +162,6 @@ class VipsScreen(NodeScreen):
         summary.show(lines)
 
     def _empty_text(self, observation: Observation) -> str:
-        if observation.vips and self.filter:
-            return f'No VIP matches "{self.filter}". Esc shows all.'
         text = empty_text(observation)
         if observation.snapshot.chosen is None:
             return f"{text}\n\nIPVS (3) and sources (i) show what can be read. To try kvtui: kvtui --demo"
@@ -165,11 +178,8 @@ class VipsScreen(NodeScreen):
         first = summary_lines(index, links, vip, self.glyphs)
         more = detail_lines(observation, links, vip, self.glyphs)
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
-        self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
-
-    def _show_charts(self, vip: VipView, room: int) -> None:
-        """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
-        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES
+        room = pane.room_below(rows, self.free_height) - len(first)
+        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES  # half of the lines are left for its layers
         charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
         self.query_one(ChartPair).show(charts, has_room=has_room)
 

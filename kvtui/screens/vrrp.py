@@ -10,18 +10,11 @@ from kvtui.presenters.cells import Cell, text_lines
 from kvtui.presenters.events import master_lines, vrrp_lines
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.trace import Target
-from kvtui.presenters.vrrp import (
-    empty_text,
-    instance_cells,
-    instance_text,
-    peer_cells,
-    search_texts,
-)
+from kvtui.presenters.vrrp import empty_text, instance_cells, instance_text, peer_cells, search_texts
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
@@ -32,7 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.screens.node_screen import SortKey
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     MARK,
     Column("name", "INSTANCE / PEER", 17, 0, most=44),
     Column("state", "STATE", 6, 0),
@@ -59,10 +52,9 @@ class VrrpScreen(NodeScreen):
         }
     }
     """
+    columns = COLUMNS
+    details = "text"
     sorts: ClassVar = (("", "config"), ("name", "name"), ("state", "state"), ("vrid", "VRID"))
-
-    def make_table(self) -> LineTable:
-        return LineTable(COLUMNS, "Reading this node …", id="vrrp")
 
     def below_table(self) -> tuple[Widget, ...]:
         masters, timeline = Lines(wraps=False, id="masters"), Lines(wraps=False, keeps_height=True, id="timeline")
@@ -89,12 +81,8 @@ class VrrpScreen(NodeScreen):
             for peer in instance.peers:
                 rows[name, peer.address] = (Cell(""), *peer_cells(peer, instance, self.glyphs.branch))
         self.show_rows(observation, list(rows), rows.__getitem__)
-        self._draw_masters(observation)
         self._draw_timeline(observation)
         self.show_detail(observation)
-
-    def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
 
     def show_detail(self, observation: Observation) -> None:
         """Only at the right of the table: below it is the timeline."""
@@ -103,18 +91,16 @@ class VrrpScreen(NodeScreen):
         title = instance.name if instance else ""
         self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
 
-    def _draw_masters(self, observation: Observation) -> None:
-        names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
-        shown, timeline = self.query_one("#masters", Lines), self.query_one("#timeline", Lines)
-        lines = master_lines(self.host.masters, names, self.host.span, now, timeline.content_size.width, self.glyphs)
-        if shown.display is not bool(lines):  # setting the same value draws the whole screen too
-            shown.display = bool(lines)
-        shown.show(lines)
-
     def _draw_timeline(self, observation: Observation) -> None:
+        names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
+        masters, timeline = self.query_one("#masters", Lines), self.query_one("#timeline", Lines)
+        width = timeline.content_size.width
+        lines = master_lines(self.host.masters, names, self.host.span, now, width, self.glyphs)
+        if masters.display is not bool(lines):  # setting the same value draws the whole screen too
+            masters.display = bool(lines)
+        masters.show(lines)
         count = max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1))
-        timeline = self.query_one("#timeline", Lines)
-        timeline.show(vrrp_lines(self.host.timeline.events, observation, timeline.content_size.width or 80, count))
+        timeline.show(vrrp_lines(self.host.timeline.events, observation, width or 80, count))
 
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         selected = self.table.selected

@@ -23,20 +23,15 @@ class Changes:
         self._since: dict[Hashable, dict[int, float]] = {}
 
     def forget(self) -> None:
-        """Forgets the rows: the next ones are not changes."""
         self._before, self._since = {}, {}
 
     def take(self, rows: Mapping[Hashable, Cells], at: float | None, *, marking: bool) -> dict[Hashable, Drawn]:
-        """Returns the rows with the cells to highlight.
-
-        ``at`` says when they were read, in seconds; None highlights until the next call.
-        """
+        """Adds the cells to highlight; ``at``: when they were read (seconds); None highlights until the next call."""
         since = {key: self._marks(key, cells, at) for key, cells in rows.items()} if marking else {}
         self._before, self._since = rows, since
         return {key: (cells, frozenset(since.get(key, ()))) for key, cells in rows.items()}
 
     def _marks(self, key: Hashable, cells: Cells, at: float | None) -> dict[int, float]:
-        """Indexes of the cells that changed now or recently, with the time of the change."""
         now = 0.0 if at is None else at
         since = {} if at is None else self._since.get(key, {})
         recent = {i: t for i, t in since.items() if 0 <= now - t < HIGHLIGHT_SECONDS}

@@ -8,29 +8,24 @@ from rich.segment import Segment
 from textual.containers import Container
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.model.config import Theme
 from kvtui.presenters.chart import Form, Part, chart_lines
+from kvtui.widgets.tones import StyledWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.style import Style
-
     from kvtui.presenters.chart import Chart, Line
 
 
-class ChartBox(Widget):
-    """Shows one chart in all the room that it has; hidden until it has one."""
-
+class ChartBox(StyledWidget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part.value}" for part in Part}
     DEFAULT_CSS = """
     ChartBox {
         height: 6;
         & .chart--title { text-style: bold; }
-        & .chart--axis { color: $text-muted; }
-        & .chart--note { color: $text-muted; }
+        & .chart--axis, & .chart--note { color: $text-muted; }
         & .chart--area { color: $text-primary; }
     }
     """
@@ -40,18 +35,12 @@ class ChartBox(Widget):
         self._ascii = ascii_only
         self._chart: Chart | None = None
         self._lines: list[Line] = []
-        self._styles: dict[Part, Style] = {}
 
     @property
     def form(self) -> Form:
         if self._ascii:
             return Form.ASCII
         return Form.BLOCKS if self.app.theme == Theme.ANSI16 else Form.BRAILLE
-
-    @property
-    def lines(self) -> list[str]:
-        """The text that is shown, for tests."""
-        return ["".join(text for text, _part in line) for line in self._lines]
 
     def show(self, chart: Chart | None) -> None:
         self._chart = chart
@@ -60,8 +49,7 @@ class ChartBox(Widget):
     def _redraw(self) -> None:
         width, height = self.content_size
         before = self._lines
-        has_room = self._chart is not None and width > 0 and height > 0
-        self._lines = chart_lines(self._chart, width, height, self.form) if has_room and self._chart else []
+        self._lines = chart_lines(self._chart, width, height, self.form) if self._chart and width and height else []
         if len(before) != len(self._lines):
             self.refresh()
             return
@@ -75,22 +63,13 @@ class ChartBox(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.content_size.width
-        if y >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
-        return Strip([Segment(text, self._style(part)) for text, part in self._lines[y]]).adjust_cell_length(
-            width, self.rich_style
-        )
-
-    def _style(self, part: Part) -> Style:
-        if part not in self._styles:
-            self._styles[part] = self.get_component_rich_style(f"chart--{part.value}")
-        return self._styles[part]
+        line = self._lines[y] if y < len(self._lines) else ()
+        strip = Strip(Segment(text, self.style_of(f"chart--{part.value}")) for text, part in line)
+        return strip.adjust_cell_length(width, self.rich_style)
 
     def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes, which can also change the characters."""
-        self._styles.clear()
         super().notify_style_update()
-        if self.is_attached:
+        if self.is_attached:  # another theme can also change the characters
             self._redraw()
 
     def on_resize(self) -> None:
@@ -98,7 +77,6 @@ class ChartBox(Widget):
 
 
 PAIR_LINES = 5
-"""Height of two charts beside each other."""
 
 
 class ChartPair(Container):
@@ -128,10 +106,8 @@ MAX_UNCHANGED = 8
 
 def changed_columns(old: Line, new: Line) -> list[tuple[int, int]]:
     """Returns the runs of columns that differ, neighbours together. All characters have one column."""
-    if [part for _text, part in old] != [part for _text, part in new]:
-        return [(0, _width(new))]
     before, now = ("".join(text for text, _part in line) for line in (old, new))
-    if len(before) != len(now):
+    if len(before) != len(now) or [part for _text, part in old] != [part for _text, part in new]:
         return [(0, len(now))]
     runs: list[tuple[int, int]] = []
     for column in (i for i, (a, b) in enumerate(zip(before, now, strict=True)) if a != b):
@@ -140,7 +116,3 @@ def changed_columns(old: Line, new: Line) -> list[tuple[int, int]]:
         else:
             runs.append((column, column + 1))
     return runs
-
-
-def _width(line: Sequence[tuple[str, Part]]) -> int:
-    return sum(len(text) for text, _part in line)

@@ -12,17 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GAP = 1
-"""Blanks between two cells."""
 
 
 class Column(Struct, frozen=True):
-    """A column.
+    """A column; one of low ``rank`` is kept on a narrow terminal, and widened first on a wide one.
 
     Attributes:
         width: that it needs, unless its title and texts need less; it widens with its texts, up to ``most``.
         least: its minimum width, whatever it holds now: to widen a column later draws the whole table again.
-        rank: columns of low rank are kept on a narrow terminal, and widened first on a wide one.
-        right: align right.
         fill: it takes the remaining width, up to ``most`` (a sparkline).
     """
 
@@ -62,22 +59,19 @@ def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | Non
         if need + gap <= left or not widths or (index < kept and left > gap):
             widths[index] = max(1, min(need, left - gap))
             left -= widths[index] + gap
-    for index in (i for i in by_rank if i in widths and i in known):
-        more = max(0, min(left, min(known[index], columns[index].most) - widths[index]))
-        widths[index] += more
-        left -= more
-    for index in (i for i in by_rank if i in widths and columns[i].fill):
-        more = max(0, min(left, columns[index].most - widths[index]))
+    shown = [i for i in by_rank if i in widths]
+    wanted = [(i, min(known[i], columns[i].most)) for i in shown if i in known]
+    for index, most in (*wanted, *((i, columns[i].most) for i in shown if columns[i].fill)):
+        more = max(0, min(left, most - widths[index]))
         widths[index] += more
         left -= more
     return tuple(Placed(columns[i], i, widths[i]) for i in sorted(widths))
 
 
 def _least(column: Column, longest: int | None, room: int) -> int:
-    """Returns a column's minimum width.
+    """Returns a column's ``width``, or less if its title and texts are shorter.
 
-    That is its ``width``, or less if its title and texts are shorter. A name (rank 0) is more useful than another
-    column: it gets its whole text, up to a third of the terminal.
+    A name (rank 0) is more useful than another column: it gets its whole text, up to a third of the terminal.
     """
     if longest is None:
         return column.width
@@ -86,7 +80,6 @@ def _least(column: Column, longest: int | None, room: int) -> int:
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:
-    """Returns the text padded to ``width``; a text that is too long ends in ``…``."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
     text = plain(text)  # also if a screen forgot it

@@ -30,12 +30,8 @@ MAX_WAIT = 1.0
 class Prompt(Input):
     """Enter and Esc take effect before the next key is handled, and after all keys before them.
 
-    Textual's Input gets editing keys by the app, and tells the screen of Enter by a message: the next key still went
-    into the Input.
-
-    Args:
-        submitted: called on Enter, with the text.
-        cancelled: called on Esc.
+    Textual's Input gets editing keys by the app, and sends the screen a message on Enter: the next key still went into
+    the Input.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,7 +46,6 @@ class Prompt(Input):
         self._submitted, self._cancelled = submitted, cancelled
 
     async def on_key(self, event: events.Key) -> None:
-        """Handles editing keys here, in the order of all keys."""
         if (action := EDITING.get(event.key)) and await self.app.run_action(action, self):
             event.stop()
             event.prevent_default()
@@ -64,7 +59,6 @@ class Prompt(Input):
         self._cancelled()
 
     async def _typed(self) -> None:
-        """Waits until the keys before this one are handled."""
         done = asyncio.Event()
         if self.call_later(done.set):
             with suppress(TimeoutError):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,8 +24,7 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
-from kvtui.widgets.highlight import highlight
-from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, segments
+from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, StyledWidget, highlight, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -31,29 +32,23 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-    from kvtui.presenters.cells import Tone
     from kvtui.widgets.changes import Cells, Drawn
 
     Render = Callable[[Hashable], Cells]
 
 HEAD_LINES = 1
 GUTTER = 1
-"""Columns left of the cells: the bar beside the selected row."""
 BAR = "▌"
 
 
-class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
+class LineTable(ScrollView, StyledWidget, can_focus=True, inherit_bindings=False):
     """A header and one line for each row, with a cursor. Columns that do not fit are left out.
 
     The selected row keeps its colours: it has a bar at its left and another background.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--head",
-        "table--cursor",
-        "table--bar",
-        "table--changed",
-        "table--found",
+        *("table--head", "table--cursor", "table--bar", "table--changed", "table--found"),
         *TONE_CLASSES,
     }
     DEFAULT_CSS = f"""
@@ -70,26 +65,18 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
+    @dataclass
     class Chosen(Message):
-        def __init__(self, table: LineTable, key: Hashable) -> None:
-            self.table = table
-            self.key = key
-            super().__init__()
+        key: Hashable
 
-        @property
-        def control(self) -> LineTable:
-            return self.table
-
+    @dataclass
     class HeadClicked(Message):
-        def __init__(self, column: str) -> None:
-            self.column = column
-            super().__init__()
+        column: str
 
+    @dataclass
     class RowClicked(Message):
-        def __init__(self, key: Hashable, x: int) -> None:
-            self.key = key
-            self.x = x
-            super().__init__()
+        key: Hashable
+        x: int
 
     class Moved(Message):
         def can_replace(self, message: Message) -> bool:
@@ -101,38 +88,32 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._placed: tuple[Placed, ...] = ()
         self._longest: dict[int, int] = {}
         self._room = 0
-        self._keys: Sequence[Hashable] = ()
+        self.keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
         self._changes = Changes()
         self.drawn: dict[Hashable, Drawn] = {}
         self._found = ""
-        self._sorted: tuple[str, str] | None = None
-        self._styles: dict[str, Style] = {}
+        self._sorted = ("", "")
         self.cursor = 0
         self.empty = self._shown_empty = empty
 
     @property
-    def keys(self) -> Sequence[Hashable]:
-        return self._keys
-
-    @property
     def selected(self) -> Hashable | None:
-        return self._keys[self.cursor] if self.cursor < len(self._keys) else None
+        return self.keys[self.cursor] if self.cursor < len(self.keys) else None
 
     @property
     def row_text(self) -> str:
-        """The selected row as text, with the cells that do not fit."""
         if self.selected is None:
             return ""
         return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
 
     @property
     def shown(self) -> list[Hashable]:
-        return [self._keys[i] for i in self._visible()]
+        return [self.keys[i] for i in self._visible()]
 
     @property
     def room(self) -> int:
-        """Width for cells: without the bar and the scrollbar."""
+        """Columns for cells: without the bar and the scrollbar."""
         return max(0, self.scrollable_content_region.width - GUTTER)
 
     @property
@@ -140,17 +121,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return max(0, self.size.height - HEAD_LINES)
 
     def width_of(self, name: str) -> int:
-        """Returns the width of a column; 0 if it does not fit."""
         return next((p.width for p in self._placed if p.column.name == name), 0)
 
-    def sorted_by(self, name: str | None, mark: str = "") -> None:
-        marked = None if name is None else (name, mark)
-        if marked != self._sorted:
-            self._sorted = marked
+    def sorted_by(self, name: str, mark: str) -> None:
+        if (name, mark) != self._sorted:
+            self._sorted = (name, mark)
             self._refresh_lines({0})
 
     def find(self, text: str) -> None:
-        """Underlines all matches of this text, ignoring case."""
         wanted = text.lower()
         if wanted != self._found:
             self._found = wanted
@@ -159,16 +137,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show_rows(
         self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
     ) -> None:
-        """Shows these rows; calls ``render`` only for visible ones.
-
-        ``at`` says when they were read, in seconds; None highlights changed cells until the next call.
-        """
+        """Shows these rows; calls ``render`` only for visible ones. ``at``: see ``Changes.take``."""
         selected, watched = self.selected, self.cursor in self._visible()
-        same_order = keys == self._keys
-        resized = len(keys) != len(self._keys)
-        self._keys, self._render_row = keys, render
-        if not same_order and selected is not None:
-            self._follow(selected)
+        same_order = keys == self.keys
+        resized = len(keys) != len(self.keys)
+        self.keys, self._render_row = keys, render
+        if not same_order:
+            with suppress(ValueError):  # the row is gone
+                self.cursor = keys.index(selected)
         self.cursor = max(0, min(self.cursor, len(keys) - 1))
         if resized:
             self.virtual_size = Size(0, len(keys) + HEAD_LINES)
@@ -176,20 +152,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         if not same_order and watched:
             self._into_view()
 
-    def _follow(self, key: Hashable) -> None:
-        """Keeps the cursor on its row when rows move."""
-        try:
-            self.cursor = self._keys.index(key)
-        except ValueError:
-            return
-
     def _first(self) -> int:
-        """Returns the index of the first visible row, also just after rows were removed."""
-        return max(0, min(int(self.scroll_offset.y), len(self._keys) - self.page))
+        """Returns the first visible row, also just after rows were removed."""
+        return max(0, min(int(self.scroll_offset.y), len(self.keys) - self.page))
 
     def _visible(self) -> range:
         first = self._first()
-        return range(first, min(first + self.page, len(self._keys)))
+        return range(first, min(first + self.page, len(self.keys)))
 
     def _redraw(self, *, changes: bool, at: float | None = None) -> None:
         rows = self._render_visible()
@@ -212,7 +181,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_lines(whole)
 
     def _render_visible(self) -> dict[Hashable, Cells]:
-        return {key: self._render_row(key) for key in (self._keys[i] for i in self._visible())}
+        return {key: self._render_row(key) for key in (self.keys[i] for i in self._visible())}
 
     def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
         """Sends some cells of a line, neighbours together; a whole row is slow over a slow line."""
@@ -228,10 +197,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(Region(begin, y, x - GAP - begin, 1))
 
     def _measure(self, rows: dict[Hashable, Cells]) -> bool:
-        """Fits the columns to the longest texts so far. Returns whether a column changed.
-
-        Columns only widen: columns that change their width with every value are hard to read.
-        """
+        """Fits the columns to the longest texts so far; they only widen. Returns whether a column changed."""
         longest = dict(self._longest)
         for cells in rows.values():
             for index, cell in enumerate(cells):
@@ -244,77 +210,60 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return before != self._placed
 
     def _refresh_lines(self, lines: set[int]) -> None:
-        if not self._keys:
+        if not self.keys:
             lines = lines | set(range(self.size.height)) if self.empty != self._shown_empty else lines
             self._shown_empty = self.empty
         regions = [Region(0, y, self.size.width, 1) for y in sorted(lines) if y < self.size.height]
         if regions:
             self.refresh(*regions)
 
-    # --- drawing
-
     def render_line(self, y: int) -> Strip:
-        width = self.room + GUTTER
-        if y < HEAD_LINES:
-            return self._head().adjust_cell_length(width, self._style("tone--normal"))
         visible = self._visible()
-        if not self._keys:
-            return self._empty_line(y).adjust_cell_length(width, self._style("tone--normal"))
-        if y - HEAD_LINES >= len(visible):
-            return Strip.blank(width, self._style("tone--normal"))
-        index = visible[y - HEAD_LINES]
-        return self._row(index).adjust_cell_length(width, self._style("tone--normal"))
+        if y < HEAD_LINES:
+            strip = self._head()
+        elif not self.keys:
+            strip = self._empty_line(y)
+        else:
+            strip = self._row(visible[y - HEAD_LINES]) if y - HEAD_LINES < len(visible) else Strip([])
+        return strip.adjust_cell_length(self.room + GUTTER, self.style_of("tone--normal"))
 
     def _empty_line(self, y: int) -> Strip:
         width = max(10, self.room - 2)
         lines = [w for part in self.empty.splitlines() for w in wrap(plain(part), width) or [""]]
         text = lines[y - HEAD_LINES] if y - HEAD_LINES < len(lines) else ""
-        return Strip([Segment(f" {text}", self._style("tone--normal"))])
+        return Strip([Segment(f" {text}", self.style_of("tone--normal"))])
 
     def _head(self) -> Strip:
-        style = self._style("table--head")
+        style = self.style_of("table--head")
         parts = []
         for placed in self._placed:
             title = placed.column.title
-            if self._sorted and self._sorted[0] == placed.column.name:
+            if self._sorted[0] == placed.column.name:
                 title = title[: placed.width - 1] + self._sorted[1]
             parts.append(aligned(title, placed.width, right=placed.column.right))
         return Strip([Segment(" " * GUTTER + (" " * GAP).join(parts), style)])
 
     def _row(self, index: int) -> Strip:
-        key = self._keys[index]
+        key = self.keys[index]
         cells, marked = self.drawn.get(key) or (self._render_row(key), frozenset[int]())
         is_selected = index == self.cursor
         under_cursor = is_selected and self.has_focus
-        cursor = self._style("table--cursor", partial=True) if under_cursor else Style.null()
-        bar = self._style("table--bar" if under_cursor else "tone--dim") if is_selected else self._style("tone--normal")
+        cursor = self.style_of("table--cursor", partial=True) if under_cursor else Style.null()
+        bar = (
+            self.style_of("table--bar" if under_cursor else "tone--dim")
+            if is_selected
+            else self.style_of("tone--normal")
+        )
         parts = [Segment(BAR if is_selected else " ", bar)]
         for number, placed in enumerate(self._placed):
             cell = cells[placed.index] if placed.index < len(cells) else Cell("")
-            extra = cursor + self._style("table--changed", partial=True) if placed.index in marked else cursor
+            extra = cursor + self.style_of("table--changed", partial=True) if placed.index in marked else cursor
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             text = aligned(cell.text, placed.width, right=placed.column.right) + gap
-            for part in segments(Cell(text, cell.tone, runs=cell.runs), self._tone_style):
+            for part in segments(Cell(text, cell.tone, runs=cell.runs), self.tone_style):
                 style = (part.style or Style.null()) + extra
-                parts += highlight(part.text, self._found, style, style + self._style("table--found", partial=True))
-        strip = Strip(parts)
-        return strip.extend_cell_length(self.room + GUTTER, self._style("tone--normal") + cursor)
-
-    def _style(self, name: str, *, partial: bool = False) -> Style:
-        cached = f"{name}{partial}"
-        if cached not in self._styles:
-            self._styles[cached] = self.get_component_rich_style(name, partial=partial)
-        return self._styles[cached]
-
-    def _tone_style(self, tone: Tone) -> Style:
-        return self._style(f"tone--{tone.value}")
-
-    def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes."""
-        self._styles.clear()
-        super().notify_style_update()
-
-    # --- scrolling and the cursor
+                parts += highlight(part.text, self._found, style, style + self.style_of("table--found", partial=True))
+        return Strip(parts).extend_cell_length(self.room + GUTTER, self.style_of("tone--normal") + cursor)
 
     def on_resize(self) -> None:
         self._room = self.room
@@ -343,14 +292,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_lines({row - first + HEAD_LINES for row in rows if row >= first})
 
     def move_to(self, row: int) -> None:
-        old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
+        old, self.cursor = self.cursor, max(0, min(row, len(self.keys) - 1))
         self._into_view()
         self._refresh_cursor(old, self.cursor)
         if old != self.cursor:
             self.post_message(self.Moved())
 
     def _into_view(self) -> None:
-        """Scrolls as little as possible to show the cursor."""
         first, page = self._first(), max(1, self.page)
         wanted = min(max(first, self.cursor - page + 1), self.cursor)
         if wanted != int(self.scroll_offset.y):
@@ -363,26 +311,26 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.move_to(self.cursor + pages * max(1, self.page - 1))
 
     def action_edge(self, where: int) -> None:
-        self.move_to(0 if where < 0 else len(self._keys) - 1)
+        self.move_to(0 if where < 0 else len(self.keys) - 1)
 
     def action_choose(self) -> None:
         if self.selected is not None:
-            self.post_message(self.Chosen(self, self.selected))
+            self.post_message(self.Chosen(self.selected))
 
     def on_click(self, event: events.Click) -> None:
-        """Selects a row, a second click chooses it; on the head, asks for another order."""
+        """Selects a row; a second click chooses it."""
         if event.y < HEAD_LINES:
             if (name := self._column_at(event.x)) is not None:
                 self.post_message(self.HeadClicked(name))
             return
         row = self._first() + event.y - HEAD_LINES
-        if row >= len(self._keys):
+        if row >= len(self.keys):
             return
         self.move_to(row)
         if event.chain > 1:
             self.action_choose()
         else:
-            self.post_message(self.RowClicked(self._keys[row], event.x))
+            self.post_message(self.RowClicked(self.keys[row], event.x))
 
     def _column_at(self, x: int) -> str | None:
         start = GUTTER

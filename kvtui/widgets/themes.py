@@ -17,7 +17,7 @@ SCROLLBAR_PARTS = ("background", "background-hover", "background-active", "corne
 
 
 def _theme(
-    name: Name, *, selected: str, cursor: str, muted: str, frame: str, demo: str, dark: bool = True, **colours: Any
+    name: Name, *, selected: str, cursor: str, muted: str, frame: str, demo: str, dark: bool, **colours: Any
 ) -> Theme:
     """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested."""
     primary, background, foreground = colours["primary"], colours["background"], colours["foreground"]
@@ -57,76 +57,40 @@ def _theme(
 
 
 # Only colours of xterm's 256, so that a terminal without true colours shows the same
-DARK = _theme(
-    Name.DARK,
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    foreground="#e4e4e4",
-    muted="#b2b2b2",
-    primary="#5fafff",
-    success="#5fd7af",
-    warning="#ffd75f",
-    error="#ff8787",
-    demo="#d787ff",
-    frame="#585858",
-    selected="#5fafff",
-    cursor="#303030",
-)
-LIGHT = _theme(
-    Name.LIGHT,
-    dark=False,
-    background="#ffffff",
-    surface="#eeeeee",
-    panel="#dadada",
-    foreground="#1c1c1c",
-    muted="#4e4e4e",
-    primary="#005faf",
-    success="#005f5f",
-    warning="#5f5f00",
-    error="#af005f",
-    demo="#5f00af",
-    frame="#9e9e9e",
-    selected="#005faf",
-    cursor="#d7d7ff",
-)
-CONTRAST = _theme(
-    Name.CONTRAST,
-    background="#000000",
-    surface="#000000",
-    panel="#1c1c1c",
-    foreground="#ffffff",
-    muted="#dadada",
-    primary="#5fd7ff",
-    success="#5fffd7",
-    warning="#ffd75f",
-    error="#ffafaf",
-    demo="#ffafff",
-    frame="#bcbcbc",
-    selected="#ffffff",
-    cursor="#303030",
+_COLOURS = {  # dark, light, high-contrast
+    "background": ("#121212", "#ffffff", "#000000"),
+    "surface": ("#1c1c1c", "#eeeeee", "#000000"),
+    "panel": ("#262626", "#dadada", "#1c1c1c"),
+    "foreground": ("#e4e4e4", "#1c1c1c", "#ffffff"),
+    "muted": ("#b2b2b2", "#4e4e4e", "#dadada"),
+    "primary": ("#5fafff", "#005faf", "#5fd7ff"),
+    "success": ("#5fd7af", "#005f5f", "#5fffd7"),
+    "warning": ("#ffd75f", "#5f5f00", "#ffd75f"),
+    "error": ("#ff8787", "#af005f", "#ffafaf"),
+    "demo": ("#d787ff", "#5f00af", "#ffafff"),
+    "frame": ("#585858", "#9e9e9e", "#bcbcbc"),
+    "selected": ("#5fafff", "#005faf", "#ffffff"),
+    "cursor": ("#303030", "#d7d7ff", "#303030"),
+}
+DARK, LIGHT, CONTRAST = (
+    _theme(name, dark=name is not Name.LIGHT, **{role: colours[index] for role, colours in _COLOURS.items()})
+    for index, name in enumerate((Name.DARK, Name.LIGHT, Name.CONTRAST))
 )
 
 _OWN = "ansi_default"
 
 
-def _ansi(name: Name, *, primary: str, success: str, warning: str, error: str, **variables: str) -> Theme:
-    """Returns a theme of the terminal's own colours."""
-    own: Any = dict.fromkeys(("foreground", "background", "surface", "panel", "boost"), _OWN)
+def _ansi(name: Name, *, primary: str, variables: dict[str, str], **colours: Any) -> Theme:
     # text-muted: Textual's default for ANSI themes is a half-tone, which 16 colours do not have
     plain = ("ansi-background", "ansi-foreground", "text-muted", "text-disabled", "foreground-muted", "border-blurred")
     blurred = ("block-cursor-blurred-foreground", "block-cursor-blurred-background")
+    colours |= dict.fromkeys(("primary", "secondary", "accent"), primary)
+    colours |= dict.fromkeys(("foreground", "background", "surface", "panel", "boost"), _OWN)
     return Theme(
         name=name.value,
         ansi=True,
         dark=True,
-        primary=primary,
-        secondary=primary,
-        accent=primary,
-        success=success,
-        warning=warning,
-        error=error,
-        **own,
+        **colours,
         variables={
             **dict.fromkeys((*plain, *blurred), _OWN),
             "demo": "ansi_bright_magenta",
@@ -139,7 +103,7 @@ def _ansi(name: Name, *, primary: str, success: str, warning: str, error: str, *
             "block-cursor-background": "ansi_white",
             "input-cursor-text-style": "reverse",
             "border": primary,
-            **{key.replace("_", "-"): value for key, value in variables.items()},
+            **variables,
         },
     )
 
@@ -150,27 +114,19 @@ ANSI16 = _ansi(
     success="ansi_bright_green",
     warning="ansi_bright_yellow",
     error="ansi_bright_red",
-    scrollbar="ansi_white",
+    variables={"scrollbar": "ansi_white"},
 )
 """The terminal's own bright colours: normal red and blue are hard to read on black."""
 
+_MONO_OWN = ("demo", "frame", "chip-text", "block-cursor-foreground", "block-cursor-background")
+_MONO_SELECTION = ("input-selection-background", "screen-selection-background", "screen-selection-foreground")
 MONO = _ansi(
     Name.MONO,
-    primary=_OWN,
-    success=_OWN,
-    warning=_OWN,
-    error=_OWN,
-    demo=_OWN,
-    frame=_OWN,
-    chip_text=_OWN,
-    chip_style="reverse",
-    cursor_style="reverse",
-    block_cursor_foreground=_OWN,
-    block_cursor_background=_OWN,
-    block_cursor_text_style="reverse",
-    input_selection_background=_OWN,
-    screen_selection_background=_OWN,
-    screen_selection_foreground=_OWN,
+    **dict.fromkeys(("primary", "success", "warning", "error"), _OWN),
+    variables={
+        **dict.fromkeys((*_MONO_OWN, *_MONO_SELECTION), _OWN),
+        **dict.fromkeys(("chip-style", "cursor-style", "block-cursor-text-style"), "reverse"),
+    },
 )
 """No colours (NO_COLOR): only bold, reverse and underlined."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -43,7 +44,40 @@ def segments(cell: Cell, style_of: Callable[[Tone], Style]) -> Iterable[Segment]
         start += length
 
 
-class Lines(Widget):
+def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
+    lowered = text.lower()
+    if not wanted or wanted not in lowered or len(lowered) != len(text):
+        return [Segment(text, style)]
+    segments, rest = [], 0
+    while (start := lowered.find(wanted, rest)) >= 0:
+        end = start + len(wanted)
+        segments += [Segment(text[rest:start], style), Segment(text[start:end], mark)]
+        rest = end
+    return [s for s in [*segments, Segment(text[rest:], style)] if s.text]
+
+
+class StyledWidget(Widget):
+    """Keeps the styles of component classes until the theme changes; Textual's own cache lasts until a refresh."""
+
+    @cached_property
+    def _kept_styles(self) -> dict[tuple[str, bool], Style]:
+        return {}
+
+    def style_of(self, name: str, *, partial: bool = False) -> Style:
+        key = (name, partial)
+        if key not in self._kept_styles:
+            self._kept_styles[key] = self.get_component_rich_style(name, partial=partial)
+        return self._kept_styles[key]
+
+    def tone_style(self, tone: Tone) -> Style:
+        return self.style_of(f"tone--{tone.value}")
+
+    def notify_style_update(self) -> None:
+        self._kept_styles.clear()
+        super().notify_style_update()
+
+
+class Lines(StyledWidget):
     """Text in lines of cells. Only lines that changed are sent to the terminal.
 
     Args:
@@ -56,9 +90,7 @@ class Lines(Widget):
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(TONE_CLASSES)
-    DEFAULT_CSS = f"""
-    Lines {{ height: auto; width: 1fr; {TONE_CSS} }}
-    """
+    DEFAULT_CSS = f"Lines {{ height: auto; width: 1fr; {TONE_CSS} }}"
 
     def __init__(
         self,
@@ -75,7 +107,6 @@ class Lines(Widget):
         self._wraps = wraps
         self.lines = tuple(lines)
         self._wrapped: tuple[int, tuple[Line, ...], list[Line]] = (0, (), [])
-        self._styles: dict[Tone, Style] = {}
 
     def show(self, lines: Sequence[Line]) -> None:
         now = tuple(lines)
@@ -110,18 +141,8 @@ class Lines(Widget):
     def forget_height(self) -> None:
         self._tallest = 0
 
-    def notify_style_update(self) -> None:
-        """Drops cached styles when the theme changes."""
-        self._styles = {}
-        super().notify_style_update()
-
     def render_line(self, y: int) -> Strip:
         lines = self._in_width(self.size.width)
         line = lines[y] if y < len(lines) else ()
-        strip = Strip(segment for cell in line for segment in segments(cell, self._style_of))
-        return strip.adjust_cell_length(self.size.width, self._style_of(Tone.NORMAL))
-
-    def _style_of(self, tone: Tone) -> Style:
-        if tone not in self._styles:
-            self._styles[tone] = self.get_component_rich_style(f"tone--{tone.value}")
-        return self._styles[tone]
+        strip = Strip(segment for cell in line for segment in segments(cell, self.tone_style))
+        return strip.adjust_cell_length(self.size.width, self.tone_style(Tone.NORMAL))

@@ -23,7 +23,7 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.findings import triage
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.show import show
+from kvtui.cli.views import show
 from kvtui.model.config import TriageSettings
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Controller
@@ -250,7 +250,7 @@ def test_status_and_triage_have_it_in_their_documents(
     if command[0] == "status":
         show(replace(invocation, form=Format.JSON), "status", watch=False, listen=0.0)
     else:
-        assert triage(invocation, Format.JSON, watch=False, listen=0.0) == code
+        assert triage(replace(invocation, form=Format.JSON), watch=False, listen=0.0) == code
     out, err = capsys.readouterr()
     document = json.loads(out)
     if command[0] == "status":

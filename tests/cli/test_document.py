@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,14 @@ def test_json_and_yaml_say_the_same() -> None:
     whole = document(observe(snapshot()))
     assert json.loads(encode(whole, Format.JSON)) == whole
     assert yaml.safe_load(encode(whole, Format.YAML)) == whole
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", ["\x7f", "a\x7f", "\x1b[2J", "\x9b2J", "é\x7f", "\u202e", "\U0001f600"])
+def test_json_has_printable_ascii_only(text: str, *, stream: bool) -> None:
+    encoded = encode({"name": text}, Format.JSON, stream=stream)
+    assert re.fullmatch(r"[ -~\n]*", encoded)
+    assert json.loads(encoded) == {"name": text}
 
 
 @pytest.mark.parametrize("form", [Format.JSON, Format.YAML])

@@ -12,7 +12,7 @@ import pytest
 
 from kvtui.actions.registry import ACTIONS
 from kvtui.cli.command_tree import command_tree
-from kvtui.cli.node_command import ACTION_OPTIONS, CLUSTER_OPTIONS, NODE_OPTIONS
+from kvtui.cli.commands import ACTION_OPTIONS, CLUSTER_OPTIONS, NODE_OPTIONS
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}

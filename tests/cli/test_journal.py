@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.core.journal import Journal
-from kvtui.cli.act import show_journal
 from kvtui.cli.invocation import Invocation
+from kvtui.cli.journal import show_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def test_a_folder_without_a_journal_is_named(
 ) -> None:
     folder = tmp_path if there else tmp_path / "nope"
     monkeypatch.setenv("KVTUI_STATE_DIR", str(folder))
-    assert show_journal(Invocation()) == 0
+    show_journal(Invocation())
     assert capsys.readouterr().out == f"No actions yet: {folder} has no journal.\n"
 
 
@@ -29,10 +29,10 @@ def test_an_empty_journal_is_a_journal(
 ) -> None:
     Journal(tmp_path).file.touch()
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
-    assert show_journal(Invocation()) == 0
+    show_journal(Invocation())
     assert capsys.readouterr().out == "No actions yet.\n"
 
 
 def test_the_demo_has_no_folder_to_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_journal(Invocation(demo=True)) == 0
+    show_journal(Invocation(demo=True))
     assert capsys.readouterr().out == "No actions yet.\n"

@@ -8,8 +8,7 @@ import pytest
 import typer.main
 
 from kvtui.cli import main
-from kvtui.cli.lazy_commands import PARTS
-from kvtui.cli.main import application, run
+from kvtui.cli.main import PARTS, application, run
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from kvtui.cli.findings import findings_text
-from kvtui.cli.look import PLAIN, Look, has_colour
-from kvtui.cli.tables import table
-from kvtui.cli.text import names, render, render_top
+from kvtui.cli.look import PLAIN, Look, has_colour, table
+from kvtui.cli.output import changed_lines
 from kvtui.cli.trace import split_service
-from kvtui.cli.watched_text import changed_lines
+from kvtui.cli.views import names, render, render_top
 from kvtui.model.config import ColourMode
 from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Cell, Tone

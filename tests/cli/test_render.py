@@ -13,7 +13,7 @@ from kvtui.backend.conf import reader
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import EXIT_USAGE, Format
-from kvtui.cli.render import RenderExit, RenderRequest, render
+from kvtui.cli.render import RenderExit, render
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.schema import schema
@@ -75,9 +75,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(shown: Snapshot, form: Format = Format.TEXT, **options: Any) -> tuple[int, str, str]:
         monkeypatch.setattr(Invocation, "source", lambda _self: Still(shown))
-        wanted = RenderRequest(None, None, None, diff=False, form=form, wait=0.0)
         try:
-            code = render(Invocation(), replace(wanted, **options))
+            code = int(render(Invocation(form=form), wait=0.0, **options))
         except SystemExit as ended:
             code = int(ended.code or 0)
         printed = capsys.readouterr()

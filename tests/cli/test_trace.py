@@ -68,7 +68,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     ) -> tuple[int, str]:
         source = Still(shown or snapshot(), error)
         monkeypatch.setattr(Invocation, "source", lambda _self: source)
-        code = trace(Invocation(), vip, form, connect=connect, listen=0.0)
+        code = trace(Invocation(form=form), vip, connect=connect, listen=0.0)
         return int(code), capsys.readouterr().out
 
     return call

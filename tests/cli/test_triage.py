@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.cli import findings
+from kvtui.cli.event_loop import watch
 from kvtui.cli.findings import exit_code, finding_text, findings_text
 from kvtui.cli.output import Format
-from kvtui.cli.watching import watch
 from kvtui.model.finding import Finding, Severity, worst
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import Observer

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.cli.look import Look
-from kvtui.cli.text import IPVS_HEAD, render
+from kvtui.cli.views import IPVS_HEAD, render
 from kvtui.model.source import Source, SourceName, SourceState
 from tests.kit.views import demo
 from tests.signals import DEFAULT_SIGNALS

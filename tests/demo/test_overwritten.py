@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kvtui.app import KvtuiApp
-from kvtui.screens import journal_watch
+from kvtui.screens import journal
 from tests.demo.learner import learner
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_watch, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(journal, "CHECK_SECONDS", 0.05)
     told: list[str] = []
     monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: told.append(message))
     async with learner((120, 50)) as person:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.screens import journal_watch
+from kvtui.screens import journal
 from tests.demo.learner import learner
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def test_drain_and_undo_by_keys() -> None:
 
 
 async def test_a_drain_that_is_kept_is_done_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_watch, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(journal, "CHECK_SECONDS", 0.2)
     async with learner((160, 40)) as person:
         await person.press("3")
         await person.sees("10.2.68.5:8080")

@@ -9,7 +9,7 @@ import pytest
 
 from kvtui.backend.diagnostics import crash_report
 from kvtui.backend.diagnostics.private_file import folders
-from kvtui.cli import show
+from kvtui.cli import views
 from kvtui.cli.main import run
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def only_report(folder: Path) -> str:
 def test_a_command_says_so_and_where_its_report_is(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(show, "show", broken)
+    monkeypatch.setattr(views, "show", broken)
     assert run(lambda _invocation: None, ["--demo", "vips"]) == 1
     printed = capsys.readouterr()
     [file] = state.iterdir()

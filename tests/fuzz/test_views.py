@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kvtui.actions.equivalent_commands import of_instance, of_vip
 from kvtui.cli.look import Look
-from kvtui.cli.text import render
+from kvtui.cli.views import render
 from kvtui.model.text import plain, shell_word
 from kvtui.observer import TriageRunner
 from kvtui.presenters.cells import line_text

@@ -38,7 +38,7 @@ MADV_POPULATE_WRITE = 23
 AHEAD = (
     "kvtui.cli.main",
     "kvtui.cli.act",
-    "kvtui.cli.show",
+    "kvtui.cli.views",
     "kvtui.presenters.documents",
     "kvtui.backend.node",
     "kvtui.observer",

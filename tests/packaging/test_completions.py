@@ -17,8 +17,7 @@ from typer.main import get_command
 from kvtui.backend.demo import cluster
 from kvtui.cli.command_tree import command_tree
 from kvtui.cli.completion import values
-from kvtui.cli.completion.engine import LineComplete
-from kvtui.cli.completion.scripts import Shell
+from kvtui.cli.completion.shells import LineComplete, Shell
 from kvtui.cli.completion.values import NodeNames, completions
 from kvtui.cli.main import application
 

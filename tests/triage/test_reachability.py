@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kvtui.cli.text import render
+from kvtui.cli.views import render
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol

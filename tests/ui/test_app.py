@@ -14,10 +14,9 @@ from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import UiSettings
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.cells import line_text
-from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.key_panels import HelpPanel, TracePanel
 from kvtui.screens.node_screen import NodeScreen
-from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from tests.kit.views import EPOCH, demo, seen, server, snapshot, source, vip

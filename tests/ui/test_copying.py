@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.model.settings import Clipboard
-from kvtui.screens.copying import CopyPanel, one_line, shell_lines
+from kvtui.screens.key_panels import MAX_CHUNK_BYTES, CopyPanel, copy_sequence, one_line, shell_lines
 from kvtui.terminal import clipboard
-from kvtui.widgets.clipboard import MAX_CHUNK_BYTES, sequence
 from tests.kit.views import demo
 from tests.ui.seen import running
 
@@ -34,15 +33,15 @@ def test_what_kind_of_clipboard_there_is(env: dict[str, str], kind: Clipboard) -
 
 
 def test_the_sequence_of_each_kind() -> None:
-    assert sequence("ipvsadm", Clipboard.PLAIN) == BARE
-    assert sequence("ipvsadm", Clipboard.TMUX) == BARE + "\x1bPtmux;\x1b\x1b]52;c;aXB2c2FkbQ==\a\x1b\\"
-    assert sequence("ipvsadm", Clipboard.SCREEN) == f"\x1bP{BARE}\x1b\\"
-    assert sequence("ipvsadm", Clipboard.NONE) == ""
+    assert copy_sequence("ipvsadm", Clipboard.PLAIN) == BARE
+    assert copy_sequence("ipvsadm", Clipboard.TMUX) == BARE + "\x1bPtmux;\x1b\x1b]52;c;aXB2c2FkbQ==\a\x1b\\"
+    assert copy_sequence("ipvsadm", Clipboard.SCREEN) == f"\x1bP{BARE}\x1b\\"
+    assert copy_sequence("ipvsadm", Clipboard.NONE) == ""
 
 
 def test_screen_gets_pieces_that_it_passes_on() -> None:
     text = "x" * 3000
-    pieces = sequence(text, Clipboard.SCREEN).split("\x1bP")[1:]
+    pieces = copy_sequence(text, Clipboard.SCREEN).split("\x1bP")[1:]
     assert all(len(p) <= MAX_CHUNK_BYTES + 2 for p in pieces)
     whole = "".join(p.removesuffix("\x1b\\") for p in pieces)
     assert b64decode(whole.removeprefix("\x1b]52;c;").removesuffix("\a")).decode() == text

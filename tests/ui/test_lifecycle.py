@@ -8,8 +8,8 @@ import pytest
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
-from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.panel import is_drawable
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
@@ -40,7 +40,7 @@ async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPat
 
         def late() -> None:
             screen.show_detail_when_chosen()
-            screen.open_panel(LineTable.Chosen(table, table.selected))
+            screen.open_panel(LineTable.Chosen(table.selected))
             screen.filter_changed(Prompt.Changed(entry, "late"))
             screen.on_screen_resume()
 

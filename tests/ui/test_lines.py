@@ -18,7 +18,7 @@ from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.header import header_line, tabs
 from kvtui.presenters.keys import VIEWS
 from kvtui.rules.observe import observe
-from kvtui.widgets.keyline import fitting
+from kvtui.widgets.bars import fitting
 from tests.kit import NOW, VIP, addresses, advertiser, snapshot, sources
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.trace import Target, trace_lines, verdict
 from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.mappings import MappingsScreen
-from kvtui.screens.trace_panel import TracePanel
 from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.kit import kube as build_kube
 from tests.kit.kube import configmap, controller, kube, resources

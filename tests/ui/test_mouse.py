@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.screens.findings import FindingsScreen
-from kvtui.screens.trace_panel import TracePanel
+from kvtui.screens.key_panels import TracePanel
 from kvtui.screens.vrrp import VrrpScreen
-from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.bars import KeyLine, TabLine
 from kvtui.widgets.table import LineTable
-from kvtui.widgets.tabs import TabLine
 from tests.kit.views import demo
 from tests.ui.seen import running
 

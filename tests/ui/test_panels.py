@@ -8,8 +8,8 @@ from textual.widgets import Input
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.cells import hanging, line_text
-from kvtui.screens.help import SCREENS, HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.key_panels import SCREENS, HelpPanel, in_columns
 from kvtui.screens.vips import VipsScreen
 from tests.kit.views import demo, seen, snapshot, source
 from tests.ui.seen import running

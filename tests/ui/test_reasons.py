@@ -11,7 +11,7 @@ from kvtui.actions.core.plan import ActionKind
 from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Tone
 from kvtui.screens.plan_panel import PlanPanel
-from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.bars import KeyLine
 from tests.kit.views import demo, instance, real, seen, server, vip
 from tests.ui.seen import Ui, running
 

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
     Pairs = Iterable[tuple[str, str]]
 
-MAX_VALUES = 500
-"""A shell is slow to sort more."""
-
+MAX_VALUES = 500  # a shell is slow to sort more
 TYPABLE = re.compile(r"[\w.:\[\]/@+,-]+", re.ASCII)
 """Characters of a value: names from outside go on a command line, so they must not need quotes."""
 
@@ -39,26 +37,22 @@ class NodeNames:
         self.demo = demo
         self._pid = pid
 
-    def keepaliveds(self) -> tuple[Keepalived, ...]:
-        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
-
-        return processes.find()
-
     def keepalived(self) -> Keepalived | None:
         from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
-        return processes.choose(self.keepaliveds(), self._pid)
+        return processes.choose(processes.find(), self._pid)
 
-    def conf(self) -> Conf | None:
+    def conf(self) -> Conf:
+        """Returns the config; an empty one without a keepalived."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 
             return conf(time.time())
-        chosen = self.keepalived()
-        if chosen is None:
-            return None
         from kvtui.backend.conf import reader  # noqa: PLC0415 - not for every value
+        from kvtui.model.conf import Conf  # noqa: PLC0415 - as above
 
+        if (chosen := self.keepalived()) is None:
+            return Conf("", 0.0)
         return reader.read(chosen.conf, root=chosen.root, config_id=chosen.instance_name, now=time.time())
 
     def virtual_servers(self) -> tuple[VirtualServer, ...]:
@@ -76,7 +70,6 @@ class NodeNames:
 
 
 def find_reals(names: NodeNames) -> Pairs:
-    """Yields each address of a real server, then each with its port."""
     from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every value
 
     addresses: Counter[str] = Counter()
@@ -98,24 +91,19 @@ def find_services(names: NodeNames) -> Pairs:
 
 
 def find_instances(names: NodeNames) -> Pairs:
-    conf = names.conf()
-    for instance in conf.instances if conf else ():
+    for instance in names.conf().instances:
         yield instance.name, f"VRID {instance.vrid} on {instance.interface}"
 
 
 def find_vips(names: NodeNames) -> Pairs:
-    """Yields VIPs of the config, then those with the ports of their virtual servers."""
-    conf = names.conf()
-    for instance in conf.instances if conf else ():
+    for instance in names.conf().instances:
         for vip in (*instance.vips, *instance.excluded_vips):
             yield vip.address, instance.name
     yield from find_services(names)
 
 
 def find_checks(names: NodeNames) -> Pairs:
-    """Yields scripts, then real servers that have checks."""
-    conf = names.conf()
-    for check in conf.checks if conf else ():
+    for check in names.conf().checks:
         yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
 
 
@@ -130,7 +118,11 @@ def find_entries(names: NodeNames) -> Pairs:
 
 
 def find_pids(names: NodeNames) -> Pairs:
-    for keepalived in () if names.demo else names.keepaliveds():
+    if names.demo:
+        return
+    from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
+
+    for keepalived in processes.find():
         yield str(keepalived.pid), keepalived.conf
 
 
@@ -166,5 +158,4 @@ pids = _completer(find_pids)
 
 
 def files(incomplete: str) -> list[tuple[str, str]]:
-    """Returns the mark that makes the shell complete a file name."""
     return [(incomplete, FILE)]

@@ -1,25 +1,62 @@
-"""The key line at the bottom: as many key hints as fit. A click on one presses its key."""
+"""The line of tabs and the line of key hints."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.header import tabs
 from kvtui.presenters.keymap import key_value
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
+
+    from kvtui.model.observation import Observation
+    from kvtui.presenters.glyphs import Glyphs
+    from kvtui.presenters.header import Tab
+    from kvtui.presenters.keys import View
 
 Hint = tuple[str, str]
 GAP = 2
-"""Blanks between two hints."""
+
+
+class TabLine(Lines):
+    DEFAULT_CSS = "TabLine { height: 1; background: $surface; color: $foreground; }"
+
+    @dataclass
+    class Chosen(Message):
+        name: str
+
+    def __init__(self, views: Sequence[tuple[View, str]], active: str, glyphs: Glyphs) -> None:
+        super().__init__(wraps=False)
+        self._views, self._active, self._glyphs = views, active, glyphs
+        self._observation: Observation | None = None
+        self._tabs: list[Tab] = []
+
+    def update(self, observation: Observation | None) -> None:
+        self._observation = observation
+        self._tabs = tabs(self._views, self._active, observation, self.size.width, self._glyphs)
+        self.show([tuple(cell for tab in self._tabs for cell in tab.line)])
+
+    def on_resize(self) -> None:
+        self.update(self._observation)
+
+    def on_click(self, event: events.Click) -> None:
+        for tab in self._tabs:
+            if tab.start <= event.x < tab.stop:
+                self.post_message(self.Chosen(tab.name))
 
 
 class KeyLine(Lines):
-    DEFAULT_CSS = """
-    KeyLine { height: 1; background: $panel; color: $foreground; }
-    """
+    """As many key hints as fit. A click on one presses its key."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; background: $panel; color: $foreground; }"
 
     def __init__(self, hints: tuple[Hint, ...]) -> None:
         super().__init__(wraps=False)
@@ -45,11 +82,8 @@ class KeyLine(Lines):
     def on_resize(self) -> None:
         cells: list[Cell] = []
         for key, word in self.fitting:
-            is_off = word in self._off
-            cells += [
-                Cell(key, Tone.DIM if is_off else Tone.FOCUS),
-                Cell(f" {word}{' ' * GAP}", Tone.DIM if is_off else Tone.NORMAL),
-            ]
+            tones = (Tone.DIM, Tone.DIM) if word in self._off else (Tone.FOCUS, Tone.NORMAL)
+            cells += map(Cell, (key, f" {word}{' ' * GAP}"), tones)
         self.show([tuple(cells)])
 
     def on_click(self, event: events.Click) -> None:

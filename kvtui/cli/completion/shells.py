@@ -1,4 +1,7 @@
-"""The scripts for bash, zsh and fish: they pass the typed line to kvtui and show what it answers.
+"""Completion in bash, zsh and fish: typer's engine answers in plain lines, which kvtui's own short scripts read.
+
+The environment variable ``_KVTUI_LINE`` holds the command line up to the cursor. The answer has a line for each value,
+``value TAB description``, or the single line ``TAB file`` where a file name is expected.
 
 Typer has scripts of its own. kvtui does not use them: the one for bash splits the line at colons and so loses addresses
 with ports; the one for fish starts kvtui twice at each TAB; the one for zsh evaluates text from the node as shell code.
@@ -6,7 +9,53 @@ with ports; the one for fish starts kvtui twice at each TAB; the one for zsh eva
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from typing import Any
+
+# typer 0.28 keeps its copy of click here; pyproject.toml pins the version
+from typer._click.shell_completion import CompletionItem, ShellComplete, split_arg_string
+
+from kvtui.cli.completion.values import FILE
+
+MAX_DESCRIPTION = 72
+"""Characters: what fits beside a value on a terminal of 100 columns."""
+
+CURSOR = "\0"
+"""Marks the end of the line. The environment cannot hold this character, so it is not part of the line."""
+
+
+class LineComplete(ShellComplete):
+    """Click's way to add a shell ("Adding Support for a Shell" in its manual)."""
+
+    name = "lines"
+    source_template = ""  # the scripts are in ``scripts``
+
+    def source_vars(self) -> dict[str, Any]:
+        return {}
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        *words, last = split_arg_string(os.environ.get("_KVTUI_LINE", "") + CURSOR)
+        return words[1:], last.removesuffix(CURSOR)
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Returns the values as the shell sees the word: ``--output=json`` after ``--output=``."""
+        found = super().get_completions(args, incomplete)
+        option, equals, _value = incomplete.partition("=")
+        if equals and option.startswith("--"):
+            for item in found:
+                item.value = f"{option}={item.value}"
+        return found
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Returns a line. Typer's own classes import rich for this, which costs as much as typer itself."""
+        if item.help == FILE:
+            return f"\t{FILE}"
+        return f"{item.value}\t{shorten(' '.join((item.help or '').split()))}"
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= MAX_DESCRIPTION else text[:MAX_DESCRIPTION].rsplit(" ", 1)[0] + " ..."
 
 
 class Shell(StrEnum):

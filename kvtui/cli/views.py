@@ -1,4 +1,4 @@
-"""The views as text: for a pipe, a file, or a terminal without the terminal UI.
+"""The commands that show a view as text or JSON, once or repeatedly with ``--watch``.
 
 The cells are those of the screens (``presenters``); a pipe gets them in ASCII and without colour.
 """
@@ -8,8 +8,12 @@ from __future__ import annotations
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from kvtui.cli.look import PLAIN
-from kvtui.cli.tables import table
+from msgspec.structs import replace
+
+from kvtui.cli.event_loop import watch as watch_observations
+from kvtui.cli.look import PLAIN, look_for, table
+from kvtui.cli.output import Format, WatchedText, encode, fail, info, is_redrawn, terminal_height, write, write_document
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
@@ -19,10 +23,15 @@ from kvtui.presenters.cells import Cell, Tone, state_cell
 from kvtui.presenters.sources import host_lines
 
 if TYPE_CHECKING:
-    from kvtui.cli.look import Look
-    from kvtui.cli.tables import Row
+    from kvtui.cli.invocation import Invocation
+    from kvtui.cli.look import Look, Row
+    from kvtui.model.finding import Finding
     from kvtui.model.ipvs import Stats
     from kvtui.model.observation import Observation, RealServerView, VipView, VirtualServerView
+
+DEFAULT_TOP = 20
+FRAME_LINES = 6
+"""Lines of ``kvtui top`` around its real servers."""
 
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
 _WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}
@@ -30,8 +39,76 @@ VIEW_SOURCES = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE 
 """The sources of a view; those that are not ok are listed below it. A view that is not here has all sources."""
 
 
+def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None, only: tuple[str, ...] = ()) -> None:
+    """Prints a view; ``listen``: seconds to wait for adverts, None waits for nothing, the API included.
+
+    ``only``: addresses of VIPs; empty for all.
+    """
+    form, look, wanted = invocation.form, look_for(invocation), tuple(map(canonical_or_same, only))
+    if form is Format.NAME and view == "status":
+        fail("-o name works with: vrrp, vips, ipvs, mappings")
+
+    def text(seen: Observation) -> str:
+        if form is Format.NAME:
+            return names(seen, view)
+        return render_vips(seen, look) if wanted else render(seen, view, look)
+
+    if watch:
+        observer = invocation.observer(triage=view == "status")
+        if form.is_text:
+            watch_observations(observer, WatchedText(lambda seen: text(only_vips(seen, wanted))).text)
+            return
+        from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
+
+        watch_observations(observer, lambda seen: encode(status(only_vips(seen, wanted), view), form, stream=True))
+        return
+    seen = only_vips(invocation.observe(listen), wanted)
+    known = {v.address for v in seen.vips or ()}
+    if unknown := [address for address in wanted if address not in known]:
+        fail(f"no VIP {', '.join(plain(a, 60) for a in unknown)}; kvtui vips -o name lists the VIPs")
+    if findings := _journal_findings(invocation, seen) if view == "status" else ():
+        seen = replace(seen, findings=findings)
+    if form.is_text:
+        write(text(seen))
+    else:
+        from kvtui.presenters.documents import members  # noqa: PLC0415 - as above
+
+        write_document(members(seen, view), form)
+    for finding in findings:
+        info(plain(finding.evidence[0]))
+
+
+def show_top(invocation: Invocation, count: int | None) -> None:
+    look = look_for(invocation)
+    if not invocation.form.is_text:
+        show(invocation, "ipvs", watch=False, listen=None)
+    elif is_redrawn():
+        watched = WatchedText(lambda seen: render_top(seen, look, count or max(1, terminal_height() - FRAME_LINES)))
+        watch_observations(invocation.observer(), watched.text)
+    else:
+        write(render_top(invocation.observe(None), look, count or DEFAULT_TOP))
+
+
+def only_vips(seen: Observation, wanted: tuple[str, ...]) -> Observation:
+    """Returns the observation with these VIPs and their virtual servers only; whole if there are none."""
+    if not wanted:
+        return seen
+    vips = tuple(v for v in seen.vips or () if v.address in wanted)
+    servers = tuple(v for v in seen.virtual_servers or () if v.address in wanted)
+    return replace(seen, vips=vips, virtual_servers=None if seen.virtual_servers is None else servers)
+
+
+def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Finding, ...]:
+    """Returns the findings about what kvtui wrote and a controller overwrote: the file alone looks right.
+
+    A single status has no other findings: they need seconds of observation (``kvtui triage``).
+    """
+    find = invocation.journal_findings()
+    ignored = invocation.config.triage.ignore
+    return tuple(f for f in find(seen.snapshot) if f.id not in ignored) if find else ()
+
+
 def render(seen: Observation, view: str, look: Look = PLAIN) -> str:
-    """Returns a view, by its command's name."""
     if view == "status":
         parts = [_header(seen, look), *(part(seen, look) for part in (_vips, _vrrp, _ipvs, _sources))]
         return "\n".join(parts).rstrip("\n") + "\n"
@@ -41,7 +118,6 @@ def render(seen: Observation, view: str, look: Look = PLAIN) -> str:
 
 
 def render_vips(seen: Observation, look: Look) -> str:
-    """Returns the VIPs with their virtual servers and real servers, of an observation of some VIPs."""
     return _vips(seen, look) + (f"\n{_ipvs(seen, look)}" if seen.virtual_servers else "")
 
 
@@ -49,7 +125,6 @@ TOP_HEAD = ("REAL SERVER", "OF", "CONN/S", "IN B/S", "OUT B/S", "ACTIVE", "WEIGH
 
 
 def render_top(seen: Observation, look: Look, count: int) -> str:
-    """Returns the totals of the node, and its busiest real servers."""
     if not seen.virtual_servers:
         return _sentence(ipvs.empty_text(seen), look)
     reals = [(r, v) for v in seen.virtual_servers for r in v.real_servers]
