@@ -181,7 +181,7 @@ class Comparison:
                 raise DifferentError(self._describe("the long-running observer stays wrong", wrong))
             if now - began > SETTLE_TIMEOUT:
                 raise DifferentError(self._describe("the cluster does not settle", wrong))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(min(0.5, max(0.1, (now - began) / 6)))  # a fresh observer costs CPU
 
     async def _fresh(self) -> Observation:
         fresh = observer()
