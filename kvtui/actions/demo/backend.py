@@ -46,13 +46,9 @@ class DemoBackend:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._journal = MemoryJournal()
+        self.journal: Journal = MemoryJournal()
         self.trials = Trials()
         self.ran: list[str] = []
-
-    @property
-    def journal(self) -> Journal:
-        return self._journal
 
     def journal_note(self) -> str | None:
         return None  # see ``plan``
@@ -65,8 +61,7 @@ class DemoBackend:
     def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         return tuple(demo_step(step, self._world) for step in steps)
 
-    def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
-        del steps
+    def temp_file_steps(self, _steps: Iterable[Json]) -> tuple[Step, ...]:
         return ()
 
     def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
@@ -81,59 +76,46 @@ class DemoBackend:
             test=ConfigTest(0),
         )
 
-    def text(self, keepalived: Keepalived, path: str) -> str:
-        del keepalived
+    def text(self, _keepalived: Keepalived, path: str) -> str:
         return self._world.read(path)
 
-    def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
-        del keepalived, path
+    def obstacle(self, _keepalived: Keepalived, _path: str) -> str | None:
         return None
 
-    def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
-        del keepalived, settings
+    def prospect(self, _keepalived: Keepalived, check: Check, _settings: Mapping[str, str]) -> Prospect:
         return Prospect(check)
 
-    async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+    async def run_check(self, _keepalived: Keepalived, prospect: Prospect) -> CheckResult:
         """Passes where the demo's server is up."""
-        del keepalived
         down = scene(self._world.now).check_fails and prospect.check.name == endpoint(*FAILING)
         detail = "the demo's server does not answer" if down else "the demo's server answers"
         return CheckResult(prospect.check, not down, detail)
 
-    def running_conf(self, keepalived: Keepalived) -> Conf | None:
-        del keepalived
+    def running_conf(self, _keepalived: Keepalived) -> Conf | None:
         return self._world.running
 
-    def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
-        del keepalived, ran, newer, is_sent  # the demo's file has one writer, and no undo of a reload
-        return None
+    def kept_config(self, _keepalived: Keepalived, _ran: str, _newer: str, _is_sent: Callable[[], bool]) -> Step | None:
+        return None  # the demo's file has one writer, and no undo of a reload
 
-    def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
-        del keepalived
+    def conf_generation(self, _keepalived: Keepalived) -> Hashable | None:
         return self._world.changes.reloads
 
-    def log(self, keepalived: Keepalived) -> LogTail:
-        del keepalived
+    def log(self, _keepalived: Keepalived) -> LogTail:
         return LogTail()
 
-    def is_running(self, pid: int) -> bool:
-        del pid
+    def is_running(self, _pid: int) -> bool:
         return True
 
-    def dumps(self, keepalived: Keepalived) -> DumpWatch:
-        del keepalived
+    def dumps(self, _keepalived: Keepalived) -> DumpWatch:
         return DemoDumps(self._world)
 
-    def table(self, network: Network) -> IpvsTable:
-        del network
+    def table(self, _network: Network) -> IpvsTable:
         return self._world.table()
 
-    def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
-        del daemon
+    def addresses(self, _daemon: Daemon) -> frozenset[tuple[str, str, int]]:
         return self._world.addresses()
 
-    def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
-        del keepalived
+    def sysctls(self, _keepalived: Keepalived | None) -> Mapping[str, int]:
         return {f"net.ipv4.vs.{name}": value for name, value in self._world.changes.sysctls.items()}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from kvtui.actions.core.step import StepError
 from kvtui.actions.core.step_kinds import Reversed
 from kvtui.actions.steps.file import ReplaceFile
@@ -77,8 +79,7 @@ class DemoFile(ReplaceFile, frozen=True, kw_only=True):
     def _read(self) -> bytes:
         return self.world.read(self.path).encode("utf-8", "surrogateescape")
 
-    def _write(self, data: bytes, instead_of: bytes) -> None:
-        del instead_of  # the demo's world has one writer
+    def _write(self, data: bytes, _instead_of: bytes) -> None:
         self.world.write(self.path, data.decode("utf-8", "surrogateescape"))
 
 
@@ -94,7 +95,7 @@ class DemoReloadStep(ReloadStep, kw_only=True):
         self.world.reload()
 
 
-DEMO_STEPS: dict[type[Any], type[Any]] = {
+DEMO_STEPS: dict[Any, Callable[..., Step]] = {
     SetWeight: DemoWeight,
     SetSysctl: DemoSysctl,
     SetTrackValue: DemoTrackValue,
@@ -107,11 +108,9 @@ DEMO_STEPS: dict[type[Any], type[Any]] = {
 def demo_step(step: Any, world: World) -> Step:
     if isinstance(step, Reversed):
         return Reversed(demo_step(step.step, world))
+    if type(step) in DEMO_STEPS:
+        return DEMO_STEPS[type(step)](**asdict(step), world=world)
     made: Step = step
-    if type(step) in DEMO_STEPS.values():
-        return made
-    if type(step) not in DEMO_STEPS:
+    if type(step) not in DEMO_STEPS.values():
         raise StepError(f"the demo cannot do this: {made.describe()}")
-    values = {name: getattr(step, name) for name in type(step).__struct_fields__}
-    made_for_demo: Callable[..., Step] = DEMO_STEPS[type(step)]
-    return made_for_demo(**values, world=world)
+    return made

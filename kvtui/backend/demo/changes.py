@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kvtui.backend.demo.conf_text import initial_text
-from kvtui.backend.demo.election import PriorityChange, course
+from kvtui.backend.demo.election import Mastership, PriorityChange, course
 from kvtui.backend.demo.services import DRAINING, FAILING
 from kvtui.backend.demo.story import (
     BACK,
@@ -76,6 +76,10 @@ class Changes(Struct, frozen=True):
     weights: tuple[WeightChange, ...] = ()
     sysctls: Mapping[str, int] = field(default_factory=lambda: dict(SYSCTLS))
 
+    def leaves_election(self, t: float) -> bool:
+        """Whether the story still decides the election at ``t``."""
+        return not self.priority_changes or t < self.priority_changes[0].at
+
     def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> Changes:
         return replace(self, priority_changes=(*self.priority_changes, PriorityChange(at, priority, value)))
 
@@ -115,11 +119,7 @@ class ElectionState(Struct, frozen=True):
 
 
 def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
-    return (
-        _story_state(t)
-        if not changes.priority_changes or t < changes.priority_changes[0].at
-        else _elected_state(t, course(changes.priority_changes))
-    )
+    return _story_state(t) if changes.leaves_election(t) else _elected_state(t, course(changes.priority_changes))
 
 
 def _story_state(t: float) -> ElectionState:
@@ -147,13 +147,8 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
     before = _story_state(after.began)
     masterships = after.masterships_until(t)
     level = after.level(t)
-    ends = [*(r.at for r in masterships[1:]), t]
-    mastered = sum(
-        end - max(mastership.at, after.began)
-        for mastership, end in zip(masterships, ends, strict=True)
-        if mastership.master == SELF
-    )
-    pairs = list(itertools.pairwise(masterships))
+    *changes, last = itertools.pairwise([*masterships, Mastership(t, None)])
+    mastered = sum(b.at - max(a.at, after.began) for a, b in (*changes, last) if a.master == SELF)
     return ElectionState(
         master=masterships[-1].master,
         since=masterships[-1].at,
@@ -161,8 +156,8 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
         value=level.value,
         effective=level.effective,
         mastered=before.mastered + mastered,
-        lost=before.lost + sum(a.master == SELF for a, _ in pairs),
-        zeroes=before.zeroes + sum(a.master == STAND_IN and b.resigned for a, b in pairs),
+        lost=before.lost + sum(a.master == SELF for a, _ in changes),
+        zeroes=before.zeroes + sum(a.master == STAND_IN and b.resigned for a, b in changes),
         own=_last_advert(t, after, SELF) or before.own,
         other=_last_advert(t, after, STAND_IN) or before.other,
     )
@@ -170,17 +165,14 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
 
 def _last_advert(t: float, after: ElectionCourse, node: str) -> tuple[float, int] | None:
     """Returns time and priority: a master advertises at once, each full second, and with 0 when it resigns."""
-    masterships = after.masterships_until(t)
-    for index in range(len(masterships) - 1, -1, -1):
-        if masterships[index].master != node:
-            continue
-        following = masterships[index + 1] if index + 1 < len(masterships) else None
-        if following is not None and following.resigned:
-            return (following.at, 0)
-        end = t if following is None else following.at
-        at = max(masterships[index].at, float(floor(end)))
-        mine = after.level(max(at, after.began)).effective or 0
-        return (at, mine if node == SELF else NODES[node][1])
+    spans = itertools.pairwise([*after.masterships_until(t), Mastership(t, None)])
+    for mastership, following in reversed(list(spans)):
+        if mastership.master == node:
+            if following.resigned:
+                return (following.at, 0)
+            at = max(mastership.at, float(floor(following.at)))
+            mine = after.level(max(at, after.began)).effective or 0
+            return (at, mine if node == SELF else NODES[node][1])
     return None
 
 
@@ -191,19 +183,17 @@ def moves(changes: Changes) -> tuple[float, ...]:
 
 def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[float, str], ...]:
     """Returns the transitions in adverts until ``t``, oldest first."""
-    if not changes.priority_changes or t < changes.priority_changes[0].at:
+    if changes.leaves_election(t):
         return transitions(t)
     after = course(changes.priority_changes)
     own = NODES[SELF][0]
     found = list(transitions(after.began))
-    for old, new in zip(after.levels, after.levels[1:], strict=False):
-        master = next(r.master for r in reversed(after.masterships) if r.at <= new.at)
+    for old, new in itertools.pairwise(after.levels):
+        master = after.masterships_until(new.at)[-1].master
         if master == SELF and old.effective and new.effective and old.effective != new.effective:
-            found.append(
-                (max(new.at, float(floor(new.at) + 1)), f"{own} changed priority {old.effective} → {new.effective}")
-            )
+            found.append((float(floor(new.at) + 1), f"{own} changed priority {old.effective} → {new.effective}"))
     previous: str | None = None
-    for last, mastership in zip(after.masterships, after.masterships[1:], strict=False):
+    for last, mastership in itertools.pairwise(after.masterships):
         was = None if last.master is None else NODES[last.master][0]
         if mastership.resigned:
             found.append((mastership.at, f"{was} stepped down (priority 0)"))
@@ -249,7 +239,7 @@ def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
     total = 0.0
     for begin, end in itertools.pairwise(bounds):
         stops = [(FAILS, PASSES)] if target[1] == FAILING else []
-        if not changes.priority_changes or begin < changes.priority_changes[0].at:
+        if changes.leaves_election(begin):
             stops.append((MOVED, BACK))
         elif not election_state(begin, changes).holds:
             continue

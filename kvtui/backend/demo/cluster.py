@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions, election_state, flowed, flows, weight
 from kvtui.backend.demo.conf_text import read_text
-from kvtui.backend.demo.services import CONF, FAILING, MASQ, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
+from kvtui.backend.demo.services import CONF, FAILING, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import CYCLE, EARLIER, NODES, SELF, STAND_IN, WEIGHT, scene
-from kvtui.backend.demo.traffic import Flow, total
+from kvtui.backend.demo.traffic import stats, total
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
-from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer
+from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer, endpoint
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from kvtui.model.vrrp import (
     AddressFamily,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
 
 KEEPALIVED_PID = 4711
+EMPTYING = 12.0
+"""Seconds until the last connection of a drained real server has ended."""
 
 
 def keepalived(epoch: float) -> Keepalived:
@@ -188,12 +190,8 @@ def _traffic(service: Service, number: int, index: int, t: float, changes: Chang
     if ":" in service.vip:
         return Stats()
     target = (service.key, service.reals[index])
-    flow = Flow(service.rate / len(service.reals), service.size, number + 0.7 * index, service.method is MASQ)
-    return flow.stats(flowed(t, target, changes) + 4000, idle=not flows(t, target, changes))
-
-
-EMPTYING = 12.0
-"""Seconds until the last connection of a drained real server has ended."""
+    phase = number + 0.7 * index
+    return stats(service, phase, flowed(t, target, changes) + 4000, idle=not flows(t, target, changes))
 
 
 def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, changes: Changes) -> RealServer:
@@ -222,13 +220,10 @@ def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, change
 
 def checks(t: float) -> tuple[RealServerCheck, ...]:
     """Returns the checker's view, which does not include a drain in the kernel."""
-    failing = scene(t).check_fails
     found = []
-    for s in SERVICES:
-        host = f"[{s.vip}]" if ":" in s.vip else s.vip
-        for address, port in s.reals:
-            alive = not (failing and (address, port) == FAILING)
-            found.append(
-                RealServerCheck(f"{host}:{s.port}", address, port, 1, 1 if alive else 0, alive, 0 if alive else 1)
-            )
+    for service in SERVICES:
+        for real in service.reals:
+            alive = not (scene(t).check_fails and real == FAILING)
+            name = endpoint(service.vip, service.port)
+            found.append(RealServerCheck(name, *real, 1, int(alive), alive, int(not alive)))
     return tuple(found)

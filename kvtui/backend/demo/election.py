@@ -52,18 +52,6 @@ class PriorityLevel(Struct, frozen=True):
         return self.base if self.base == OWNER else max(1, min(254, self.base + self.value * WEIGHT))
 
 
-class ElectionCourse(Struct, frozen=True):
-    began: float
-    masterships: tuple[Mastership, ...]
-    levels: tuple[PriorityLevel, ...]
-
-    def level(self, t: float) -> PriorityLevel:
-        return [level for level in self.levels if level.at <= t][-1]
-
-    def masterships_until(self, t: float) -> tuple[Mastership, ...]:
-        return tuple(mastership for mastership in self.masterships if mastership.at <= t)
-
-
 def skew(priority: int) -> float:
     """Returns RFC 5798's Skew_Time in seconds."""
     return (256 - priority) / 256 * INTERVAL
@@ -83,14 +71,15 @@ def course(priority_changes: tuple[PriorityChange, ...]) -> ElectionCourse:
     written = any(s.value is not None and s.at < begin + RAISED for s in priority_changes)
     if now.lowered and not written:
         changes = sorted([*changes, PriorityChange(begin + RAISED, value=0)], key=lambda s: s.at)
-    election = _Election(
+    found = ElectionCourse(
+        PriorityLevel(first, NODES[SELF][1], -int(now.lowered)),
         Mastership(now.since, now.master),
         _begun(now.at, begin),
-        PriorityLevel(first, NODES[SELF][1], -int(now.lowered)),
     )
     for change in changes:
-        election.change(change)
-    return ElectionCourse(first, election.all_masterships(), tuple(election.levels))
+        found.change(change)
+    found.come_to(float("inf"))
+    return found
 
 
 def _begun(at: float, begin: float) -> tuple[float, str] | None:
@@ -100,31 +89,34 @@ def _begun(at: float, begin: float) -> tuple[float, str] | None:
     return (begin + BACK, SELF) if RAISED <= at < BACK else None
 
 
-class _Election:
-    """The election while it is computed."""
+class ElectionCourse:
+    """Levels and masterships, by time, from the first change on."""
 
-    def __init__(self, mastership: Mastership, coming: tuple[float, str] | None, level: PriorityLevel) -> None:
-        self._masterships = [mastership]
-        self._coming = coming
+    def __init__(self, level: PriorityLevel, mastership: Mastership, coming: tuple[float, str] | None) -> None:
+        self.began = level.at
         self.levels = [level]
+        self.masterships = [mastership]
+        self._coming = coming
+
+    def level(self, t: float) -> PriorityLevel:
+        return [level for level in self.levels if level.at <= t][-1]
+
+    def masterships_until(self, t: float) -> list[Mastership]:
+        return [mastership for mastership in self.masterships if mastership.at <= t]
 
     def change(self, change: PriorityChange) -> None:
-        self._come_to(change.at)
+        self.come_to(change.at)
         old = self.levels[-1]
         base = old.base if change.priority is None else change.priority
         value = old.value if change.value is None else change.value
         self.levels.append(PriorityLevel(change.at, base, value))
         self._decide(change.at)
 
-    def all_masterships(self) -> tuple[Mastership, ...]:
-        self._come_to(float("inf"))
-        return tuple(self._masterships)
-
-    def _come_to(self, at: float) -> None:
+    def come_to(self, at: float) -> None:
         if self._coming is not None and self._coming[0] <= at:
             when, who = self._coming
             # a preempted master sends priority 0, as in the story; node-c with its last advert
-            self._masterships.append(Mastership(when, who, resigned=self._masterships[-1].master == STAND_IN))
+            self.masterships.append(Mastership(when, who, resigned=self.masterships[-1].master == STAND_IN))
             self._coming = None
 
     def _decide(self, at: float) -> None:
@@ -134,9 +126,9 @@ class _Election:
             priorities[SELF] = mine
         best = max(priorities, key=lambda n: (priorities[n], ip_address(NODES[n][0])))
         wait = skew(priorities[best])
-        master = self._masterships[-1].master
+        master = self.masterships[-1].master
         if master == SELF and mine is None:
-            self._masterships.append(Mastership(at, None, resigned=True))
+            self.masterships.append(Mastership(at, None, resigned=True))
             self._coming = (at + wait, best)
         elif best == master:
             self._coming = None

@@ -15,29 +15,26 @@ if TYPE_CHECKING:
 
     from kvtui.backend.demo.changes import Changes
 
-STARTED = -4020.0
 POD = "default/kube-keepalived-vip-x7k2p"
 OWN = NODES[SELF][0]
+START = (
+    (-4020.0, "Starting Keepalived v2.2.7 (01/16,2022)"),
+    (-4020.0, f"Opening file '{CONF}'."),
+    (-4019.9, "(vips) Entering BACKUP STATE (init)"),
+    (-4019.9, "(vips6) Entering BACKUP STATE (init)"),
+)
+RELOAD = ("Reloading ...", f"Opening file '{CONF}'.", "Reload complete")
 _PRIORITY = re.compile(r"changed priority (\d+) → (\d+)")
 
 
 def log_tail(t: float, epoch: float, changes: Changes = NO_CHANGES) -> LogTail:
-    events = [*_start(), *_elections(t, changes), *_checks(t), *_reloads(changes)]
+    reloads = ((at, text) for at in changes.reloaded for text in RELOAD)
+    events = [*START, *_elections(t, changes), *_checks(t), *reloads]
     lines = sorted((event for event in events if event[0] <= t), key=lambda event: event[0])
     return LogTail(tuple(LogLine(text, epoch + at) for at, text in lines), f"log of pod {POD}")
 
 
-Event = tuple[float, str]
-
-
-def _start() -> Iterator[Event]:
-    yield STARTED, "Starting Keepalived v2.2.7 (01/16,2022)"
-    yield STARTED, f"Opening file '{CONF}'."
-    yield STARTED + 0.1, "(vips) Entering BACKUP STATE (init)"
-    yield STARTED + 0.1, "(vips6) Entering BACKUP STATE (init)"
-
-
-def _elections(t: float, changes: Changes) -> Iterator[Event]:
+def _elections(t: float, changes: Changes) -> Iterator[tuple[float, str]]:
     fault = False
     for at, what in advert_transitions(t, changes):
         if match := _PRIORITY.search(what):
@@ -55,7 +52,7 @@ def _elections(t: float, changes: Changes) -> Iterator[Event]:
             yield at, "(vips) Entering BACKUP STATE"
 
 
-def _checks(t: float) -> Iterator[Event]:
+def _checks(t: float) -> Iterator[tuple[float, str]]:
     real = f"[{FAILING[0]}]:tcp:{FAILING[1]}"
     vip = next(f"[{s.vip}]:tcp:{s.port}" for s in SERVICES if FAILING in s.reals)
     now = int(t // CYCLE)
@@ -64,10 +61,3 @@ def _checks(t: float) -> Iterator[Event]:
         yield start + FAILS, f"Removing service {real} from VS {vip}"
         yield start + PASSES, f"TCP connection to {real} success."
         yield start + PASSES, f"Adding service {real} to VS {vip}"
-
-
-def _reloads(changes: Changes) -> Iterator[Event]:
-    for at in changes.reloaded:
-        yield at, "Reloading ..."
-        yield at, f"Opening file '{CONF}'."
-        yield at, "Reload complete"

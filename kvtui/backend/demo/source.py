@@ -96,24 +96,14 @@ class Demo:
         if virtual is None or virtual.address is None or virtual.port is None:
             return ((), 0)
         found: list[Connection] = []
+        vip, protocol = (virtual.address, virtual.port), virtual.protocol
         for server in virtual.real_servers:
-            if real is not None and server.key != real:
-                continue
-            for number in range(server.active + server.inactive):
-                open_ = number < server.active
-                udp = virtual.protocol is Protocol.UDP
-                state = "UDP" if udp else "ESTABLISHED" if open_ else "FIN_WAIT"
+            for number in range(server.active + server.inactive if real in {None, server.key} else 0):
+                is_open = number < server.active
+                state = "UDP" if protocol is Protocol.UDP else "ESTABLISHED" if is_open else "FIN_WAIT"
                 client = (f"192.0.2.{1 + number * 7 % 250}", 32768 + number * 131 % 28000)
-                found.append(
-                    Connection(
-                        virtual.protocol.value,
-                        client,
-                        (virtual.address, virtual.port),
-                        server.key,
-                        state,
-                        900 - number % 600 if open_ else 1 + number % 120,
-                    )
-                )
+                expires = 900 - number % 600 if is_open else 1 + number % 120
+                found.append(Connection(protocol.value, client, vip, server.key, state, expires))
         return (tuple(found[:limit]), len(found))
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:

@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-import math
+from math import cos, sin
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from kvtui.model.ipvs import ForwardingMethod, Stats
 
-from kvtui.model.ipvs import Stats
+if TYPE_CHECKING:
+    from kvtui.backend.demo.services import Service
 
 
-class Flow(Struct, frozen=True):
-    """Traffic of one real server: connections per second, incoming bytes of each; twelve times as many go out.
+def stats(service: Service, phase: float, t: float, *, idle: bool) -> Stats:
+    """Returns the counters of one of its real servers after ``t`` seconds of traffic.
 
-    ``phase`` (radians) makes real servers differ; with direct routing answers do not pass IPVS.
+    ``phase`` (radians) makes real servers differ. Twelve times as many bytes go out as come in; with direct routing
+    answers do not pass IPVS.
     """
-
-    rate: float
-    size: int
-    phase: float
-    answers_pass: bool = True
-
-    def connections(self, t: float) -> float:
-        """Returns the connections until ``t``: the integral of ``per_second``."""
-        swing = 0.6 * self.rate * 20 * (math.cos(self.phase) - math.cos(t / 20 + self.phase))
-        ripple = 0.3 * self.rate * 3 * (math.cos(self.phase) - math.cos(t / 3 + self.phase))
-        return max(0.0, self.rate * t + swing + ripple)
-
-    def per_second(self, t: float) -> float:
-        swing = 0.6 * math.sin(t / 20 + self.phase) + 0.3 * math.sin(t / 3 + self.phase)
-        return self.rate * max(0.0, 1 + swing)
-
-    def stats(self, t: float, *, idle: bool = False) -> Stats:
-        total, now = int(self.connections(t)), 0.0 if idle else self.per_second(t)
-        out = 12 if self.answers_pass else 0
-        return Stats(
-            connections=total,
-            in_packets=total * 9,
-            out_packets=total * 11 if out else 0,
-            in_bytes=total * self.size,
-            out_bytes=total * self.size * out,
-            cps=round(now),
-            in_pps=round(now * 9),
-            out_pps=round(now * 11) if out else 0,
-            in_bps=round(now * self.size),
-            out_bps=round(now * self.size * out),
-        )
+    rate = service.rate / len(service.reals)
+    slow, fast = t / 20 + phase, t / 3 + phase
+    now = 0.0 if idle else rate * max(0.0, 1 + (0.6 * sin(slow) + 0.3 * sin(fast)))
+    # the integral of the rate
+    swing = 0.6 * rate * 20 * (cos(phase) - cos(slow))
+    ripple = 0.3 * rate * 3 * (cos(phase) - cos(fast))
+    count = int(max(0.0, rate * t + swing + ripple))
+    answers = service.method is not ForwardingMethod.DIRECT
+    return Stats(
+        connections=count,
+        in_packets=count * 9,
+        out_packets=count * 11 * answers,
+        in_bytes=count * service.size,
+        out_bytes=count * service.size * 12 * answers,
+        cps=round(now),
+        in_pps=round(now * 9),
+        out_pps=round(now * 11) * answers,
+        in_bps=round(now * service.size),
+        out_bps=round(now * service.size * 12 * answers),
+    )
 
 
 def total(parts: list[Stats]) -> Stats:

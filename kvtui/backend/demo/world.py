@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kvtui.backend.demo.services import Target
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
-    from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
 
 
@@ -49,10 +48,6 @@ class World:
             handle.cancel()
         self._loop = self._changed = None
         self._later = []
-
-    @property
-    def keepalived(self) -> Keepalived:
-        return cluster.keepalived(self.epoch)
 
     @property
     def conf(self) -> Conf:

@@ -203,7 +203,9 @@ def impersonate(headers: urllib3.HTTPHeaderDict, user: Mapping[str, Any]) -> Non
 
 def _set_proxy(configuration: Any, origin: str, proxy_url: str | None) -> str | None:
     """Chooses the proxy as kubectl does; returns its host and port."""
-    given = proxy_url or _environment_proxy(configuration.host)
+    given, proxies = proxy_url, getproxies_environment()  # http_proxy before HTTP_PROXY, and so on
+    if not given and not bypasses_proxy(configuration.host, proxies.get("no", "")):
+        given = proxies.get(urlsplit(configuration.host).scheme)
     configuration.proxy = configuration.no_proxy = configuration.proxy_headers = None
     if not given:
         return None
@@ -216,11 +218,6 @@ def _set_proxy(configuration: Any, origin: str, proxy_url: str | None) -> str | 
     address = parts.netloc.rpartition("@")[2]
     configuration.proxy = f"{parts.scheme}://{address}"
     return address
-
-
-def _environment_proxy(server: str) -> str | None:
-    proxies = getproxies_environment()  # http_proxy before HTTP_PROXY, and so on
-    return None if bypasses_proxy(server, proxies.get("no", "")) else proxies.get(urlsplit(server).scheme)
 
 
 def bypasses_proxy(server: str, no_proxy: str) -> bool:
@@ -237,14 +234,13 @@ def bypasses_proxy(server: str, no_proxy: str) -> bool:
     if host == "localhost" or (address is not None and address.is_loopback):
         return True
     for entry in (e.strip().lower() for e in no_proxy.split(",")):
-        if entry == "*" or entry in {host, f"{host}:{parts.port}", f"[{host}]:{parts.port}"}:
+        if entry in {"*", host, f"{host}:{parts.port}", f"[{host}]:{parts.port}"}:
             return True
         if address is None and entry and host.endswith("." + entry.removeprefix("*").lstrip(".")):
             return True
-        if address is not None:
-            with contextlib.suppress(ValueError):
-                if address in ipaddress.ip_network(entry, strict=False):
-                    return True
+        with contextlib.suppress(ValueError):
+            if address is not None and address in ipaddress.ip_network(entry, strict=False):
+                return True
     return False
 
 

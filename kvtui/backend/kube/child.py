@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from kvtui.backend.kube.errors import NO_LIBRARY
+
 if TYPE_CHECKING:
     from kvtui.backend.kube.coordinator import Coordinator
-
-NO_LIBRARY = "the Python package kubernetes is not installed: pip install 'kubernetes>=36.0.2,<38'"
 
 
 def main() -> None:
@@ -32,29 +32,26 @@ def main() -> None:
         except OSError:  # the node is gone
             end()
 
+    def fail(sentence: str) -> NoReturn:
+        send({"error": sentence})
+        end()
+
     try:
         from kvtui.backend.kube.coordinator import Coordinator  # noqa: PLC0415 - the library may be missing
         from kvtui.backend.kube.discovery import Place  # noqa: PLC0415
         from kvtui.backend.kube.session import Session  # noqa: PLC0415
         from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
     except ImportError:
-        send({"error": NO_LIBRARY})
-        end()
+        fail(NO_LIBRARY)
 
     send({"alive": True})  # importing the library is over
-
-    def plugin_hangs(sentence: str) -> None:
-        send({"error": sentence})
-        end()
-
     first = commands.readline()
     if not first:
         end()
     given = json.loads(first)
     place, timing = msgspec.convert(given["place"], Place), msgspec.convert(given["timing"], Timing)
-    coordinator = Coordinator(Session(place, timing, plugin_hangs), send)
+    coordinator = Coordinator(Session(place, timing, fail), send)
     threading.Thread(target=_listen, args=(commands, coordinator), name="commands", daemon=True).start()
-    coordinator.start()
     coordinator.run()
 
 

@@ -15,17 +15,18 @@ from kvtui.backend.kube.facts import ResourceStatus, Status
 from kvtui.backend.kube.feeds import NOT_YET, Feeds
 from kvtui.backend.kube.health import HealthProbe
 from kvtui.backend.kube.timing import Backoff
-from kvtui.backend.kube.watcher import Parsed
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kvtui.backend.kube.facts import SliceOfService
     from kvtui.backend.kube.parse import JsonObject
     from kvtui.backend.kube.query import Query
     from kvtui.backend.kube.session import Session
-    from kvtui.model.kube import KubeService, NamespacedName
+    from kvtui.backend.kube.watcher import Parser
+    from kvtui.model.kube import KubeService, NamespacedName, Pod
 
 BATCH = 200
 """Objects a line: the node decodes one between two turns of its event loop."""
@@ -53,6 +54,8 @@ class OwnPodSeen(NamedTuple):
 
 
 class HalfDead(NamedTuple):
+    """``at``: when the API answered last (seconds since the epoch)."""
+
     error: KubeError
     at: float
 
@@ -61,7 +64,7 @@ class Coordinator:
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session, self._send = session, send
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._feeds = {r: Feeds(r, session, self._reported) for r in Resource}
+        self._feeds = {r: Feeds(session, lambda *report: self.inbox.put(report)) for r in Resource}
         self._targets = Targets(None, None)
         self._configmap: NamespacedName | None = None
         self._own = OwnPodSeen(None, None)
@@ -70,26 +73,18 @@ class Coordinator:
         self._planned: tuple[object, ...] = ()
         self._status: Status | None = None
 
-    def start(self) -> None:
-        self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _: _parser(parse.node))
-        HealthProbe(self._session, lambda error, at: self.inbox.put(HalfDead(error, at))).start()
-
-    def _reported(self, *what: Any) -> None:
-        self.inbox.put(what)
-
     def run(self) -> None:
-        alive = self._session.timing.alive
+        self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _, obj: parse.node(obj))
+        HealthProbe(self._session, lambda error, at: self.inbox.put(HalfDead(error, at))).start()
         while True:
             try:
-                items = [self.inbox.get(timeout=alive)]
+                items = [self.inbox.get(timeout=self._session.timing.alive)]
             except queue.Empty:
                 self._send({"alive": True})
                 continue
             while len(items) < BATCH and not self.inbox.empty():
                 items.append(self.inbox.get())
             for item in items:
-                if item is None:
-                    return
                 self._take(item)
             self._plan()
             self._publish()
@@ -122,7 +117,7 @@ class Coordinator:
             try:
                 obj = self._session.get(f"/api/v1/namespaces/{pod[0]}/pods/{pod[1]}", what="get pods")
                 own = query_plan.own_pod(pod[0], parse.labels(obj), parse.owner_uid(obj))
-                named = (parse.services_configmap(obj) or "").partition("/")
+                namespace, _, name = (parse.services_configmap(obj) or "").partition("/")
             except (KeyError, TypeError, AttributeError):
                 return
             except MissingError:
@@ -133,7 +128,7 @@ class Coordinator:
                 pause = timing.forbidden if isinstance(error, ForbiddenError) else backoff.next()
                 self._session.pause(pause, lambda: False)
             else:
-                self.inbox.put(OwnPodSeen(own, (named[0], named[2]) if named[0] and named[2] else None))
+                self.inbox.put(OwnPodSeen(own, (namespace, name) if namespace and name else None))
                 return
 
     def _plan(self) -> None:
@@ -141,25 +136,24 @@ class Coordinator:
         configmaps, services = self._feeds[Resource.CONFIGMAPS], self._feeds[Resource.SERVICES]
         if configmap is not None and configmap != self._configmap:
             self._configmap = configmap
-            configmaps.set_queries(query_plan.configmap(configmap), lambda _: _parser(parse.configmap))
-        if not configmaps.asked or not configmaps.known:
+            configmaps.set_queries(query_plan.configmap(configmap), lambda _, obj: parse.configmap(obj))
+        if not configmaps.known:
             return
         endpoints = self._feeds[Resource.ENDPOINTS]
         self._slices = self._slices and not endpoints.missing
         plan = (configmaps.generation, services.generation, self._slices, services.forbidden, self._own)
         if plan == self._planned:
             return
+        self._planned = plan
         wanted = frozenset[Any]().union(*(query_plan.services_named(c.data) for c in configmaps.objects().values()))
-        services.set_queries(query_plan.services(wanted), _service_parser)
-        endpoints.set_queries(query_plan.endpoints(wanted, slices=self._slices), _endpoints_parser)
+        services.set_queries(query_plan.services(wanted), _read_service)
+        endpoints.set_queries(query_plan.endpoints(wanted, slices=self._slices), _read_endpoints)
         if services.known or services.forbidden:
             selectors = None
             if not services.forbidden:
                 selectors = {name: seen.selector for name, seen in services.objects().items()}
-            own = self._own.own
-            queries = query_plan.pods(selectors, wanted, own)
-            self._feeds[Resource.PODS].set_queries(queries, lambda _: _pod_parser(selectors, own))
-        self._planned = (configmaps.generation, services.generation, self._slices, services.forbidden, self._own)
+            queries = query_plan.pods(selectors, wanted, self._own.own)
+            self._feeds[Resource.PODS].set_queries(queries, _pod_parser(selectors, self._own.own))
 
     def _publish(self) -> None:
         for resource, feeds in self._feeds.items():
@@ -168,24 +162,19 @@ class Coordinator:
                 part = changes[start : start + BATCH]
                 self._send({
                     "objects": resource,
-                    "set": [[name, _told(value)] for name, value in part if value is not None],
+                    "set": [[n, v.service if isinstance(v, ServiceSeen) else v] for n, v in part if v is not None],
                     "gone": [name for name, value in part if value is None],
                 })  # fmt: skip
-        status = self._current_status()
+        configmaps = self._feeds[Resource.CONFIGMAPS]
+        missing = configmaps.known and self._configmap not in configmaps.objects()
+        settled = self._own_tried and all(f.tried for f in self._feeds.values())
+        resources = tuple(self._resource_status(feeds) for feeds in self._feeds.values())
+        status = Status(self._session.server, self._configmap, missing, settled, resources)
         if status != self._status:
             self._status = status
             self._send({"status": status})
 
-    def _current_status(self) -> Status:
-        configmaps = self._feeds[Resource.CONFIGMAPS]
-        missing = configmaps.asked and configmaps.known and self._configmap not in configmaps.objects()
-        settled = self._own_tried and all(f.tried for f in self._feeds.values())
-        return Status(
-            self._session.server, self._configmap, missing, settled, tuple(self._resource(r) for r in Resource)
-        )
-
-    def _resource(self, resource: Resource) -> ResourceStatus:
-        feeds = self._feeds[resource]
+    def _resource_status(self, feeds: Feeds) -> ResourceStatus:
         if feeds.asked:
             return feeds.status()
         if self._configmap is None:
@@ -194,46 +183,21 @@ class Coordinator:
         return ResourceStatus(SourceState.UNAVAILABLE, WAITS if waits else NOT_YET)
 
 
-def _told(value: Any) -> Any:
-    return value.service if isinstance(value, ServiceSeen) else value
+def _read_service(query: Query, obj: JsonObject) -> ServiceSeen | None:
+    return ServiceSeen(parse.service(obj), parse.selector(obj)) if query.keeps(parse.key(obj)) else None
 
 
-def _parser(read: Callable[[JsonObject], Any]) -> Callable[[JsonObject], Parsed | None]:
-    return lambda obj: Parsed(parse.key(obj), read(obj))
+def _read_endpoints(query: Query, obj: JsonObject) -> SliceOfService | None:
+    found = parse.slice_of(obj) if query.plural == "endpointslices" else parse.endpoints(obj)
+    return found if found is not None and query.keeps(found[0]) else None
 
 
-def _service_parser(query: Query) -> Callable[[JsonObject], Parsed | None]:
-    def read(obj: JsonObject) -> Parsed | None:
-        name = parse.key(obj)
-        if query.wanted is not None and name not in query.wanted:
-            return None
-        return Parsed(name, ServiceSeen(parse.service(obj), parse.selector(obj)))
-
-    return read
-
-
-def _endpoints_parser(query: Query) -> Callable[[JsonObject], Parsed | None]:
-    slices = query.plural == "endpointslices"
-
-    def read(obj: JsonObject) -> Parsed | None:
-        found = parse.slice_of(obj) if slices else parse.endpoints(obj)
-        if found is None or (query.wanted is not None and found[0] not in query.wanted):
-            return None
-        return Parsed(parse.key(obj), found)
-
-    return read
-
-
-def _pod_parser(
-    selectors: Mapping[NamespacedName, Mapping[str, str]] | None, own: query_plan.OwnPod | None
-) -> Callable[[JsonObject], Parsed | None]:
+def _pod_parser(selectors: Mapping[NamespacedName, Mapping[str, str]] | None, own: query_plan.OwnPod | None) -> Parser:
     behind = query_plan.PodFilter(selectors)
 
-    def read(obj: JsonObject) -> Parsed | None:
-        name = parse.key(obj)
-        controller = own is not None and name[0] == own.namespace and parse.owner_uid(obj) == own.owner
-        if not controller and not behind(name[0], parse.labels(obj)):
-            return None
-        return Parsed(name, parse.pod(obj, controller=controller))
+    def read(_query: Query, obj: JsonObject) -> Pod | None:
+        namespace, _ = parse.key(obj)
+        controller = own is not None and namespace == own.namespace and parse.owner_uid(obj) == own.owner
+        return parse.pod(obj, controller=controller) if controller or behind(namespace, parse.labels(obj)) else None
 
     return read

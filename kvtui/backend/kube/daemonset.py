@@ -13,8 +13,12 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from kvtui.backend.kube.errors import NO_LIBRARY, ForbiddenError, KubeError
+from kvtui.backend.kube.exec import fail, place_of
+from kvtui.backend.kube.timing import Timing
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Object = dict[str, Any]
 
@@ -32,22 +36,13 @@ OPERATORS: dict[str, Callable[[str | None, list[str]], bool]] = {
 
 
 def main() -> None:
-    from kvtui.backend.kube.exec import fail  # noqa: PLC0415 - the library may be missing
-
     namespace, name, container, kubeconfig, context = sys.argv[1:]
     try:
-        from kvtui.backend.kube.session import Session  # noqa: PLC0415
+        from kvtui.backend.kube.session import Session  # noqa: PLC0415 - the library may be missing
     except ImportError:
-        from kvtui.backend.kube.child import NO_LIBRARY  # noqa: PLC0415 - only then
-
         fail(NO_LIBRARY)
-    from kvtui.backend.kube.discovery import find  # noqa: PLC0415 - after the library, with the next ones
-    from kvtui.backend.kube.errors import ForbiddenError, KubeError  # noqa: PLC0415
-    from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
-    from kvtui.model.settings import KubeSettings  # noqa: PLC0415
-
     try:
-        session = Session(find(KubeSettings(kubeconfig=kubeconfig or None, context=context or None)), Timing())
+        session = Session(place_of(kubeconfig, context), Timing())
         while True:
             what = f"get DaemonSet {namespace}/{name}"
             found = session.get(f"/apis/apps/v1/namespaces/{quote(namespace)}/daemonsets/{quote(name)}", what=what)
@@ -81,12 +76,9 @@ def pods_of(daemonset: Object, pods: list[Object], nodes: list[Object], containe
 
 
 def _is_of(pod: Object, uid: str | None) -> bool:
-    owners = pod["metadata"].get("ownerReferences") or ()
-    ended = pod["metadata"].get("deletionTimestamp") or (pod.get("status") or {}).get("phase") in {
-        "Failed",
-        "Succeeded",
-    }
-    return not ended and any(o.get("uid") == uid for o in owners)
+    meta = pod["metadata"]
+    ended = meta.get("deletionTimestamp") or (pod.get("status") or {}).get("phase") in {"Failed", "Succeeded"}
+    return not ended and any(o.get("uid") == uid for o in meta.get("ownerReferences") or ())
 
 
 def _place(pod: Object, container: str) -> Object:
@@ -99,38 +91,30 @@ def _place(pod: Object, container: str) -> Object:
     return {"host": f"pod/{meta['namespace']}/{meta['name']}/{chosen}", "kvtui": container in here}
 
 
-# --- on which nodes a pod is wanted, as the DaemonSet controller decides
-
-
 def is_wanted(spec: Object, node: Object) -> bool:
+    """Decides whether a node gets a pod, as the DaemonSet controller does."""
     labels = node["metadata"].get("labels") or {}
     if any(labels.get(k) != v for k, v in (spec.get("nodeSelector") or {}).items()):
         return False
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    if affinity is not None and not any(_matches(term, node) for term in affinity.get("nodeSelectorTerms") or ()):
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if required is not None and not any(_matches(term, node) for term in required.get("nodeSelectorTerms") or ()):
         return False
-    tolerations = [*(spec.get("tolerations") or ()), *_own_tolerations(spec)]
+    always = (*PRESSURE, "network-unavailable") if spec.get("hostNetwork") else PRESSURE
+    tolerations = [{"key": f"node.kubernetes.io/{name}", "operator": "Exists"} for name in always]
+    tolerations += spec.get("tolerations") or ()
     taints = [t for t in node["spec"].get("taints") or () if t.get("effect") in {"NoSchedule", "NoExecute"}]
     return all(any(_tolerates(t, taint) for t in tolerations) for taint in taints)
 
 
 def _matches(term: Object, node: Object) -> bool:
     labels, fields = node["metadata"].get("labels") or {}, {"metadata.name": node["metadata"]["name"]}
-    wanted = [
-        *((e, labels) for e in term.get("matchExpressions") or ()),
-        *((e, fields) for e in term.get("matchFields") or ()),
-    ]
+    wanted = [(e, labels) for e in term.get("matchExpressions") or ()]
+    wanted += [(e, fields) for e in term.get("matchFields") or ()]
     return bool(wanted) and all(
         e.get("operator") in OPERATORS and OPERATORS[e["operator"]](values.get(e.get("key")), e.get("values") or [])
         for e, values in wanted
     )
-
-
-def _own_tolerations(spec: Object) -> Iterator[Object]:
-    for name in (*PRESSURE, *(("network-unavailable",) if spec.get("hostNetwork") else ())):
-        yield {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
 
 
 def _tolerates(toleration: Object, taint: Object) -> bool:

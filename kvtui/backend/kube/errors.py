@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NO_LIBRARY = "the Python package kubernetes is not installed: pip install 'kubernetes>=36.0.2,<38'"
+
 
 class KubeError(Exception):
     """The API cannot be read; the text is one clear sentence."""
@@ -33,11 +35,8 @@ class RejectedError(KubeError):
     ``message`` is what the API wrote, from outside; ``verb`` is ``list``, ``watch`` or empty.
     """
 
-    def __init__(
-        self, sentence: str, status: int, retry_after: float | None = None, message: str = "", verb: str = ""
-    ) -> None:
+    def __init__(self, sentence: str, retry_after: float | None = None, message: str = "", verb: str = "") -> None:
         super().__init__(sentence)
-        self.status = status
         self.retry_after = retry_after
         self.message = message
         self.verb = verb

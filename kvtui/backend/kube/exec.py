@@ -16,8 +16,15 @@ import os
 import stat
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlencode
+
+from kvtui.backend.kube.discovery import find
+from kvtui.backend.kube.errors import NO_LIBRARY, KubeError
+from kvtui.model.settings import KubeSettings
+
+if TYPE_CHECKING:
+    from kvtui.backend.kube.discovery import Place
 
 STDOUT, STDERR, ERROR = 1, 2, 3
 WAIT_SECONDS = 5.0
@@ -30,23 +37,23 @@ def fail(text: str, code: int = 255) -> NoReturn:
     sys.exit(code)
 
 
+def place_of(kubeconfig: str, context: str) -> Place:
+    """Raises KubeError where none is configured."""
+    return find(KubeSettings(kubeconfig=kubeconfig or None, context=context or None))
+
+
 def main() -> None:
     namespace, pod, container, kubeconfig, context, *command = sys.argv[1:]
     try:
         from kvtui.backend.kube import access, library  # noqa: PLC0415 - the library may be missing
 
         client: Any = importlib.import_module("kubernetes.stream.ws_client")
+        websocket: Any = importlib.import_module("websocket")
     except ImportError:
-        from kvtui.backend.kube.child import NO_LIBRARY  # noqa: PLC0415 - only then
-
         fail(NO_LIBRARY)
-    from kvtui.backend.kube.discovery import find  # noqa: PLC0415 - after the library, with the next ones
-    from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError  # noqa: PLC0415
-    from kvtui.model.settings import KubeSettings  # noqa: PLC0415
-
     try:
-        api = access.load(find(KubeSettings(kubeconfig=kubeconfig or None, context=context or None)))
-    except (AccessError, NotConfiguredError, NotWantedError) as error:
+        api = access.load(place_of(kubeconfig, context))
+    except KubeError as error:
         fail(str(error))
     if any(name.lower().startswith("impersonate") for name in api.headers):
         fail("the kubeconfig impersonates somebody, which the library's exec does not do: use kubectl kvtui")
@@ -66,7 +73,7 @@ def main() -> None:
         code = _exit_code(socket.read_channel(ERROR, timeout=0))
     except BrokenPipeError:  # who started this is gone
         sys.exit(0)
-    except (OSError, library.ApiException, *_library_errors()) as error:
+    except (OSError, library.ApiException, websocket.WebSocketException) as error:
         fail(f"exec into pod {namespace}/{pod} (container {container}): {_one_line(error)}")
     sys.exit(code)
 
@@ -91,11 +98,6 @@ def _pass_in(socket: Any) -> None:
     os._exit(255)
 
 
-def _library_errors() -> tuple[type[Exception], ...]:
-    websocket: Any = importlib.import_module("websocket")
-    return (websocket.WebSocketException,)
-
-
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
@@ -103,8 +105,7 @@ def _one_line(error: BaseException) -> str:
 def _pass_on(socket: Any) -> None:
     """Copies both channels until the command ends."""
     while True:
-        is_open = socket.is_open()
-        if is_open:
+        if is_open := socket.is_open():
             socket.update(timeout=WAIT_SECONDS)
         for channel in (STDOUT, STDERR):
             data = socket.read_channel(channel)

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kvtui.backend.kube.query import Query
-    from kvtui.backend.kube.session import JsonObject, Session
-    from kvtui.backend.kube.watcher import Parsed, Report
-    from kvtui.model.kube import NamespacedName, Resource
+    from kvtui.backend.kube.session import Session
+    from kvtui.backend.kube.watcher import Parser, Report
+    from kvtui.model.kube import NamespacedName
 
 NOT_YET = "not read yet"
 REFUSED = "as an API server does while it starts, or after a right was taken away; asked again every second"
-GONE: Any = object()
 
 
 class Feed:
@@ -56,8 +55,8 @@ class Feed:
         """Takes in a report; returns the keys whose object may be another now."""
         match report:
             case Listed(objects):
-                before, self.objects, self.synced = self.objects, objects, True
-                self.tried = True
+                before, self.objects = self.objects, objects
+                self.synced = self.tried = True
                 return before.keys() | objects.keys()
             case Changed(name, value):
                 if value is None:
@@ -92,23 +91,19 @@ class Feeds:
     ``report`` is called by watchers, in their threads.
     """
 
-    def __init__(self, resource: Resource, session: Session, report: Callable[[Watcher, Report], None]) -> None:
-        self.resource = resource
+    def __init__(self, session: Session, report: Callable[[Watcher, Report], None]) -> None:
         self._session, self._report = session, report
         self._wanted: dict[Query, Feed] = {}
         self._leaving: list[Feed] = []
-        self._told: dict[NamespacedName, Any] = {}
+        self._sent: dict[NamespacedName, Any] = {}
         self._dirty: set[NamespacedName] = set()
         self.asked = False
         """It was decided which queries are wanted; there may be none."""
         self.generation = 0
         """Grows whenever objects may have changed."""
 
-    def set_queries(
-        self, queries: Iterable[Query], parser: Callable[[Query], Callable[[JsonObject], Parsed | None]]
-    ) -> None:
-        """Watches these queries from now on, and no others; ``parser`` says how to read what each brings."""
-        wanted = set(queries)
+    def set_queries(self, wanted: set[Query], parse: Parser) -> None:
+        """Watches these queries from now on, and no others."""
         if self.asked and wanted == self._wanted.keys():
             return
         self.asked = True
@@ -120,20 +115,16 @@ class Feeds:
             else:
                 old.watcher.stop()
         for query in sorted(wanted - self._wanted.keys(), key=repr):
-            watcher = Watcher(self._session, query, parser(query), self._report)
+            watcher = Watcher(self._session, query, parse, self._report)
             self._wanted[query] = Feed(query, watcher)
             watcher.start()
         self._release()
 
-    def feed_of(self, watcher: Watcher) -> Feed | None:
-        return next((f for f in (*self._wanted.values(), *self._leaving) if f.watcher is watcher), None)
-
     def take(self, watcher: Watcher, report: Report) -> None:
-        feed = self.feed_of(watcher)
+        feed = next((f for f in (*self._wanted.values(), *self._leaving) if f.watcher is watcher), None)
         if feed is None:
             return
-        keys = feed.take(report)
-        if keys:
+        if keys := feed.take(report):
             self._dirty.update(keys)
             self.generation += 1
         self._release()
@@ -182,16 +173,15 @@ class Feeds:
         """Returns keys with their objects that changed since the last call, None for those that are gone."""
         dirty, self._dirty = self._dirty, set()
         feeds = (*self._wanted.values(), *reversed(self._leaving))
-        found: list[tuple[NamespacedName, Any]] = []
-        for name in dirty:
-            value = next((f.objects[name] for f in feeds if name in f.objects), GONE)
-            if value is GONE:
-                if self._told.pop(name, GONE) is not GONE:
-                    found.append((name, None))
-            elif self._told.get(name, GONE) != value:  # else a heartbeat, a managed field: nothing that is kept
-                self._told[name] = value
-                found.append((name, value))
-        return found
+        now = {name: next((f.objects[name] for f in feeds if name in f.objects), None) for name in dirty}
+        # without heartbeats and managed fields: nothing that is kept
+        changed = [(name, value) for name, value in now.items() if self._sent.get(name) != value]
+        for name, value in changed:
+            if value is None:
+                del self._sent[name]
+            else:
+                self._sent[name] = value
+        return changed
 
     def status(self) -> ResourceStatus:
         feeds = self._wanted.values()
@@ -208,7 +198,3 @@ class Feeds:
         if not self.known:
             return ResourceStatus(SourceState.UNAVAILABLE, NOT_YET, known=known)
         return ResourceStatus(SourceState.OK, live=live, read_at=read_at, known=True)
-
-    def close(self) -> None:
-        for feed in (*self._wanted.values(), *self._leaving):
-            feed.watcher.stop()

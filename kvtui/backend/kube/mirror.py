@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
 from msgspec.structs import replace
@@ -12,53 +12,42 @@ from kvtui.model.kube import Kube, Resource, ResourceState
 from kvtui.model.source import SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kvtui.backend.kube.facts import ResourceStatus
     from kvtui.model.kube import EndpointGroup, KubeNode, NamespacedName
 
-T = TypeVar("T")
 Objects = dict[tuple[str, str], Any]
 
 
-class Derived(Generic[T]):
-    """A function of objects that is computed again only when they changed."""
-
-    def __init__(self, function: Callable[[Objects], T]) -> None:
-        self._function = function
-        self._of: tuple[int, int] | None = None
-        self._value: T | None = None
-
-    def __call__(self, objects: Objects, generation: int) -> T:
-        key = (id(objects), generation)
-        if self._of != key or self._value is None:
-            self._of, self._value = key, self._function(objects)
-        return self._value
-
-
 class Copy:
-    """What one run of the process sent; a generation grows with each change of a kind."""
+    """What one run of the process sent."""
 
     def __init__(self) -> None:
         self.status: Status | None = None
-        self.objects: dict[Resource, Objects] = {r: {} for r in Resource}
-        self.generations = dict.fromkeys(Resource, 0)
+        self._objects: dict[Resource, Objects] = {r: {} for r in Resource}
+        self._views: dict[Resource, Any] = {}
+        """Made when they are looked at; dropped when their objects change."""
 
     def take(self, fact: dict[str, Any]) -> bool:
         """Returns whether anything changed."""
         if "objects" in fact:
             resource = Resource(fact["objects"])
-            kind, objects = VALUES[resource], self.objects[resource]
+            kind, objects = VALUES[resource], self._objects[resource]
             for (namespace, name), value in fact["set"]:
                 objects[namespace, name] = convert(value, kind)
             for namespace, name in fact["gone"]:
                 objects.pop((namespace, name), None)
-            self.generations[resource] += 1
+            self._views.pop(resource, None)
             return True
         if "status" in fact:
             self.status = convert(fact["status"], Status)
             return True
         return False
+
+    def view(self, resource: Resource) -> Any:
+        if resource not in self._views:
+            make = {Resource.ENDPOINTS: _merged, Resource.NODES: _nodes}.get(resource, dict)
+            self._views[resource] = make(self._objects[resource])
+        return self._views[resource]
 
 
 class Mirror:
@@ -68,12 +57,6 @@ class Mirror:
         self._shown = self._filling = Copy()
         self._ended: tuple[str, float] | None = None
         """Why the process is not there, and until when its data were current."""
-        self._views: dict[Resource, Derived[Any]] = {
-            Resource.SERVICES: Derived(dict),
-            Resource.ENDPOINTS: Derived(_merged),
-            Resource.PODS: Derived(dict),
-            Resource.NODES: Derived(_nodes),
-        }
 
     @property
     def settled(self) -> bool:
@@ -81,11 +64,9 @@ class Mirror:
         return status is not None and status.settled
 
     def begin(self) -> None:
+        self._filling = Copy()
         if self._shown.status is None:
-            self._shown = Copy()
-            self._filling = self._shown
-        else:
-            self._filling = Copy()
+            self._shown = self._filling
 
     def take(self, fact: dict[str, Any]) -> bool:
         """Returns whether anything that is shown changed."""
@@ -108,15 +89,11 @@ class Mirror:
         if status is None:
             return None
         states = dict(zip(Resource, status.resources, strict=True))
-        configmaps = copy.objects[Resource.CONFIGMAPS]
-        views = {
-            resource: view(copy.objects[resource], copy.generations[resource]) if states[resource].known else None
-            for resource, view in self._views.items()
-        }
+        views = {r: copy.view(r) if state.known else None for r, state in states.items()}
         return Kube(
             server=status.server,
             configmap_name=status.configmap,
-            configmap=configmaps.get(status.configmap) if status.configmap else None,
+            configmap=copy.view(Resource.CONFIGMAPS).get(status.configmap),
             configmap_missing=status.configmap_missing,
             services=views[Resource.SERVICES],
             endpoints=views[Resource.ENDPOINTS],

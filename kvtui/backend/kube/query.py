@@ -9,14 +9,12 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from kvtui.model.kube import Resource
+    from kvtui.model.kube import NamespacedName, Resource
 
 RBAC_FILE = "packaging/kubernetes/sidecar/rbac.yaml"
 """What grants every right that is used here; tests compare it with the requests made."""
 SIDECAR_ACCOUNT = "system:serviceaccount:default:kube-keepalived-vip"
 """Whom that file grants them to; a test compares."""
-DISCOVERY = "discovery.k8s.io"
-SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class Query(Struct, frozen=True):
@@ -33,11 +31,14 @@ class Query(Struct, frozen=True):
     namespace: str | None = None
     labels: str = ""
     fields: str = ""
-    wanted: frozenset[tuple[str, str]] | None = None
+    wanted: frozenset[NamespacedName] | None = None
+
+    def keeps(self, name: NamespacedName) -> bool:
+        return self.wanted is None or name in self.wanted
 
     @property
     def group(self) -> str:
-        return DISCOVERY if self.plural == "endpointslices" else ""
+        return "discovery.k8s.io" if self.plural == "endpointslices" else ""
 
     @property
     def qualified(self) -> str:

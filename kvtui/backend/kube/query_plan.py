@@ -11,8 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from kvtui.backend.kube.query import SERVICE_LABEL, Query
+from kvtui.backend.kube.parse import SERVICE_LABEL
+from kvtui.backend.kube.query import Query
 from kvtui.model.kube import Resource
 
 if TYPE_CHECKING:
@@ -47,37 +49,32 @@ def services_named(data: Mapping[str, str]) -> frozenset[NamespacedName]:
     return frozenset(found)
 
 
-def configmap(name: NamespacedName) -> frozenset[Query]:
+def _by_name(resource: Resource, plural: str, wanted: Iterable[NamespacedName]) -> set[Query]:
+    return {Query(resource, plural, n[0], fields=f"metadata.name={n[1]}", wanted=frozenset({n})) for n in wanted}
+
+
+def configmap(name: NamespacedName) -> set[Query]:
     """The one ConfigMap; RBAC with resourceNames allows exactly this."""
-    return frozenset(
-        {Query(Resource.CONFIGMAPS, "configmaps", name[0], fields=f"metadata.name={name[1]}", wanted=frozenset({name}))}
-    )
+    return _by_name(Resource.CONFIGMAPS, "configmaps", [name])
 
 
-def nodes() -> frozenset[Query]:
-    return frozenset({Query(Resource.NODES, "nodes")})
+def nodes() -> set[Query]:
+    return {Query(Resource.NODES, "nodes")}
 
 
-def services(wanted: frozenset[NamespacedName]) -> frozenset[Query]:
+def services(wanted: frozenset[NamespacedName]) -> set[Query]:
     if len(wanted) <= NARROW:
-        return frozenset(
-            Query(Resource.SERVICES, "services", ns, fields=f"metadata.name={name}", wanted=frozenset({(ns, name)}))
-            for ns, name in wanted
-        )
-    return frozenset(Query(Resource.SERVICES, "services", ns, wanted=_within(wanted, ns)) for ns in _places(wanted))
+        return _by_name(Resource.SERVICES, "services", wanted)
+    return {Query(Resource.SERVICES, "services", ns, wanted=names) for ns, names in _by_place(wanted).items()}
 
 
-def endpoints(wanted: frozenset[NamespacedName], *, slices: bool) -> frozenset[Query]:
+def endpoints(wanted: frozenset[NamespacedName], *, slices: bool) -> set[Query]:
     if not slices:
-        return frozenset(
-            Query(Resource.ENDPOINTS, "endpoints", q.namespace, fields=q.fields, wanted=q.wanted)
-            for q in services(wanted)
-        )
-    return frozenset(
-        Query(Resource.ENDPOINTS, "endpointslices", ns, labels=_service_labels(chosen), wanted=chosen)
-        for ns in _places(wanted)
-        for chosen in [_within(wanted, ns)]
-    )
+        return {replace(q, resource=Resource.ENDPOINTS, plural="endpoints") for q in services(wanted)}
+    return {
+        Query(Resource.ENDPOINTS, "endpointslices", ns, labels=_service_labels(names), wanted=names)
+        for ns, names in _by_place(wanted).items()
+    }
 
 
 def _service_labels(wanted: frozenset[NamespacedName]) -> str:
@@ -102,38 +99,34 @@ def pods(
     selectors: Mapping[NamespacedName, Mapping[str, str]] | None,
     wanted: frozenset[NamespacedName],
     own: OwnPod | None,
-) -> frozenset[Query]:
+) -> set[Query]:
     """The pods behind Services, and those of the controller.
 
     ``selectors`` are of the Services that were read; None when they cannot be: then all pods of their namespaces.
     """
-    found: set[Query] = set()
+    chosen = {k: s for k, s in (selectors or {}).items() if s}
     if selectors is None:
-        found.update(Query(Resource.PODS, "pods", ns) for ns in _places(wanted))
+        found = {Query(Resource.PODS, "pods", ns) for ns in _by_place(wanted)}
+    elif len(chosen) <= NARROW:
+        found = {Query(Resource.PODS, "pods", ns, labels=_equal(s)) for (ns, _), s in chosen.items()}
     else:
-        chosen = {k: s for k, s in selectors.items() if s}
-        if len(chosen) <= NARROW:
-            found.update(Query(Resource.PODS, "pods", k[0], labels=_equal(s)) for k, s in chosen.items())
-        else:
-            meaning = frozenset((f"{ns}/{name}", _equal(s)) for (ns, name), s in chosen.items())
-            found.update(Query(Resource.PODS, "pods", ns, wanted=meaning) for ns in _places(chosen))
+        meaning = frozenset((f"{ns}/{name}", _equal(s)) for (ns, name), s in chosen.items())
+        found = {Query(Resource.PODS, "pods", ns, wanted=meaning) for ns in _by_place(chosen)}
     if own is not None:
         found.add(Query(Resource.PODS, "pods", own.namespace, labels=own.labels))
-    return frozenset(found)
+    return found
 
 
 def _equal(labels: Mapping[str, str]) -> str:
     return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
 
 
-def _within(wanted: frozenset[NamespacedName], namespace: str | None) -> frozenset[NamespacedName]:
-    return wanted if namespace is None else frozenset(w for w in wanted if w[0] == namespace)
-
-
-def _places(wanted: Iterable[NamespacedName]) -> list[str | None]:
-    """The namespaces, or the whole cluster when they are many."""
-    names = sorted({namespace for namespace, _ in wanted})
-    return [None] if len(names) > NARROW else [*names]
+def _by_place(wanted: Iterable[NamespacedName]) -> dict[str | None, frozenset[NamespacedName]]:
+    """By namespace; all under None, which is the whole cluster, when the namespaces are many."""
+    spaces = {namespace for namespace, _ in wanted}
+    if len(spaces) > NARROW:
+        return {None: frozenset(wanted)}
+    return {space: frozenset(w for w in wanted if w[0] == space) for space in spaces}
 
 
 class PodFilter:

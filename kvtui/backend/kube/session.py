@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import urllib3
@@ -18,6 +18,7 @@ from kvtui.backend.kube.errors import (
     AccessError,
     ExpiredError,
     ForbiddenError,
+    KubeError,
     MissingError,
     RejectedError,
     UnauthorizedError,
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
     from kvtui.backend.kube.access import Access
     from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.parse import JsonObject
     from kvtui.backend.kube.timing import Timing
 
-JsonObject = dict[str, Any]
 MAX_SPACING_FACTOR = 20
 """Times ``Timing.renew``: at most so long between two readings of a kubeconfig that does not help."""
 MAX_BODY_BYTES = 64 << 20
@@ -60,7 +61,7 @@ class Session:
         self._identity: tuple[Access, str] | None = None
         self._condition = threading.Condition()
         self._recoveries = 0
-        self._failing = False
+        self.failing = False
         self.failed_at = float("-inf")
         """When the API could not be reached last (monotonic clock)."""
 
@@ -117,11 +118,8 @@ class Session:
 
     def _authorization(self, api: Access) -> str | None:
         """Returns the token; one thread at a time, since the library may run a plugin when it has expired."""
-        with self._lock:
-            if not api.expires:
-                return api.authorization()
-            with self._plugin_watched():
-                return api.authorization()
+        with self._lock, self._plugin_watched() if api.expires else contextlib.nullcontext():
+            return api.authorization()
 
     def invalidate(self) -> None:
         """The API did not accept these credentials: the next request loads others (a plugin's token expired)."""
@@ -162,25 +160,20 @@ class Session:
         except library.ApiException as error:
             if not error.status:
                 raise self.explained(error, read_timeout, api) from None
-            body_text = (
-                error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else str(error.body or "")
-            )
-            self._check(int(error.status), error.headers or {}, body_text, what)
-            raise UnexpectedAnswerError(f"the API refuses `{what}` with status {error.status}") from None
+            raise refusal(int(error.status), what, error.body, error.headers) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self.explained(error, read_timeout, api) from None
         if not 200 <= response.status < 300:
-            text = self._body(response, api).decode("utf-8", "replace")
-            self._check(response.status, response.headers, text, what)
+            raise refusal(response.status, what, self._body(response, api), response.headers)
         return response
 
     def explained(self, error: BaseException, timeout: float, api: Access | None = None) -> Exception:
         api = api or self.access()
         parts = urlsplit(api.server)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        connecting = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
-        return explain(error, f"{host}:{port}", api.proxy, self.timing.connect if connecting else timeout, api.origin)
+        peer = parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+            timeout = self.timing.connect
+        return explain(error, peer, api.proxy, timeout, api.origin)
 
     def _body(self, response: urllib3.BaseHTTPResponse, api: Access) -> bytes:
         body = bytearray()
@@ -189,9 +182,8 @@ class Session:
                 body += piece
                 if len(body) > MAX_BODY_BYTES:
                     response.close()
-                    raise UnexpectedAnswerError(
-                        f"{api.server} answers with more than {MAX_BODY_BYTES >> 20} MiB at once"
-                    )
+                    limit = f"{MAX_BODY_BYTES >> 20} MiB"
+                    raise UnexpectedAnswerError(f"{api.server} answers with more than {limit} at once")
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self.explained(error, self.timing.answer, api) from None
         response.release_conn()
@@ -206,11 +198,6 @@ class Session:
             raise UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON object")
         return found
 
-    @staticmethod
-    def _check(status: int, headers: Mapping[str, str], body: str, what: str) -> None:
-        after = headers.get("retry-after") or headers.get("Retry-After") or ""
-        raise_for(status, what, body=body, retry_after=float(after) if after.isdecimal() else None)
-
     def identity(self) -> str | None:
         """Returns who the API says kvtui is (SelfSubjectReview, Kubernetes 1.28 and newer); None when it does not say.
 
@@ -223,10 +210,8 @@ class Session:
             return self._identity[1]
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
-            answer = self._read(
-                self.open("POST", REVIEW, what="ask who kvtui is", read_timeout=self.timing.answer, body=body), api
-            )
-            name = str(answer["status"]["userInfo"]["username"])
+            answer = self.open("POST", REVIEW, what="ask who kvtui is", read_timeout=self.timing.answer, body=body)
+            name = str(self._read(answer, api)["status"]["userInfo"]["username"])
         except (MissingError, KeyError, TypeError):
             return None
         self._identity = (api, name)
@@ -235,18 +220,14 @@ class Session:
     def succeeded(self) -> None:
         """The API answered: whoever pauses tries again at once."""
         with self._condition:
-            if self._failing:
-                self._failing = False
+            if self.failing:
+                self.failing = False
                 self._recoveries += 1
                 self._condition.notify_all()
 
     def failed(self) -> None:
         with self._condition:
-            self._failing, self.failed_at = True, time.monotonic()
-
-    @property
-    def failing(self) -> bool:
-        return self._failing
+            self.failing, self.failed_at = True, time.monotonic()
 
     def pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
         """Waits; shorter when the API recovers meanwhile, or when ``stopped`` (then ``wake`` is called)."""
@@ -259,45 +240,38 @@ class Session:
             self._condition.notify_all()
 
 
-def raise_for(status: int, what: str, *, body: str = "", retry_after: float | None = None) -> None:
-    """Raises what a status means; nothing for success. A watch has the code of a Status object.
-
-    Raises:
-        RejectedError: one of its kinds.
-        UnexpectedAnswerError: a status that no Kubernetes API gives.
-    """
-    message = "".join(_messages(body))[:MAX_MESSAGE_CHARACTERS]
+def refusal(
+    status: int, what: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None
+) -> KubeError:
+    """Returns what a status other than success means. A watch has the code of a Status object."""
     match status:
-        case _ if 200 <= status < 300:
-            return
         case 401:
-            raise UnauthorizedError(
+            return UnauthorizedError(
                 "the API does not accept these credentials (401): log in again, or renew the token or certificate "
-                "in the kubeconfig",
-                status,
+                "in the kubeconfig"
             )
         case 403:
-            raise ForbiddenError(f"no right to {what}", status, message=message, verb=what.partition(" ")[0])
+            return ForbiddenError(f"no right to {what}", message=_message(body), verb=what.partition(" ")[0])
         case 404:
-            raise MissingError(f"the API does not have what `{what}` asks for (404)", status)
+            return MissingError(f"the API does not have what `{what}` asks for (404)")
         case 410:
-            raise ExpiredError(f"the version that `{what}` resumes from is no longer there (410)", status)
+            return ExpiredError(f"the version that `{what}` resumes from is no longer there (410)")
         case _ if status == 429 or status >= 500:
-            raise RejectedError(
-                f"the API answers `{what}` with status {status}: it is overloaded or broken", status, retry_after
+            after = (headers or {}).get("Retry-After", "")  # both kinds of headers ignore case
+            return RejectedError(
+                f"the API answers `{what}` with status {status}: it is overloaded or broken",
+                float(after) if after.isdecimal() else None,
             )
         case _ if 300 <= status < 400:
-            raise UnexpectedAnswerError(
+            return UnexpectedAnswerError(
                 f"`{what}` is answered by a redirect ({status}): the kubeconfig's server is no Kubernetes API"
             )
         case _:
-            raise RejectedError(f"the API answers `{what}` with status {status}", status)
+            return RejectedError(f"the API answers `{what}` with status {status}")
 
 
-def _messages(body: str) -> Iterator[str]:
+def _message(body: bytes | str | None) -> str:
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(found, dict) and isinstance(found.get("message"), str):
-        yield found["message"]
+        return str(json.loads(body or "")["message"])[:MAX_MESSAGE_CHARACTERS]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return ""

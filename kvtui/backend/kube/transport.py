@@ -7,14 +7,10 @@ import http.client
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING
 
 from urllib3 import exceptions as urllib3_errors
 
 from kvtui.backend.kube.errors import AccessError, KubeError, UnexpectedAnswerError, UnreachableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -29,37 +25,38 @@ KEEPALIVE = (
 
 def explain(error: BaseException, peer: str, proxy: str | None, timeout: float, origin: str) -> KubeError:
     """Returns what an exception of a request means; ``timeout`` seconds were waited."""
-    causes = list(_causes(error))
+    causes = _causes(error)
+
+    def why(peer: str) -> str | None:
+        return next((sentence for c in causes if (sentence := _why(c, peer, timeout))), None)
+
     if proxy is not None:
-        tunnel = next((str(c) for c in causes if "Tunnel connection failed" in str(c)), None)
-        if tunnel is not None:
-            status = tunnel.partition("failed: ")[2][:3]
-            return UnreachableError(f"the proxy {proxy} does not lead to {peer}: it answers {status}")
+        for text in map(str, causes):
+            if "Tunnel connection failed" in text:
+                status = text.partition("failed: ")[2][:3]
+                return UnreachableError(f"the proxy {proxy} does not lead to {peer}: it answers {status}")
         if any(isinstance(c, urllib3_errors.ProxyError) for c in causes):
-            why = next((s for c in causes if (s := _why(c, f"the proxy {proxy}", timeout))), None)
-            why = why or f"the proxy {proxy} cannot be reached"
-            return UnreachableError(f"{why}; the API {peer} itself was not asked")
+            sentence = why(f"the proxy {proxy}") or f"the proxy {proxy} cannot be reached"
+            return UnreachableError(f"{sentence}; the API {peer} itself was not asked")
     if any(isinstance(c, urllib3_errors.LocationValueError | UnicodeError) for c in causes):
         return AccessError(f"{peer} cannot be connected to: {origin} names no usable host")
-    if any(isinstance(c, http.client.BadStatusLine) and not isinstance(c, ConnectionError) for c in causes):
+    no_http = (http.client.BadStatusLine, urllib3_errors.InvalidChunkLength)
+    if any(isinstance(c, no_http) and not isinstance(c, ConnectionError) for c in causes):
         return UnexpectedAnswerError(f"{peer} does not speak HTTP")
-    if any(isinstance(c, urllib3_errors.InvalidChunkLength) for c in causes):
-        return UnexpectedAnswerError(f"{peer} does not speak HTTP")
-    why = next((s for c in causes if (s := _why(c, peer, timeout))), None)
-    return UnreachableError(why or f"{peer} cut the connection")
+    return UnreachableError(why(peer) or f"{peer} cut the connection")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> list[BaseException]:
+    """The innermost first."""
     chain: list[BaseException] = []
-    waiting: list[BaseException] = [error]
+    waiting = [error]
     while waiting:
         one = waiting.pop()
-        if one in chain:
-            continue
-        chain.append(one)
-        nested = (one.__cause__, one.__context__, getattr(one, "original_error", None), *one.args)
-        waiting += [e for e in nested if isinstance(e, BaseException)]
-    yield from reversed(chain)
+        if one not in chain:
+            chain.append(one)
+            nested = (one.__cause__, one.__context__, getattr(one, "original_error", None), *one.args)
+            waiting += [e for e in nested if isinstance(e, BaseException)]
+    return chain[::-1]
 
 
 def _why(error: BaseException, peer: str, timeout: float) -> str | None:

@@ -7,6 +7,7 @@ that this version is no longer there, so list again. The library's ``Watch`` rea
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,15 +27,19 @@ from kvtui.backend.kube.errors import (
     UnreachableError,
 )
 from kvtui.backend.kube.parse import key
-from kvtui.backend.kube.session import raise_for
+from kvtui.backend.kube.session import refusal
 from kvtui.backend.kube.timing import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from kvtui.backend.kube.parse import JsonObject
     from kvtui.backend.kube.query import Query
-    from kvtui.backend.kube.session import JsonObject, Session
+    from kvtui.backend.kube.session import Session
     from kvtui.model.kube import NamespacedName
+
+    Parser = Callable[[Query, JsonObject], Any]
+    """Returns what is kept of an object; None when that is nothing."""
 
 STEADY = 5.0
 """Seconds: a watch that was open for so long may be opened again at once."""
@@ -44,17 +49,12 @@ MAX_RETRY_AFTER = 60.0
 AT_ONCE = 0.01
 
 
-class Parsed(NamedTuple):
-    key: NamespacedName
-    value: Any
-
-
 class Listed(NamedTuple):
     objects: dict[NamespacedName, Any]
 
 
 class Changed(NamedTuple):
-    """None when it is gone."""
+    """``value`` is None when it is gone."""
 
     key: NamespacedName
     value: Any
@@ -83,18 +83,11 @@ Report = Listed | Changed | Opened | Failed
 
 
 class Watcher:
-    """The thread of one query; ``parse`` returns None for what is not needed, ``report`` is called in the thread."""
+    """The thread of one query, in which ``send`` is called."""
 
-    def __init__(
-        self,
-        session: Session,
-        query: Query,
-        parse: Callable[[JsonObject], Parsed | None],
-        report: Callable[[Watcher, Report], None],
-    ) -> None:
+    def __init__(self, session: Session, query: Query, parse: Parser, send: Callable[[Watcher, Report], None]) -> None:
         self.query = query
-        self._session, self._parse = session, parse
-        self._tell = report
+        self._session, self._parse, self._send = session, parse, send
         self._stopped = False
         self._version = ""
         self._live = False
@@ -109,10 +102,9 @@ class Watcher:
         self._heard = False
         """Something came since the last attempt."""
         self._watching_since = float("inf")
-        self._thread = threading.Thread(target=self._run, name=f"watch {query.plural}", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        threading.Thread(target=self._run, name=f"watch {self.query.plural}", daemon=True).start()
 
     def stop(self) -> None:
         self._stopped = True
@@ -133,7 +125,7 @@ class Watcher:
 
     def _report(self, what: Report) -> None:
         if not self._stopped:
-            self._tell(self, what)
+            self._send(self, what)
 
     def _run(self) -> None:
         while not self._stopped:
@@ -211,10 +203,8 @@ class Watcher:
         """Returns who is refused, and whether the API has loaded its rights."""
         try:
             name = self._session.identity()
-        except ForbiddenError:
-            return quoted_user(error.message), False
-        except KubeError:
-            return quoted_user(error.message), True
+        except KubeError as refusal:
+            return quoted_user(error.message), not isinstance(refusal, ForbiddenError)
         return name or quoted_user(error.message), True
 
     def _failed(self, what: Failed) -> None:
@@ -238,8 +228,8 @@ class Watcher:
             page = self._session.get(target(limit=str(PAGE), **{"continue": continued}), what=what)
             try:
                 for obj in page["items"] or ():
-                    if parsed := self._parse(obj):
-                        found[parsed.key] = parsed.value
+                    if (value := self._parse(self.query, obj)) is not None:
+                        found[key(obj)] = value
                 version, continued = str(page["metadata"]["resourceVersion"]), page["metadata"].get("continue") or ""
             except (KeyError, TypeError, AttributeError, ValueError):
                 raise UnexpectedAnswerError(
@@ -260,7 +250,7 @@ class Watcher:
                     break
                 self._take(event)
         except library.ApiException as error:  # an ERROR event
-            raise_for(int(error.status or 500), f"watch {self.query.qualified}")
+            raise refusal(int(error.status or 500), f"watch {self.query.qualified}") from None
         except (urllib3.exceptions.ReadTimeoutError, TimeoutError):
             return  # no event and no bookmark for long: open it again
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -296,17 +286,10 @@ class Watcher:
         self._version = str(obj["metadata"]["resourceVersion"])
         self._heard = True
         if event["type"] != "BOOKMARK":
-            parsed = None if event["type"] == "DELETED" else self._parse(obj)
-            self._report(Changed(key(obj), parsed.value if parsed else None))
+            self._report(Changed(key(obj), None if event["type"] == "DELETED" else self._parse(self.query, obj)))
 
 
 def quoted_user(message: str) -> str | None:
     """Returns the user that a 403's message names; for clusters without SelfSubjectReview (before 1.28)."""
-    _, found, rest = message.partition('User "')
-    return next(_names(rest), None) if found else None
-
-
-def _names(rest: str) -> Iterator[str]:
-    name, end, _ = rest.partition('"')
-    if end and name:
-        yield name
+    found = re.search(r'User "([^"]+)"', message)
+    return found[1] if found else None

@@ -24,8 +24,8 @@ class Answer(Struct, frozen=True):
     """What a command printed; ``document`` is None if the node gave none, then ``error`` says why."""
 
     node: str
-    code: int | None
-    document: dict[str, Any] | None
+    code: int | None = None
+    document: dict[str, Any] | None = None
     error: str = ""
 
 
@@ -35,12 +35,12 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
     try:
         process = await reach.start(argv)
     except OSError as error:
-        return Answer(node, None, None, error.strerror or str(error))
+        return Answer(node, error=error.strerror or str(error))
     try:
         async with asyncio.timeout(MAX_SECONDS):
             out, err = await process.communicate()
     except TimeoutError:
-        return Answer(node, None, None, f"no answer within {MAX_SECONDS:g} s")
+        return Answer(node, error=f"no answer within {MAX_SECONDS:g} s")
     finally:
         if process.returncode is None:
             process.kill()

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -55,13 +55,13 @@ class HeldCommands:
         )
         self._running: dict[str, asyncio.Task[Answer]] = {}
         self._planned: dict[str, asyncio.Future[bytes]] = {}
-        self._held: dict[str, asyncio.Event] = {}
+        self._held: dict[str, asyncio.Future[Any]] = {}
         self._beating = asyncio.create_task(self._beat())
 
     async def plan(self, node: str, arguments: Sequence[str], seconds: float) -> Answer:
         """Starts kvtui there. Returns its plan, with which it waits; its answer, or an error, if none comes in time."""
         planned = self._planned[node] = asyncio.get_running_loop().create_future()
-        self._held[node] = asyncio.Event()
+        self._held[node] = asyncio.get_running_loop().create_future()
         task = self._running[node] = asyncio.create_task(self._run(node, arguments))
         await asyncio.wait({task, planned}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -69,16 +69,13 @@ class HeldCommands:
             return replace(answer, error=OTHER_VERSION) if COORDINATED in answer.error else answer
         if planned.done():
             return answer_of(node, 0, planned.result(), b"")
-        return Answer(node, None, None, f"no plan within {seconds:g} s: the node or its kvtui hangs")
+        return Answer(node, error=f"no plan within {seconds:g} s: the node or its kvtui hangs")
 
     async def start(self, node: str) -> Answer | None:
         """Lets it do what it planned. Returns None once it holds what it did; its answer if it ends before."""
         os.write(self._pipes[node][1], GO + b"\n")
-        task, held = self._running[node], asyncio.create_task(self._held[node].wait())
-        try:
-            await asyncio.wait({task, held}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            held.cancel()
+        task = self._running[node]
+        await asyncio.wait({task, self._held[node]}, return_when=asyncio.FIRST_COMPLETED)
         return await task if task.done() else None
 
     async def _run(self, node: str, arguments: Sequence[str]) -> Answer:
@@ -86,7 +83,7 @@ class HeldCommands:
         try:
             process = await reach.start(argv, MAX_LINE_BYTES, self._pipes[node][0])
         except OSError as error:
-            return Answer(node, None, None, error.strerror or str(error))
+            return Answer(node, error=error.strerror or str(error))
         assert process.stdout is not None  # noqa: S101 - reach.start gives it pipes
         assert process.stderr is not None  # noqa: S101 - as above
         reading = asyncio.create_task(self._read(node, process.stdout))
@@ -102,14 +99,14 @@ class HeldCommands:
             if line.startswith(PLANNED.encode()) and not self._planned[node].done():
                 self._planned[node].set_result(line)
                 continue
-            if line.strip() == HELD.encode():
-                self._held[node].set()
+            if line.strip() == HELD.encode() and not self._held[node].done():
+                self._held[node].set_result(None)
             out += line
         return out
 
     def busy(self) -> list[str]:
         """Returns the nodes that have neither done their part nor ended."""
-        return [node for node, task in self._running.items() if not (task.done() or self._held[node].is_set())]
+        return [node for node, task in self._running.items() if not (task.done() or self._held[node].done())]
 
     async def commit(self, seconds: float) -> list[Answer]:
         """Makes final what all nodes hold; returns their answers, which say so of a node that gives none in time."""
@@ -121,7 +118,7 @@ class HeldCommands:
             self._write(ABORT)
         await asyncio.wait(self._running.values(), timeout=seconds)
         late = f"no answer within {seconds:g} s of the commit: the node or its kvtui hangs"
-        return [t.result() if t.done() else Answer(node, None, None, late) for node, t in self._running.items()]
+        return [t.result() if t.done() else Answer(node, error=late) for node, t in self._running.items()]
 
     async def abort(self, seconds: float) -> list[Answer]:
         """Makes all nodes put back; returns the answers of those that say so in time."""
@@ -129,7 +126,7 @@ class HeldCommands:
         holding = [task for task in self._running.values() if not task.done()]
         if not holding:
             return []
-        done, _late = await asyncio.wait(holding, timeout=seconds)
+        done, _ = await asyncio.wait(holding, timeout=seconds)
         return [task.result() for task in done]
 
     async def close(self) -> None:

@@ -70,37 +70,33 @@ class Link:
         self._starting = starting
         self._changed = changed
         self._line: bytes | None = None
-        self._arrived = 0.0
+        """The latest one, until it is decoded."""
+        self._arrived: float | None = None
         self._report: Report | None = None
-        self._undecoded = False
-        self._error = ""
+        self.error = ""
         self._connected = False
 
-    @property
-    def error(self) -> str:
-        return self._error
-
     def line_as(self, kind: type[T]) -> T | None:
-        """Returns the latest line as this kind; None before the first one, and where it is something else."""
-        self._undecoded = False
+        """Returns the latest line as this kind; None where no new one has come, and where it is something else."""
+        line, self._line = self._line, None
         try:
-            return None if self._line is None else msgspec.json.decode(self._line, type=kind)
+            return None if line is None else msgspec.json.decode(line, type=kind)
         except msgspec.MsgspecError as error:
-            self._error = plain(str(error), 120)
+            self.error = plain(str(error), 120)
             return None
 
     def node(self) -> ClusterNode:
         """Returns what is known now. Reports are decoded here, so that those that nobody looks at cost nothing."""
-        if self._undecoded and self._line is not None:
-            self._undecoded = False
+        if self._line is not None:
             self._decode(self._line)
-        age = None if self._line is None else time.monotonic() - self._arrived
+            self._line = None
+        age = None if self._arrived is None else time.monotonic() - self._arrived
         state, detail = self._state(age)
         return ClusterNode(self.name, state, detail, age if self._report else None, self._report)
 
     def _state(self, age: float | None) -> tuple[NodeState, str]:
-        if self._error:
-            return NodeState.FAILED, self._error
+        if self.error:
+            return NodeState.FAILED, self.error
         if age is None or self._report is None:
             return NodeState.CONNECTING, "no answer yet"
         if age > LATE_AFTER:
@@ -119,15 +115,15 @@ class Link:
             report = msgspec.json.decode(line, type=Report, strict=False)
         except msgspec.MsgspecError as error:
             first = plain(line[:60].decode(errors="replace"))
-            self._error = f'its answer is not kvtui\'s JSON ({plain(str(error), 120)}); it begins with "{first}"'
+            self.error = f'its answer is not kvtui\'s JSON ({plain(str(error), 120)}); it begins with "{first}"'
             return
         if abs(report.schema - SCHEMA) > 1:
-            self._error = (
+            self.error = (
                 f"it speaks schema {report.schema}, this kvtui understands {SCHEMA - 1} to {SCHEMA + 1}: "
                 f"update the {'other' if report.schema < SCHEMA else 'own'} kvtui"
             )
             return
-        self._report, self._error = _with_valid_addresses(report), ""
+        self._report, self.error = _with_valid_addresses(report), ""
 
     # --- the process
 
@@ -140,7 +136,7 @@ class Link:
             if self._without_kvtui and any(sign in error for sign in NOT_FOUND):
                 self._argv, self._without_kvtui = self._without_kvtui, None
                 continue
-            self._error = error
+            self.error = error
             _LOG.info("node %s: %s", self.name, error)
             self._changed()
             pause = FIRST_PAUSE if self._connected else min(LONGEST_PAUSE, pause * 2)
@@ -187,8 +183,8 @@ class Link:
             if not line.lstrip().startswith(b"{"):
                 continue  # what a login prints
             limit = SILENCE_TIMEOUT
-            self._line, self._arrived, self._undecoded = line, time.monotonic(), True
-            self._error, self._connected = "", True
+            self._line, self._arrived = line, time.monotonic()
+            self.error, self._connected = "", True
             self._changed()
 
 

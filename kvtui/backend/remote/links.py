@@ -53,12 +53,11 @@ class Links:
         self._starting = asyncio.Semaphore(MAX_STARTING)
         self._links: dict[str, Link] = {}
         self._tasks: dict[Link, asyncio.Task[None]] = {}
-        self._found: dict[str, dict[str, Place]] = {}
-        self._missing: dict[str, Pods] = {}
+        self._found: dict[str, Pods] = {}
 
     @property
     def pods(self) -> dict[str, str]:
-        return {node: place.host for found in self._found.values() for node, place in found.items()}
+        return {node: place.host for found in self._found.values() for node, place in found.pods.items()}
 
     def start(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -87,10 +86,11 @@ class Links:
     def _take(self, daemonset: str) -> None:
         """Follows the pods that a DaemonSet has now. While the API does not answer, those that it had go on."""
         if (found := self._links[daemonset].line_as(Pods)) is not None:
-            before = self._found.get(daemonset, {})
-            for node in before.keys() - found.pods.keys() | {n for n, p in found.pods.items() if before.get(n, p) != p}:
-                self._tasks[self._links.pop(node)].cancel()
-            self._found[daemonset], self._missing[daemonset] = found.pods, found
+            before = self._found.get(daemonset, Pods()).pods
+            for node, place in before.items():
+                if found.pods.get(node) != place:
+                    self._tasks[self._links.pop(node)].cancel()
+            self._found[daemonset] = found
             for node, place in found.pods.items():
                 if node not in self._links:
                     self._follow(node, place.host, has_kvtui=place.kvtui)
@@ -100,7 +100,7 @@ class Links:
         links = [link for name, link in self._links.items() if name not in self._found or link.error]
         missing = [
             ClusterNode(node, NodeState.MISSING, f"{daemonset} has no pod on this node")
-            for daemonset, found in self._missing.items()
+            for daemonset, found in self._found.items()
             for node in (*found.missing, *[f"({found.unnamed} more)"] * bool(found.unnamed))
         ]
         return (*(link.node() for link in links), *missing)

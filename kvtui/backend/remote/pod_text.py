@@ -7,6 +7,8 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.reader import conf_of
 from kvtui.backend.keepalived.dumps.data_text import parse_vrrp_data
@@ -151,15 +153,8 @@ def _table(rules: str, stats: Mapping[tuple[str, str], Stats], now: float) -> Ip
                 reals.setdefault(name, []).append(_real(words, real, stats.get((name, real))))
         except (IndexError, KeyError, ValueError):  # a message of ipvsadm's, or a later version's
             continue
-    servers = (_with_reals(v, tuple(reals.get(name, ()))) for name, v in virtual.items())
-    return IpvsTable(tuple(servers), complete=False, read_at=now, monotonic=time.monotonic())
-
-
-def _with_reals(v: VirtualServer, reals: tuple[RealServer, ...]) -> VirtualServer:
-    return VirtualServer(
-        v.protocol, v.address, v.port, v.fwmark, v.family, v.scheduler, v.flags, v.persistence_timeout,
-        real_servers=reals, stats=v.stats,
-    )  # fmt: skip
+    servers = tuple(replace(v, real_servers=tuple(reals.get(name, ()))) for name, v in virtual.items())
+    return IpvsTable(servers, complete=False, read_at=now, monotonic=time.monotonic())
 
 
 def _virtual(words: list[str], stats: Stats | None) -> VirtualServer:

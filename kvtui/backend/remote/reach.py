@@ -34,14 +34,10 @@ DAEMONSET_PODS = (sys.executable, "-P", "-m", "kvtui.backend.kube.daemonset")
 POD_STATUS = (sys.executable, "-P", "-m", "kvtui.cli.pod_status")
 
 
-LINE_BYTES = 1 << 16
-"""Longest line that is read from a command by default (asyncio's own limit)."""
-
-
 async def start(
-    command: Sequence[str], line_bytes: int = LINE_BYTES, stdin: int = asyncio.subprocess.DEVNULL
+    command: Sequence[str], line_bytes: int = 1 << 16, stdin: int = asyncio.subprocess.DEVNULL
 ) -> asyncio.subprocess.Process:
-    """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's.
+    """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's. Longer lines cannot be read from it.
 
     Raises:
         OSError: it cannot be started; the text names it.
@@ -85,25 +81,27 @@ def _exec(settings: ClusterSettings, host: str, arguments: Sequence[str], *, ter
     """A person's terminal goes through kubectl, which puts it into raw mode and passes on its size."""
     namespace, name, container = place_of(host)
     command = [*shlex.split(settings.command), *arguments]
-    kubeconfig, context = settings.kubeconfig or "", settings.context or ""
     if not terminal:
-        return [*EXEC, namespace, name, container, kubeconfig, context, *command]
-    place = [f"--kubeconfig={kubeconfig}"] * bool(kubeconfig) + [f"--context={context}"] * bool(context)
-    return ["kubectl", *place, "exec", "-it", "-n", namespace, name, "-c", container, "--", *command]
+        return [*EXEC, namespace, name, container, *_api(settings), *command]
+    api = {"--kubeconfig": settings.kubeconfig, "--context": settings.context}
+    options = [f"{option}={value}" for option, value in api.items() if value]
+    return ["kubectl", *options, "exec", "-it", "-n", namespace, name, "-c", container, "--", *command]
 
 
 def without_kvtui(settings: ClusterSettings, host: str) -> list[str] | None:
     """Returns the command that reports what a shell in a pod can read; None where the host is no pod."""
     if not host.startswith(POD):
         return None
-    kube = (settings.kubeconfig or "", settings.context or "")
-    return [*POD_STATUS, host, *EXEC, *place_of(host), *kube]
+    return [*POD_STATUS, host, *EXEC, *place_of(host), *_api(settings)]
 
 
 def daemonset(settings: ClusterSettings, host: str) -> list[str]:
     """Returns the command that prints the pods of a DaemonSet."""
-    kube = (settings.kubeconfig or "", settings.context or "")
-    return [*DAEMONSET_PODS, *place_of(host.removeprefix(DAEMONSET)), *kube]
+    return [*DAEMONSET_PODS, *place_of(host.removeprefix(DAEMONSET)), *_api(settings)]
+
+
+def _api(settings: ClusterSettings) -> tuple[str, str]:
+    return settings.kubeconfig or "", settings.context or ""
 
 
 def place_of(host: str) -> tuple[str, str, str]:
