@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.actions.core.journal import Journal, JournalLockedError
 from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.core.preflight import Preflight, Scope
 from kvtui.actions.core.trial import Trials
 from kvtui.actions.core.watch import DumpWatch
-from kvtui.actions.demo.journal import MemoryJournal
 from kvtui.actions.demo.steps import demo_step
 from kvtui.backend.checks.runner import Prospect
 from kvtui.backend.config_test import ConfigTest
@@ -22,10 +25,9 @@ from kvtui.model.ipvs import endpoint
 from kvtui.model.log import LogTail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from kvtui.actions.core.daemon import Daemon
-    from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.step import Json, Step
@@ -131,3 +133,31 @@ class DemoDumps(DumpWatch):
 
     def ended(self) -> bool:
         return False
+
+
+class MemoryJournal(Journal):
+    """Ends with kvtui, so that nothing is left of the demo."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("the demo's memory"))
+        self._lines: list[str] = []
+        self._held = ""
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        if self._held:
+            raise JournalLockedError(f'"{self._held}" is running on the demo; try again when it is done')
+        self._held, self._mine = what or "something", True
+        try:
+            yield
+        finally:
+            self._held, self._mine, self._carried_out = "", False, None
+
+    def busy(self) -> bool:
+        return self._mine
+
+    def _append(self, event: Json) -> None:
+        self._lines.append(json.dumps(event))
+
+    def _text(self) -> str:
+        return "\n".join(self._lines)

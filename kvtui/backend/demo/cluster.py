@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from math import cos, sin
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions, election_state, flowed, flows, weight
 from kvtui.backend.demo.conf_text import read_text
-from kvtui.backend.demo.services import CONF, FAILING, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
+from kvtui.backend.demo.services import CONF, DIRECT, FAILING, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import CYCLE, EARLIER, NODES, SELF, STAND_IN, WEIGHT, scene
-from kvtui.backend.demo.traffic import stats, total
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer, endpoint
 from kvtui.model.keepalived import Children, Controller, Keepalived
@@ -181,17 +181,44 @@ def _virtual(service: Service, number: int, t: float, changes: Changes) -> Virtu
         flags=("hashed", "persistent") if service.persistence else ("hashed",),
         persistence_timeout=service.persistence,
         real_servers=reals,
-        stats=total([stats for _key, stats in pairs]),
+        stats=_total([stats for _key, stats in pairs]),
     )
 
 
+def _total(parts: list[Stats]) -> Stats:
+    names = Stats.__struct_fields__
+    return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})
+
+
 def _traffic(service: Service, number: int, index: int, t: float, changes: Changes) -> Stats:
-    """Returns the counters of a real server, which stop while it or this node gets no connections."""
+    """Returns the counters of a real server, which never decrease and stop while it or this node gets no connections.
+
+    Twelve times as many bytes go out as come in; with direct routing answers do not pass IPVS.
+    """
     if ":" in service.vip:
         return Stats()
     target = (service.key, service.reals[index])
-    phase = number + 0.7 * index
-    return stats(service, phase, flowed(t, target, changes) + 4000, idle=not flows(t, target, changes))
+    rate, phase = service.rate / len(service.reals), number + 0.7 * index
+    flowing = flowed(t, target, changes) + 4000
+    slow, fast = flowing / 20 + phase, flowing / 3 + phase
+    now = rate * max(0.0, 1 + (0.6 * sin(slow) + 0.3 * sin(fast))) if flows(t, target, changes) else 0.0
+    # the integral of the rate
+    swing = 0.6 * rate * 20 * (cos(phase) - cos(slow))
+    ripple = 0.3 * rate * 3 * (cos(phase) - cos(fast))
+    count = int(max(0.0, rate * flowing + swing + ripple))
+    answers = service.method is not DIRECT
+    return Stats(
+        connections=count,
+        in_packets=count * 9,
+        out_packets=count * 11 * answers,
+        in_bytes=count * service.size,
+        out_bytes=count * service.size * 12 * answers,
+        cps=round(now),
+        in_pps=round(now * 9),
+        out_pps=round(now * 11) * answers,
+        in_bps=round(now * service.size),
+        out_bps=round(now * service.size * 12 * answers),
+    )
 
 
 def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, changes: Changes) -> RealServer:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import threading
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -66,12 +67,10 @@ def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _listen(commands: IO[bytes], coordinator: Coordinator) -> None:
-    from kvtui.backend.kube.coordinator import Targets  # noqa: PLC0415 - it is loaded by now
-
     for line in commands:
         given = json.loads(line)
-        pairs = (given["configmap"], given["pod"])
-        coordinator.inbox.put(Targets(*((p[0], p[1]) if p else None for p in pairs)))
+        configmap, pod = ((p[0], p[1]) if p else None for p in (given["configmap"], given["pod"]))
+        coordinator.calls.put(partial(coordinator.set_targets, configmap, pod))
     end()
 
 

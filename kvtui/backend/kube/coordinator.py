@@ -1,19 +1,20 @@
 """What the mappings need of one cluster, kept current: ConfigMap → Services → EndpointSlices and Pods, and the Nodes.
 
-One thread decides: watchers and the health probe put what happens into a queue.
+One thread decides: the others put calls for it into a queue.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvtui.backend.kube import parse, query_plan
 from kvtui.backend.kube.errors import ForbiddenError, KubeError, MissingError
 from kvtui.backend.kube.facts import ResourceStatus, Status
 from kvtui.backend.kube.feeds import NOT_YET, Feeds
-from kvtui.backend.kube.health import HealthProbe
+from kvtui.backend.kube.health import probe_health
 from kvtui.backend.kube.timing import Backoff
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
@@ -39,35 +40,17 @@ class ServiceSeen(NamedTuple):
     selector: Mapping[str, str]
 
 
-class Targets(NamedTuple):
-    """What to look at; None while not known. It changes when the controller is restarted with another ConfigMap."""
-
-    configmap: NamespacedName | None
-    pod: NamespacedName | None
-
-
-class OwnPodSeen(NamedTuple):
-    """What the own pod tells: which DaemonSet it is of, and which ConfigMap that one reads."""
-
-    own: query_plan.OwnPod | None
-    configmap: NamespacedName | None
-
-
-class HalfDead(NamedTuple):
-    """``at``: when the API answered last (seconds since the epoch)."""
-
-    error: KubeError
-    at: float
-
-
 class Coordinator:
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session, self._send = session, send
-        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._feeds = {r: Feeds(session, lambda *report: self.inbox.put(report)) for r in Resource}
-        self._targets = Targets(None, None)
+        self.calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._feeds = {r: Feeds(session, self.calls.put) for r in Resource}
+        self._given_configmap: NamespacedName | None = None
+        self._own_configmap: NamespacedName | None = None
+        """The one that the own pod's controller reads."""
         self._configmap: NamespacedName | None = None
-        self._own = OwnPodSeen(None, None)
+        self._pod: NamespacedName | None = None
+        self._own: query_plan.OwnPod | None = None
         self._own_tried = True
         self._slices = True
         self._planned: tuple[object, ...] = ()
@@ -75,64 +58,61 @@ class Coordinator:
 
     def run(self) -> None:
         self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _, obj: parse.node(obj))
-        HealthProbe(self._session, lambda error, at: self.inbox.put(HalfDead(error, at))).start()
+        probe = (self._session, lambda error, at: self.calls.put(partial(self._cut, error, at)))
+        threading.Thread(target=probe_health, args=probe, name="health probe", daemon=True).start()
         while True:
             try:
-                items = [self.inbox.get(timeout=self._session.timing.alive)]
+                calls = [self.calls.get(timeout=self._session.timing.alive)]
             except queue.Empty:
                 self._send({"alive": True})
                 continue
-            while len(items) < BATCH and not self.inbox.empty():
-                items.append(self.inbox.get())
-            for item in items:
-                self._take(item)
+            while len(calls) < BATCH and not self.calls.empty():
+                calls.append(self.calls.get())
+            for call in calls:
+                call()
             self._plan()
             self._publish()
 
-    def _take(self, item: Any) -> None:
-        match item:
-            case Targets():
-                self._set_targets(item)
-            case OwnPodSeen():
-                self._own, self._own_tried = item, True
-            case HalfDead(error, at):
-                for feeds in self._feeds.values():
-                    feeds.cut(error, at)
-            case watcher, report:
-                for feeds in self._feeds.values():
-                    feeds.take(watcher, report)
-            case _:
-                self._own_tried = True
+    def _cut(self, error: KubeError, at: float) -> None:
+        for feeds in self._feeds.values():
+            feeds.cut(error, at)
 
-    def _set_targets(self, targets: Targets) -> None:
-        before, self._targets = self._targets, targets
-        if targets.pod is not None and targets.pod != before.pod:
+    def set_targets(self, configmap: NamespacedName | None, pod: NamespacedName | None) -> None:
+        """What to look at; None while not known. It changes when the controller is restarted with another ConfigMap."""
+        self._given_configmap = configmap
+        before, self._pod = self._pod, pod
+        if pod is not None and pod != before:
             self._own_tried = False
-            threading.Thread(target=self._read_own_pod, args=(targets.pod,), name="own pod", daemon=True).start()
+            threading.Thread(target=self._read_own_pod, args=(pod,), name="own pod", daemon=True).start()
+
+    def _set_own(self, own: query_plan.OwnPod | None, configmap: NamespacedName | None) -> None:
+        self._own, self._own_configmap, self._own_tried = own, configmap, True
+
+    def _skip_own(self) -> None:
+        self._own_tried = True
 
     def _read_own_pod(self, pod: NamespacedName) -> None:
         timing = self._session.timing
         backoff = Backoff(timing.first, timing.longest)
-        while self._targets.pod == pod:
+        while self._pod == pod:
             try:
                 obj = self._session.get(f"/api/v1/namespaces/{pod[0]}/pods/{pod[1]}", what="get pods")
                 own = query_plan.own_pod(pod[0], parse.labels(obj), parse.owner_uid(obj))
                 namespace, _, name = (parse.services_configmap(obj) or "").partition("/")
             except (KeyError, TypeError, AttributeError):
                 return
-            except MissingError:
-                self.inbox.put("no such pod")
-                return
             except KubeError as error:
-                self.inbox.put("own pod not read")
+                self.calls.put(self._skip_own)
+                if isinstance(error, MissingError):
+                    return
                 pause = timing.forbidden if isinstance(error, ForbiddenError) else backoff.next()
                 self._session.pause(pause, lambda: False)
             else:
-                self.inbox.put(OwnPodSeen(own, (namespace, name) if namespace and name else None))
+                self.calls.put(partial(self._set_own, own, (namespace, name) if namespace and name else None))
                 return
 
     def _plan(self) -> None:
-        configmap = self._targets.configmap or self._own.configmap
+        configmap = self._given_configmap or self._own_configmap
         configmaps, services = self._feeds[Resource.CONFIGMAPS], self._feeds[Resource.SERVICES]
         if configmap is not None and configmap != self._configmap:
             self._configmap = configmap
@@ -152,8 +132,8 @@ class Coordinator:
             selectors = None
             if not services.forbidden:
                 selectors = {name: seen.selector for name, seen in services.objects().items()}
-            queries = query_plan.pods(selectors, wanted, self._own.own)
-            self._feeds[Resource.PODS].set_queries(queries, _pod_parser(selectors, self._own.own))
+            queries = query_plan.pods(selectors, wanted, self._own)
+            self._feeds[Resource.PODS].set_queries(queries, _pod_parser(selectors, self._own))
 
     def _publish(self) -> None:
         for resource, feeds in self._feeds.items():

@@ -50,15 +50,15 @@ class Kubeconfig(Struct, frozen=True, tag=True):
 
     def stamp(self) -> tuple[object, ...]:
         """Changes when a file does."""
-        found: list[object] = []
-        for path in self.paths.split(":"):
+
+        def stamp(path: str) -> tuple[int, ...] | None:
             try:
                 status = Path(path).stat()
             except OSError:
-                found.append(None)
-            else:
-                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
-        return tuple(found)
+                return None
+            return status.st_mtime_ns, status.st_size, status.st_ino
+
+        return tuple(map(stamp, self.paths.split(":")))
 
 
 Place = ServiceAccount | Kubeconfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.kube.errors import ForbiddenError, MissingError
@@ -31,8 +32,9 @@ class Feed:
         read_at: when it is not live: the last moment at which it was.
     """
 
-    def __init__(self, query: Query, watcher: Watcher) -> None:
-        self.query, self.watcher = query, watcher
+    def __init__(self, session: Session, query: Query, parse: Parser, report: Callable[[Feed, Report], None]) -> None:
+        self.query = query
+        self.watcher = Watcher(session, query, parse, partial(report, self))
         self.objects: dict[NamespacedName, Any] = {}
         self.synced = self.tried = False
         self.failure: Failed | None = None
@@ -88,11 +90,11 @@ class Feed:
 class Feeds:
     """The feeds of one kind. When other queries are wanted, the old ones' objects stay until the new are listed.
 
-    ``report`` is called by watchers, in their threads.
+    Watchers use ``call_later``, in their threads.
     """
 
-    def __init__(self, session: Session, report: Callable[[Watcher, Report], None]) -> None:
-        self._session, self._report = session, report
+    def __init__(self, session: Session, call_later: Callable[[Callable[[], None]], None]) -> None:
+        self._session, self._call_later = session, call_later
         self._wanted: dict[Query, Feed] = {}
         self._leaving: list[Feed] = []
         self._sent: dict[NamespacedName, Any] = {}
@@ -115,14 +117,14 @@ class Feeds:
             else:
                 old.watcher.stop()
         for query in sorted(wanted - self._wanted.keys(), key=repr):
-            watcher = Watcher(self._session, query, parse, self._report)
-            self._wanted[query] = Feed(query, watcher)
-            watcher.start()
+            feed = Feed(self._session, query, parse, lambda *report: self._call_later(partial(self._take, *report)))
+            self._wanted[query] = feed
+            feed.watcher.start()
         self._release()
 
-    def take(self, watcher: Watcher, report: Report) -> None:
-        feed = next((f for f in (*self._wanted.values(), *self._leaving) if f.watcher is watcher), None)
-        if feed is None:
+    def _take(self, feed: Feed, report: Report) -> None:
+        """Takes nothing of a feed that has been dropped since."""
+        if feed not in (*self._wanted.values(), *self._leaving):
             return
         if keys := feed.take(report):
             self._dirty.update(keys)

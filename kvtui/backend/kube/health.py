@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kvtui.backend.kube.errors import KubeError, RejectedError, UnreachableError
 
@@ -17,43 +16,29 @@ TARGET = "/version"
 """Anybody may ask it (ClusterRole system:public-info-viewer), and any answer will do, a refusal too."""
 
 
-class HealthProbe:
-    """Asks in a thread of its own; when no answer comes, twice, it calls ``lost``, with the time of the last answer."""
-
-    def __init__(self, session: Session, lost: Callable[[KubeError, float], None]) -> None:
-        self._session, self._lost = session, lost
-        self._answered_at = time.time()
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="health probe", daemon=True).start()
-
-    def _run(self) -> None:
-        timing = self._session.timing
-        last = time.monotonic()
-        while True:
-            time.sleep(min(timing.probe, timing.probe_failing))
-            if not self._session.failing and time.monotonic() - last < timing.probe:
-                continue
-            self._probe()
-            last = time.monotonic()
-
-    def _probe(self) -> None:
-        error = self._ask()
+def probe_health(session: Session, lost: Callable[[KubeError, float], None]) -> NoReturn:
+    """Needs a thread of its own; when no answer comes, twice, it calls ``lost`` with the time of the last answer."""
+    timing = session.timing
+    answered_at, probed = time.time(), time.monotonic()
+    while True:
+        time.sleep(min(timing.probe, timing.probe_failing))
+        if not session.failing and time.monotonic() - probed < timing.probe:
+            continue
+        error = _ask(session)
         if isinstance(error, UnreachableError):
-            error = self._ask()  # a connection that was idle may just have been closed
+            error = _ask(session)  # a connection that was idle may just have been closed
         if error is None:
-            self._answered_at = time.time()
-            self._session.succeeded()
+            answered_at = time.time()
+            session.succeeded()
         elif isinstance(error, UnreachableError):
-            self._session.failed()
-            self._lost(error, self._answered_at)
+            session.failed()
+            lost(error, answered_at)
+        probed = time.monotonic()
 
-    def _ask(self) -> KubeError | None:
-        try:
-            timeout = self._session.timing.probe_timeout
-            self._session.open("GET", TARGET, what="get version", read_timeout=timeout).drain_conn()
-        except RejectedError:
-            return None
-        except KubeError as error:
-            return error
-        return None
+
+def _ask(session: Session) -> KubeError | None:
+    try:
+        session.open("GET", TARGET, what="get version", read_timeout=session.timing.probe_timeout).drain_conn()
+    except KubeError as error:
+        return None if isinstance(error, RejectedError) else error
+    return None

@@ -44,7 +44,7 @@ def configmap(obj: JsonObject) -> ConfigMap:
     return ConfigMap(
         namespace,
         name,
-        {str(k): str(v) for k, v in (obj.get("data") or {}).items()},
+        _strings(obj.get("data")),
         str(meta.get("resourceVersion", "")),
         tuple(sorted(meta.get("annotations") or {})),
     )
@@ -54,10 +54,7 @@ def service(obj: JsonObject) -> KubeService:
     namespace, name = key(obj)
     spec = obj.get("spec") or {}
     ports = tuple(
-        ServicePort(
-            str(p.get("name") or ""), int(p["port"]), _target(p.get("targetPort"), int(p["port"])), _protocol(p)
-        )
-        for p in spec.get("ports") or ()
+        ServicePort(str(p.get("name") or ""), int(p["port"]), _target(p), _protocol(p)) for p in spec.get("ports") or ()
     )
     cluster_ip = spec.get("clusterIP")
     return KubeService(
@@ -72,12 +69,19 @@ def service(obj: JsonObject) -> KubeService:
 
 def selector(obj: JsonObject) -> Mapping[str, str]:
     """Labels of the pods behind a Service; empty when somebody else makes its endpoints."""
-    return {str(k): str(v) for k, v in ((obj.get("spec") or {}).get("selector") or {}).items()}
+    return _strings((obj.get("spec") or {}).get("selector"))
 
 
-def _target(value: object, port: int) -> int | str:
-    if value in {None, 0, ""}:
-        return port
+def _strings(values: JsonObject | None) -> dict[str, str]:
+    return {str(k): str(v) for k, v in (values or {}).items()}
+
+
+def _interned(value: object) -> str | None:
+    return intern(str(value)) if value else None
+
+
+def _target(port: JsonObject) -> int | str:
+    value = port.get("targetPort") or int(port["port"])
     if isinstance(value, int):
         return value
     text = str(value)
@@ -102,13 +106,12 @@ def slice_of(obj: JsonObject) -> tuple[NamespacedName, tuple[EndpointGroup, ...]
 
 def _endpoint(address: str, e: JsonObject, namespace: str) -> Endpoint:
     conditions = e.get("conditions") or {}
-    node = e.get("nodeName")
     return Endpoint(
         canonical(address),
         conditions.get("ready") is not False,  # None means ready
         conditions.get("terminating") is True,
         _pod_of(e.get("targetRef"), namespace),
-        intern(str(node)) if node else None,
+        _interned(e.get("nodeName")),
     )
 
 
@@ -144,7 +147,7 @@ def _subset(subset: JsonObject, namespace: str) -> EndpointGroup:
             canonical(str(a["ip"])),
             ready,
             pod=_pod_of(a.get("targetRef"), namespace),
-            node=str(a["nodeName"]) if a.get("nodeName") else None,
+            node=_interned(a.get("nodeName")),
         )
         for ready, addresses in both
         for a in addresses
@@ -155,12 +158,11 @@ def _subset(subset: JsonObject, namespace: str) -> EndpointGroup:
 def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
     namespace, name = key(obj)
     status = obj.get("status") or {}
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
-    node, ip = (obj.get("spec") or {}).get("nodeName"), status.get("podIP")
+    ready, ip = _ready_condition(status).get("status") == "True", status.get("podIP")
     return Pod(
         namespace,
         name,
-        intern(str(node)) if node else None,
+        _interned((obj.get("spec") or {}).get("nodeName")),
         canonical(str(ip)) if ip else None,
         ready,
         intern(str(status.get("phase") or "Unknown")),
@@ -168,6 +170,10 @@ def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
         controller,
         _started(status),
     )
+
+
+def _ready_condition(status: JsonObject) -> JsonObject:
+    return next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), {})
 
 
 def _started(status: JsonObject) -> float | None:
@@ -179,7 +185,7 @@ def _started(status: JsonObject) -> float | None:
 
 def _moment(text: object) -> float | None:
     try:
-        return datetime.fromisoformat(str(text)).timestamp() if text else None
+        return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
         return None
 
@@ -188,15 +194,10 @@ def _reason(obj: JsonObject, status: JsonObject) -> str:
     """As ``kubectl get pods`` would put it: deletion, the pod's own reason, else the first container that waits."""
     if obj["metadata"].get("deletionTimestamp"):
         return "Terminating"
-    if status.get("reason"):
-        return str(status["reason"])
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        state = container.get("state") or {}
-        for kind in ("waiting", "terminated"):
-            reason = (state.get(kind) or {}).get("reason")
-            if reason and reason != "Completed":
-                return str(reason)
-    reasons = (c.get("reason") for c in status.get("conditions") or () if c.get("type") == "Ready")
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    states = [(c.get("state") or {}).get(kind) or {} for c in containers for kind in ("waiting", "terminated")]
+    waiting = [s["reason"] for s in states if s.get("reason") != "Completed" and "reason" in s]
+    reasons = (status.get("reason"), *waiting, _ready_condition(status).get("reason"))
     return str(next((r for r in reasons if r), ""))
 
 
@@ -207,18 +208,17 @@ def owner_uid(obj: JsonObject) -> str | None:
 
 
 def labels(obj: JsonObject) -> Mapping[str, str]:
-    return {str(k): str(v) for k, v in (obj["metadata"].get("labels") or {}).items()}
+    return _strings(obj["metadata"].get("labels"))
 
 
 def node(obj: JsonObject) -> KubeNode:
     status = obj.get("status") or {}
-    addresses = [(str(a.get("type")), str(a.get("address"))) for a in status.get("addresses") or ()]
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    addresses = [(a.get("type"), canonical(str(a.get("address")))) for a in status.get("addresses") or ()]
     return KubeNode(
         key(obj)[1],
-        tuple(canonical(a) for kind, a in addresses if kind == "InternalIP"),
-        tuple(canonical(a) for kind, a in addresses if kind == "ExternalIP"),
-        ready,
+        tuple(a for kind, a in addresses if kind == "InternalIP"),
+        tuple(a for kind, a in addresses if kind == "ExternalIP"),
+        _ready_condition(status).get("status") == "True",
     )
 
 

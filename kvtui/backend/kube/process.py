@@ -44,8 +44,10 @@ class ApiProcess:
         self._targets: dict[str, NamespacedName | None] = {"configmap": None, "pod": None}
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
-        self._settled = asyncio.Event()
-        self._imported = asyncio.Event()
+        self.settled = asyncio.Event()
+        """Everything that is needed was listed, or cannot be."""
+        self.imported = asyncio.Event()
+        """The process has imported the library, or cannot: how long that takes says nothing of the API."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="kube process")
@@ -55,21 +57,13 @@ class ApiProcess:
         targets = {"configmap": configmap, "pod": pod}
         if targets != self._targets:
             self._targets = targets
-            self._settled.clear()
+            self.settled.clear()
             self._write(targets)
 
     def _write(self, what: dict[str, Any]) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(json.dumps(msgspec.to_builtins(what)).encode() + b"\n")
-
-    async def imported(self) -> None:
-        """Waits until the process has imported the library, or cannot: how long that takes says nothing of the API."""
-        await self._imported.wait()
-
-    async def settled(self) -> None:
-        """Waits until everything that is needed was listed, or cannot be."""
-        await self._settled.wait()
 
     async def _run(self) -> None:
         backoff = Backoff(self._timing.first, self._timing.longest)
@@ -78,8 +72,8 @@ class ApiProcess:
             why = await self._once()
             self.error = why
             self.mirror.end(why, time.time())
-            self._imported.set()
-            self._settled.set()
+            self.imported.set()
+            self.settled.set()
             self._changed()
             if time.monotonic() - began > LIVED_WELL:
                 backoff.reset()
@@ -94,7 +88,6 @@ class ApiProcess:
         self.mirror.begin()
         self._write({"place": self._place, "timing": self._timing})
         self._write(self._targets)
-        sentence = None
         try:
             sentence = await self._read(process)
         finally:
@@ -137,14 +130,14 @@ class ApiProcess:
                 return "the process that speaks to the Kubernetes API hangs; it is started again"
             if not line:
                 return sentence
-            self._imported.set()
+            self.imported.set()
             fact = json.loads(line)
             if "error" in fact:
                 sentence = str(fact["error"])
             elif self.mirror.take(fact):
                 self._changed()
             if self.mirror.settled:
-                self._settled.set()
+                self.settled.set()
             await asyncio.sleep(0)  # decoding took some milliseconds: the UI draws between two lines
 
     async def close(self) -> None:

@@ -85,7 +85,7 @@ Report = Listed | Changed | Opened | Failed
 class Watcher:
     """The thread of one query, in which ``send`` is called."""
 
-    def __init__(self, session: Session, query: Query, parse: Parser, send: Callable[[Watcher, Report], None]) -> None:
+    def __init__(self, session: Session, query: Query, parse: Parser, send: Callable[[Report], None]) -> None:
         self.query = query
         self._session, self._parse, self._send = session, parse, send
         self._stopped = False
@@ -125,7 +125,7 @@ class Watcher:
 
     def _report(self, what: Report) -> None:
         if not self._stopped:
-            self._send(self, what)
+            self._send(what)
 
     def _run(self) -> None:
         while not self._stopped:

@@ -163,10 +163,10 @@ class KubeLayer:
             async with asyncio.timeout(MAX_START_SECONDS):
                 await self._begun.wait()
                 if self._process is not None:
-                    await self._process.imported()
+                    await self._process.imported.wait()
             async with asyncio.timeout(timeout):
                 if self._process is not None:
-                    await self._process.settled()
+                    await self._process.settled.wait()
 
     def kube(self, now: float) -> Kube | None:
         """Returns what is known; None where there is no API, or nothing was sent yet."""
