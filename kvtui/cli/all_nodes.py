@@ -1,8 +1,8 @@
 """Actions over several nodes: planned on all of them first; then all done, or all put back.
 
 Each node's own kvtui plans, applies, verifies and journals its part. The reason in each journal begins with one id.
-Each holds what it did until the commit (``backend.remote.held``): when this kvtui ends before, however it ends, every
-node puts back by itself.
+Each holds what it did until the commit (``backend.remote.command``): when this kvtui ends before, however it ends,
+every node puts back by itself.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.runner import ExitCode
-from kvtui.backend.remote.command import Answer, run_command
-from kvtui.backend.remote.held import COORDINATED, HeldCommands
+from kvtui.backend.remote.command import COORDINATED, Answer, HeldCommands, run_command
 from kvtui.backend.remote.reach import ACTION_CONNECT_TIMEOUT
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon

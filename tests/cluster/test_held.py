@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.remote.held import COORDINATED, OTHER_VERSION, HeldCommands
+from kvtui.backend.remote.command import COORDINATED, OTHER_VERSION, HeldCommands
 from kvtui.model.settings import ClusterSettings
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
-from kvtui.backend.remote.command import run_command
-from kvtui.backend.remote.held import HeldCommands
+from kvtui.backend.remote.command import HeldCommands, run_command
 from kvtui.backend.remote.hold import HELD, PLANNED
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import NodeState

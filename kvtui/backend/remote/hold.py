@@ -1,4 +1,4 @@
-"""On a node: an action waits for the kvtui that coordinates several nodes (``held.py``), before it and after it.
+"""On a node: an action waits for the kvtui that coordinates several nodes (``command.py``), before it and after it.
 
 Stdin is the connection. While that kvtui lives it writes a line every few seconds. The line ``go`` starts what was
 planned, ``commit`` makes it final; ``abort``, the end of the input or a long silence make this node put back by itself.
