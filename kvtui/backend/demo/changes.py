@@ -14,29 +14,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from kvtui.backend.demo import story
 from kvtui.backend.demo.conf_text import initial_text
 from kvtui.backend.demo.election import Mastership, PriorityChange, course
 from kvtui.backend.demo.services import DRAINING, FAILING
-from kvtui.backend.demo.story import (
-    BACK,
-    CYCLE,
-    DRAINED,
-    EARLIER,
-    FAILS,
-    LEFT,
-    LOWERED,
-    MOVED,
-    NODES,
-    PASSES,
-    RAISED,
-    SELF,
-    STAND_IN,
-    UNDRAINED,
-    WEIGHT,
-    running,
-    scene,
-    transitions,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +96,7 @@ class ElectionState(Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        return self.master == SELF
+        return self.master == story.SELF
 
 
 def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
@@ -123,23 +104,23 @@ def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
 
 
 def _story_state(t: float) -> ElectionState:
-    now = scene(t)
+    now = story.scene(t)
     start, tick = t - now.at, float(floor(t))
-    base, other = NODES[SELF][1], NODES[STAND_IN][1]
-    own_at = tick if now.holds else start + MOVED - 0.2
-    lowered_then = LOWERED <= own_at % CYCLE < RAISED
-    last_left = (start if now.at >= LEFT else start - CYCLE) + LEFT
+    base, other = story.NODES[story.SELF][1], story.NODES[story.STAND_IN][1]
+    own_at = tick if now.holds else start + story.MOVED - 0.2
+    lowered_then = story.LOWERED <= own_at % story.CYCLE < story.RAISED
+    last_left = (start if now.at >= story.LEFT else start - story.CYCLE) + story.LEFT
     return ElectionState(
         master=now.master,
         since=now.since,
         base=base,
         value=-int(now.lowered),
-        effective=base - WEIGHT if now.lowered else base,
-        mastered=running(t, (MOVED, BACK)) + 4000,
-        lost=int(t // CYCLE) + (now.at >= MOVED) + EARLIER,
-        zeroes=int(t // CYCLE) + (now.at >= LEFT) + EARLIER,
-        own=(own_at, base - WEIGHT if lowered_then else base),
-        other=(tick, other) if now.master == STAND_IN else (last_left, 0),
+        effective=base - story.WEIGHT if now.lowered else base,
+        mastered=story.running(t, (story.MOVED, story.BACK)) + 4000,
+        lost=int(t // story.CYCLE) + (now.at >= story.MOVED) + story.EARLIER,
+        zeroes=int(t // story.CYCLE) + (now.at >= story.LEFT) + story.EARLIER,
+        own=(own_at, base - story.WEIGHT if lowered_then else base),
+        other=(tick, other) if now.master == story.STAND_IN else (last_left, 0),
     )
 
 
@@ -148,7 +129,7 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
     masterships = after.masterships_until(t)
     level = after.level(t)
     *changes, last = itertools.pairwise([*masterships, Mastership(t, None)])
-    mastered = sum(b.at - max(a.at, after.began) for a, b in (*changes, last) if a.master == SELF)
+    mastered = sum(b.at - max(a.at, after.began) for a, b in (*changes, last) if a.master == story.SELF)
     return ElectionState(
         master=masterships[-1].master,
         since=masterships[-1].at,
@@ -156,10 +137,10 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
         value=level.value,
         effective=level.effective,
         mastered=before.mastered + mastered,
-        lost=before.lost + sum(a.master == SELF for a, _ in changes),
-        zeroes=before.zeroes + sum(a.master == STAND_IN and b.resigned for a, b in changes),
-        own=_last_advert(t, after, SELF) or before.own,
-        other=_last_advert(t, after, STAND_IN) or before.other,
+        lost=before.lost + sum(a.master == story.SELF for a, _ in changes),
+        zeroes=before.zeroes + sum(a.master == story.STAND_IN and b.resigned for a, b in changes),
+        own=_last_advert(t, after, story.SELF) or before.own,
+        other=_last_advert(t, after, story.STAND_IN) or before.other,
     )
 
 
@@ -172,7 +153,7 @@ def _last_advert(t: float, after: ElectionCourse, node: str) -> tuple[float, int
                 return (following.at, 0)
             at = max(mastership.at, float(floor(following.at)))
             mine = after.level(max(at, after.began)).effective or 0
-            return (at, mine if node == SELF else NODES[node][1])
+            return (at, mine if node == story.SELF else story.NODES[node][1])
     return None
 
 
@@ -184,21 +165,21 @@ def moves(changes: Changes) -> tuple[float, ...]:
 def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[float, str], ...]:
     """Returns the transitions in adverts until ``t``, oldest first."""
     if changes.leaves_election(t):
-        return transitions(t)
+        return story.transitions(t)
     after = course(changes.priority_changes)
-    own = NODES[SELF][0]
-    found = list(transitions(after.began))
+    own = story.NODES[story.SELF][0]
+    found = list(story.transitions(after.began))
     for old, new in itertools.pairwise(after.levels):
         master = after.masterships_until(new.at)[-1].master
-        if master == SELF and old.effective and new.effective and old.effective != new.effective:
+        if master == story.SELF and old.effective and new.effective and old.effective != new.effective:
             found.append((float(floor(new.at) + 1), f"{own} changed priority {old.effective} → {new.effective}"))
     previous: str | None = None
     for last, mastership in itertools.pairwise(after.masterships):
-        was = None if last.master is None else NODES[last.master][0]
+        was = None if last.master is None else story.NODES[last.master][0]
         if mastership.resigned:
             found.append((mastership.at, f"{was} stepped down (priority 0)"))
         if mastership.master is not None:
-            found.append((mastership.at, f"{was or previous} → {NODES[mastership.master][0]} is master"))
+            found.append((mastership.at, f"{was or previous} → {story.NODES[mastership.master][0]} is master"))
         previous = was or previous
     return tuple(sorted((one for one in found if one[0] <= t), key=lambda one: one[0]))
 
@@ -208,9 +189,9 @@ def weight(t: float, target: Target, changes: Changes = NO_CHANGES) -> tuple[int
     ours = _operator_weight(t, target, changes)
     if ours is not None:
         return ours.weight, ours.at
-    now = scene(t)
+    now = story.scene(t)
     if target[1] == DRAINING and now.drained:
-        return 0, t - now.at + DRAINED
+        return 0, t - now.at + story.DRAINED
     return 1, 0.0
 
 
@@ -223,7 +204,7 @@ def _operator_weight(t: float, target: Target, changes: Changes) -> WeightChange
 def _restored_at(change: WeightChange) -> float:
     if change.target[1] != FAILING:
         return float("inf")
-    return PASSES + CYCLE * (floor((change.at - PASSES) / CYCLE) + 1)
+    return story.PASSES + story.CYCLE * (floor((change.at - story.PASSES) / story.CYCLE) + 1)
 
 
 def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
@@ -238,19 +219,19 @@ def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
     bounds = [0.0, *sorted(edge for edge in edges if 0.0 < edge < t), t]
     total = 0.0
     for begin, end in itertools.pairwise(bounds):
-        stops = [(FAILS, PASSES)] if target[1] == FAILING else []
+        stops = [(story.FAILS, story.PASSES)] if target[1] == FAILING else []
         if changes.leaves_election(begin):
-            stops.append((MOVED, BACK))
+            stops.append((story.MOVED, story.BACK))
         elif not election_state(begin, changes).holds:
             continue
         ours = _operator_weight(begin, target, changes)
         if ours is None and target[1] == DRAINING:
-            stops.append((DRAINED, UNDRAINED))
+            stops.append((story.DRAINED, story.UNDRAINED))
         if ours is None or ours.weight > 0:
-            total += running(end, *stops) - running(begin, *stops)
+            total += story.running(end, *stops) - story.running(begin, *stops)
     return total
 
 
 def flows(t: float, target: Target, changes: Changes = NO_CHANGES) -> bool:
-    alive = not (target[1] == FAILING and scene(t).check_fails)
+    alive = not (target[1] == FAILING and story.scene(t).check_fails)
     return election_state(t, changes).holds and alive and weight(t, target, changes)[0] > 0

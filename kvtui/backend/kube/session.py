@@ -12,18 +12,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from kvtui.backend.kube import access, library
+from kvtui.backend.kube import access, errors, library
 from kvtui.backend.kube.discovery import ServiceAccount
-from kvtui.backend.kube.errors import (
-    AccessError,
-    ExpiredError,
-    ForbiddenError,
-    KubeError,
-    MissingError,
-    RejectedError,
-    UnauthorizedError,
-    UnexpectedAnswerError,
-)
 from kvtui.backend.kube.transport import explain
 
 if TYPE_CHECKING:
@@ -53,7 +43,7 @@ class Session:
         self._lock = threading.Lock()
         self._access: Access | None = None
         self._invalid = False
-        self._access_error: AccessError | None = None
+        self._access_error: errors.AccessError | None = None
         self._loaded_at = float("-inf")
         self._spacing = timing.renew
         self._stamp: object = None
@@ -83,7 +73,7 @@ class Session:
             # Files are read as often as they are asked for; a plugin may ask a person, so longer from time to time.
             if stamp is not None and now - self._loaded_at < self._spacing and stamp == self._stamp:
                 if self._access is None:
-                    raise self._access_error or AccessError("no credentials")
+                    raise self._access_error or errors.AccessError("no credentials")
                 return self._access
             self._loaded_at, self._stamp = now, stamp
             self._spacing = min(self._spacing * 2, MAX_SPACING_FACTOR * self.timing.renew)
@@ -93,7 +83,7 @@ class Session:
         try:
             with self._plugin_watched():
                 fresh = access.load(self._place)
-        except AccessError as error:
+        except errors.AccessError as error:
             self._access_error = error
             raise
         for descriptor in self._retired:
@@ -151,7 +141,7 @@ class Session:
                 headers["Content-Type"] = "application/json"
             if authorization := self._authorization(api):
                 if not authorization.isprintable():
-                    raise AccessError(f"the token of {api.origin} holds characters that no token has")
+                    raise errors.AccessError(f"the token of {api.origin} holds characters that no token has")
                 headers["Authorization"] = authorization
             timeout = (self.timing.connect, read_timeout)
             response: urllib3.BaseHTTPResponse = library.send(
@@ -183,7 +173,7 @@ class Session:
                 if len(body) > MAX_BODY_BYTES:
                     response.close()
                     limit = f"{MAX_BODY_BYTES >> 20} MiB"
-                    raise UnexpectedAnswerError(f"{api.server} answers with more than {limit} at once")
+                    raise errors.UnexpectedAnswerError(f"{api.server} answers with more than {limit} at once")
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self.explained(error, self.timing.answer, api) from None
         response.release_conn()
@@ -193,9 +183,9 @@ class Session:
         try:
             found = json.loads(self._body(response, api))
         except (ValueError, RecursionError):
-            raise UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON") from None
+            raise errors.UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON") from None
         if not isinstance(found, dict):
-            raise UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON object")
+            raise errors.UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON object")
         return found
 
     def identity(self) -> str | None:
@@ -212,7 +202,7 @@ class Session:
         try:
             answer = self.open("POST", REVIEW, what="ask who kvtui is", read_timeout=self.timing.answer, body=body)
             name = str(self._read(answer, api)["status"]["userInfo"]["username"])
-        except (MissingError, KeyError, TypeError):
+        except (errors.MissingError, KeyError, TypeError):
             return None
         self._identity = (api, name)
         return name
@@ -242,32 +232,32 @@ class Session:
 
 def refusal(
     status: int, what: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None
-) -> KubeError:
+) -> errors.KubeError:
     """Returns what a status other than success means. A watch has the code of a Status object."""
     match status:
         case 401:
-            return UnauthorizedError(
+            return errors.UnauthorizedError(
                 "the API does not accept these credentials (401): log in again, or renew the token or certificate "
                 "in the kubeconfig"
             )
         case 403:
-            return ForbiddenError(f"no right to {what}", message=_message(body), verb=what.partition(" ")[0])
+            return errors.ForbiddenError(f"no right to {what}", message=_message(body), verb=what.partition(" ")[0])
         case 404:
-            return MissingError(f"the API does not have what `{what}` asks for (404)")
+            return errors.MissingError(f"the API does not have what `{what}` asks for (404)")
         case 410:
-            return ExpiredError(f"the version that `{what}` resumes from is no longer there (410)")
+            return errors.ExpiredError(f"the version that `{what}` resumes from is no longer there (410)")
         case _ if status == 429 or status >= 500:
             after = (headers or {}).get("Retry-After", "")  # both kinds of headers ignore case
-            return RejectedError(
+            return errors.RejectedError(
                 f"the API answers `{what}` with status {status}: it is overloaded or broken",
                 float(after) if after.isdecimal() else None,
             )
         case _ if 300 <= status < 400:
-            return UnexpectedAnswerError(
+            return errors.UnexpectedAnswerError(
                 f"`{what}` is answered by a redirect ({status}): the kubeconfig's server is no Kubernetes API"
             )
         case _:
-            return RejectedError(f"the API answers `{what}` with status {status}")
+            return errors.RejectedError(f"the API answers `{what}` with status {status}")
 
 
 def _message(body: bytes | str | None) -> str:

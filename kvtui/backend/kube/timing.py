@@ -8,43 +8,24 @@ from msgspec import Struct
 
 
 class Timing(Struct, frozen=True):
-    """Seconds.
+    """All in seconds."""
 
-    Attributes:
-        connect: for a connection, TLS included.
-        answer: for the head of an answer, and between two pieces of a list.
-        watch: how long the server is asked to keep a watch open; watches that never end pile up on one API server.
-        quiet: a watch without any event or bookmark for so long is opened again; the API sends a bookmark a minute.
-        probe: between two health probes.
-        probe_timeout: for a probe's answer; a watch on a half-dead connection is silent, just as a quiet one is.
-        probe_failing: between two probes while the API cannot be reached: what happened meanwhile is soon on screen.
-        first: before the first new attempt; doubled each time.
-        longest: between two attempts.
-        refused: between two attempts after a 403 that may pass.
-        pending: how long a 403 may pass: an API server answers 403 until it has loaded its rights.
-        forbidden: at most so long between two attempts after a 403 that persists; each is logged there.
-        renew: between two readings of a kubeconfig, which may run a plugin that asks a distant identity provider.
-        plugin: how long an exec plugin may take; some ask a distant identity provider.
-        publish: between two calls of ``changed``.
-        alive: between two signs of life of the API's process; four missing ones, and it is started again.
-    """
-
-    connect: float = 10.0
-    answer: float = 30.0
-    watch: float = 300.0
-    quiet: float = 150.0
-    probe: float = 10.0
-    probe_timeout: float = 5.0
-    probe_failing: float = 0.5
-    first: float = 0.5
-    longest: float = 8.0
-    refused: float = 1.0
-    pending: float = 10.0
-    forbidden: float = 30.0
-    renew: float = 15.0
-    plugin: float = 60.0
-    publish: float = 0.05
-    alive: float = 5.0
+    connect: float = 10.0  # for a connection, TLS included
+    answer: float = 30.0  # for the head of an answer, and between two pieces of a list
+    watch: float = 300.0  # that the server keeps a watch open: watches that never end pile up on one API server
+    quiet: float = 150.0  # without event or bookmark, then a watch is opened again; the API sends a bookmark a minute
+    probe: float = 10.0  # between two health probes
+    probe_timeout: float = 5.0  # for a probe's answer
+    probe_failing: float = 0.5  # between two probes while the API cannot be reached, so that changes are soon on screen
+    first: float = 0.5  # before the first new attempt; doubled each time
+    longest: float = 8.0  # between two attempts
+    refused: float = 1.0  # between two attempts after a 403 that may pass
+    pending: float = 10.0  # that a 403 may last: an API server answers 403 until it has loaded its rights
+    forbidden: float = 30.0  # at most so long between two attempts after a 403 that persists; each is logged there
+    renew: float = 15.0  # between two readings of a kubeconfig, which may run a plugin
+    plugin: float = 60.0  # that an exec plugin may take; some ask a distant identity provider
+    publish: float = 0.05  # between two calls of ``changed``
+    alive: float = 5.0  # between two signs of life of the API's process; four missing ones, and it is started again
 
 
 class Backoff:

@@ -14,18 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
 
-from kvtui.backend.kube import library
-from kvtui.backend.kube.errors import (
-    AccessError,
-    ExpiredError,
-    ForbiddenError,
-    KubeError,
-    MissingError,
-    RejectedError,
-    UnauthorizedError,
-    UnexpectedAnswerError,
-    UnreachableError,
-)
+from kvtui.backend.kube import errors, library
 from kvtui.backend.kube.parse import key
 from kvtui.backend.kube.session import refusal
 from kvtui.backend.kube.timing import Backoff
@@ -73,7 +62,7 @@ class Failed(NamedTuple):
         identity: who is refused, for a 403.
     """
 
-    error: KubeError
+    error: errors.KubeError
     at: float | None = None
     pending: bool = False
     identity: str | None = None
@@ -111,7 +100,7 @@ class Watcher:
         self._session.wake()
         self._interrupt()
 
-    def cut(self, error: KubeError, at: float) -> None:
+    def cut(self, error: errors.KubeError, at: float) -> None:
         """Drops a half-dead connection; what it brought can be believed until ``at`` (seconds since the epoch)."""
         if self._live:
             self._cut = Failed(error, at)
@@ -139,21 +128,21 @@ class Watcher:
             if not self._version:
                 self._list()
             self._watch()
-        except ExpiredError:
+        except errors.ExpiredError:
             self._version = ""
             return 0.0 if self._went_on() else self._backoff.next()
-        except UnauthorizedError as error:
+        except errors.UnauthorizedError as error:
             return self._unauthorized(error)
-        except ForbiddenError as error:
+        except errors.ForbiddenError as error:
             return self._forbidden(error)
-        except MissingError as error:
+        except errors.MissingError as error:
             self._failed(Failed(error))
             self._version = ""
             return self._session.timing.forbidden
-        except RejectedError as error:
+        except errors.RejectedError as error:
             self._failed(Failed(error))
             return self._backoff.next(min(error.retry_after or 0.0, MAX_RETRY_AFTER))
-        except (UnreachableError, AccessError, UnexpectedAnswerError) as error:
+        except (errors.UnreachableError, errors.AccessError, errors.UnexpectedAnswerError) as error:
             return self._unreachable(error)
         # The server ended the watch, as it was asked to. One that ends at once, again and again, is paused for.
         return 0.0 if self._went_on() else self._backoff.next()
@@ -166,16 +155,16 @@ class Watcher:
             self._backoff.reset()
         return went_on
 
-    def _unreachable(self, error: KubeError) -> float:
+    def _unreachable(self, error: errors.KubeError) -> float:
         cut, self._cut = self._cut, None
-        if isinstance(error, UnreachableError) and not cut and self._went_on():
+        if isinstance(error, errors.UnreachableError) and not cut and self._went_on():
             return AT_ONCE  # a live watch was cut: resume at once, and only if that fails it is worth telling
-        if isinstance(error, UnreachableError):
+        if isinstance(error, errors.UnreachableError):
             self._session.failed()
         self._failed(cut or Failed(error))
         return self._backoff.next()
 
-    def _unauthorized(self, error: UnauthorizedError) -> float:
+    def _unauthorized(self, error: errors.UnauthorizedError) -> float:
         """Tokens expire: reads another one and tries again; reports if that is not accepted either."""
         self._session.invalidate()
         self._session.succeeded()
@@ -185,7 +174,7 @@ class Watcher:
         self._failed(Failed(error))
         return self._backoff.next()
 
-    def _forbidden(self, error: ForbiddenError) -> float:
+    def _forbidden(self, error: errors.ForbiddenError) -> float:
         """An API server that starts answers 403 until it has loaded its rights: a fault only when it persists."""
         timing, now = self._session.timing, time.monotonic()
         self._version = ""
@@ -199,12 +188,12 @@ class Watcher:
         self._failed(Failed(error, pending=pending, identity=identity))
         return timing.refused * 0.9 if pending else self._refusals.next()
 
-    def _identity(self, error: ForbiddenError) -> tuple[str | None, bool]:
+    def _identity(self, error: errors.ForbiddenError) -> tuple[str | None, bool]:
         """Returns who is refused, and whether the API has loaded its rights."""
         try:
             name = self._session.identity()
-        except KubeError as refusal:
-            return quoted_user(error.message), not isinstance(refusal, ForbiddenError)
+        except errors.KubeError as refused:
+            return quoted_user(error.message), not isinstance(refused, errors.ForbiddenError)
         return name or quoted_user(error.message), True
 
     def _failed(self, what: Failed) -> None:
@@ -232,7 +221,7 @@ class Watcher:
                         found[key(obj)] = value
                 version, continued = str(page["metadata"]["resourceVersion"]), page["metadata"].get("continue") or ""
             except (KeyError, TypeError, AttributeError, ValueError):
-                raise UnexpectedAnswerError(
+                raise errors.UnexpectedAnswerError(
                     f"the API lists {self.query.qualified} in a way that kvtui does not know"
                 ) from None
             if not continued or self._stopped:
@@ -257,13 +246,13 @@ class Watcher:
             raise self._session.explained(error, timing.answer) from None
         except (KeyError, TypeError, AttributeError, ValueError):
             if self._cut is None:
-                raise UnexpectedAnswerError(
+                raise errors.UnexpectedAnswerError(
                     f"the API sends an event of {self.query.qualified} that kvtui does not know"
                 ) from None
         finally:
             self._stream = None
         if self._cut is not None:
-            raise UnreachableError(str(self._cut.error))
+            raise errors.UnreachableError(str(self._cut.error))
 
     def _open(self, *, timeout_seconds: int, **_: Any) -> urllib3.BaseHTTPResponse:
         target = self.query.target(
