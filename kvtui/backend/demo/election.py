@@ -57,31 +57,6 @@ def skew(priority: int) -> float:
     return (256 - priority) / 256 * INTERVAL
 
 
-@lru_cache(maxsize=32)
-def course(priority_changes: tuple[PriorityChange, ...]) -> ElectionCourse:
-    """Returns the course after these changes (at least one, by time).
-
-    The story's own changes of priority end with the first of them; a lowering that has begun still ends as in the
-    story, unless an operator wrote the track file meanwhile.
-    """
-    first = priority_changes[0].at
-    now = scene(first)
-    begin = first - now.at
-    changes = list(priority_changes)
-    written = any(s.value is not None and s.at < begin + RAISED for s in priority_changes)
-    if now.lowered and not written:
-        changes = sorted([*changes, PriorityChange(begin + RAISED, value=0)], key=lambda s: s.at)
-    found = ElectionCourse(
-        PriorityLevel(first, NODES[SELF][1], -int(now.lowered)),
-        Mastership(now.since, now.master),
-        _begun(now.at, begin),
-    )
-    for change in changes:
-        found.change(change)
-    found.come_to(float("inf"))
-    return found
-
-
 def _begun(at: float, begin: float) -> tuple[float, str] | None:
     """Returns the takeover that has begun in the story."""
     if LOWERED <= at < MOVED:
@@ -89,14 +64,32 @@ def _begun(at: float, begin: float) -> tuple[float, str] | None:
     return (begin + BACK, SELF) if RAISED <= at < BACK else None
 
 
-class ElectionCourse:
-    """Levels and masterships, by time, from the first change on."""
+@lru_cache(maxsize=32)
+def course(priority_changes: tuple[PriorityChange, ...]) -> ElectionCourse:
+    return ElectionCourse(priority_changes)
 
-    def __init__(self, level: PriorityLevel, mastership: Mastership, coming: tuple[float, str] | None) -> None:
-        self.began = level.at
-        self.levels = [level]
-        self.masterships = [mastership]
-        self._coming = coming
+
+class ElectionCourse:
+    """Levels and masterships, by time, from the first of some changes on (at least one, by time).
+
+    The story's own changes of priority end with the first of them; a lowering that has begun still ends as in the
+    story, unless an operator wrote the track file meanwhile.
+    """
+
+    def __init__(self, priority_changes: tuple[PriorityChange, ...]) -> None:
+        self.began = priority_changes[0].at
+        now = scene(self.began)
+        self.levels = [PriorityLevel(self.began, NODES[SELF][1], -int(now.lowered))]
+        self.masterships = [Mastership(now.since, now.master)]
+        begin = self.began - now.at
+        self._coming = _begun(now.at, begin)
+        changes = list(priority_changes)
+        written = any(s.value is not None and s.at < begin + RAISED for s in priority_changes)
+        if now.lowered and not written:
+            changes = sorted([*changes, PriorityChange(begin + RAISED, value=0)], key=lambda s: s.at)
+        for change in changes:
+            self._change(change)
+        self._come_to(float("inf"))
 
     def level(self, t: float) -> PriorityLevel:
         return [level for level in self.levels if level.at <= t][-1]
@@ -104,15 +97,15 @@ class ElectionCourse:
     def masterships_until(self, t: float) -> list[Mastership]:
         return [mastership for mastership in self.masterships if mastership.at <= t]
 
-    def change(self, change: PriorityChange) -> None:
-        self.come_to(change.at)
+    def _change(self, change: PriorityChange) -> None:
+        self._come_to(change.at)
         old = self.levels[-1]
         base = old.base if change.priority is None else change.priority
         value = old.value if change.value is None else change.value
         self.levels.append(PriorityLevel(change.at, base, value))
         self._decide(change.at)
 
-    def come_to(self, at: float) -> None:
+    def _come_to(self, at: float) -> None:
         if self._coming is not None and self._coming[0] <= at:
             when, who = self._coming
             # a preempted master sends priority 0, as in the story; node-c with its last advert

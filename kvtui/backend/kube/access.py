@@ -78,11 +78,7 @@ class PluginLog(logging.Handler):
 
 
 def load(place: Place) -> Access:
-    """Returns how to speak to the API at a place; exec plugins and token refreshes run.
-
-    Raises:
-        AccessError: a sentence on what is wrong, without secrets.
-    """
+    """Runs exec plugins and token refreshes; raises AccessError, without secrets."""
     configuration = library.Configuration()
     proxy_url: str | None = None
     files: tuple[int, ...] = ()
@@ -181,11 +177,7 @@ def _current_context(path: str) -> str | None:
 
 
 def impersonate(headers: urllib3.HTTPHeaderDict, user: Mapping[str, Any]) -> None:
-    """Adds what a kubeconfig's user asks for (kubernetes.io, "User impersonation").
-
-    Raises:
-        AccessError: groups without a user, which the API refuses.
-    """
+    """Adds what a kubeconfig's user asks for (kubernetes.io, "User impersonation"); raises AccessError."""
     name = user.get("as")
     pairs = [("Impersonate-Uid", user["as-uid"])] if user.get("as-uid") else []
     pairs += [("Impersonate-Group", group) for group in user.get("as-groups") or ()]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from kvtui.backend.kube import parse, query_plan
-from kvtui.backend.kube.errors import ForbiddenError, KubeError, MissingError
+from kvtui.backend.kube.errors import ForbiddenError, KubeError, MissingError, RejectedError, UnreachableError
 from kvtui.backend.kube.facts import ResourceStatus, Status
 from kvtui.backend.kube.feeds import NOT_YET, Feeds
-from kvtui.backend.kube.health import probe_health
 from kvtui.backend.kube.timing import Backoff
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
@@ -33,6 +33,9 @@ BATCH = 200
 """Objects a line: the node decodes one between two turns of its event loop."""
 WAITS = "not read: the ConfigMap, which could not be read, tells which are needed"
 NAMELESS = "not read: it is not known which ConfigMap tells which are needed"
+
+PROBE = "/version"
+"""Anybody may ask it (ClusterRole system:public-info-viewer), and any answer will do, a refusal too."""
 
 
 class ServiceSeen(NamedTuple):
@@ -181,3 +184,34 @@ def _pod_parser(selectors: Mapping[NamespacedName, Mapping[str, str]] | None, ow
         return parse.pod(obj, controller=controller) if controller or behind(namespace, parse.labels(obj)) else None
 
     return read
+
+
+def probe_health(session: Session, lost: Callable[[KubeError, float], None]) -> NoReturn:
+    """Asks every few seconds whether the API still answers: a half-dead connection is silent, just as a quiet one is.
+
+    Needs a thread of its own. When no answer comes, twice, it calls ``lost`` with the time of the last answer.
+    """
+    timing = session.timing
+    answered_at, probed = time.time(), time.monotonic()
+    while True:
+        time.sleep(min(timing.probe, timing.probe_failing))
+        if not session.failing and time.monotonic() - probed < timing.probe:
+            continue
+        error = _probe(session)
+        if isinstance(error, UnreachableError):
+            error = _probe(session)  # a connection that was idle may just have been closed
+        if error is None:
+            answered_at = time.time()
+            session.succeeded()
+        elif isinstance(error, UnreachableError):
+            session.failed()
+            lost(error, answered_at)
+        probed = time.monotonic()
+
+
+def _probe(session: Session) -> KubeError | None:
+    try:
+        session.open("GET", PROBE, what="get version", read_timeout=session.timing.probe_timeout).drain_conn()
+    except KubeError as error:
+        return None if isinstance(error, RejectedError) else error
+    return None

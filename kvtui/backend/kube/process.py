@@ -69,9 +69,8 @@ class ApiProcess:
         backoff = Backoff(self._timing.first, self._timing.longest)
         while True:
             began = time.monotonic()
-            why = await self._once()
-            self.error = why
-            self.mirror.end(why, time.time())
+            self.error = await self._once()
+            self.mirror.end(self.error, time.time())
             self.imported.set()
             self.settled.set()
             self._changed()
@@ -92,7 +91,8 @@ class ApiProcess:
             sentence = await self._read(process)
         finally:
             self._process = self.pid = None
-            _kill(process)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # and an exec plugin that it runs
             await process.wait()
             if process.stdin is not None:
                 process.stdin.close()
@@ -144,9 +144,3 @@ class ApiProcess:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """Ends it, and an exec plugin that it runs: they are a process group of their own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -60,11 +60,7 @@ class Session:
         return self._access.server if self._access else ""
 
     def access(self) -> Access:
-        """Returns how to speak to the API now.
-
-        Raises:
-            AccessError: a kubeconfig, service account or plugin gives no credentials.
-        """
+        """Raises AccessError where the kubeconfig, service account or plugin gives no credentials."""
         with self._lock:
             if self._access is not None and not self._invalid:
                 return self._access
@@ -117,22 +113,14 @@ class Session:
             self._invalid = True
 
     def get(self, target: str, *, what: str) -> JsonObject:
-        """Returns the object at ``target`` (percent-encoded); ``what`` is asked, such as ``list pods``.
-
-        Raises:
-            KubeError: what keeps it from coming.
-        """
+        """Returns the object at ``target`` (percent-encoded) or raises KubeError; ``what``: such as ``list pods``."""
         response = self.open("GET", target, what=what, read_timeout=self.timing.answer)
         return self._read(response, self.access())
 
     def open(
         self, method: str, target: str, *, what: str, read_timeout: float, body: JsonObject | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """Sends a request; the body of the answer is still to be read.
-
-        Raises:
-            KubeError: what keeps it from being answered with success.
-        """
+        """Sends a request, or raises KubeError; the body of the answer is still to be read."""
         api = self.access()
         try:
             headers = api.headers.copy()

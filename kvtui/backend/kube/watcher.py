@@ -130,7 +130,6 @@ class Watcher:
             self._watch()
         except errors.ExpiredError:
             self._version = ""
-            return 0.0 if self._went_on() else self._backoff.next()
         except errors.UnauthorizedError as error:
             return self._unauthorized(error)
         except errors.ForbiddenError as error:

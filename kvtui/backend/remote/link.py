@@ -190,11 +190,10 @@ class Link:
 
 def _with_valid_addresses(report: Report) -> Report:
     """Elections compare addresses as numbers: what is no address is not known."""
-    instances = tuple(
-        i if i.address is None or canonical(i.address) else replace(i, address=None)
-        for i in report.vrrp_instances or ()
-    )
-    return report if report.vrrp_instances is None else replace(report, vrrp_instances=instances)
+    if report.vrrp_instances is None:
+        return report
+    valid = [i if canonical(i.address or "") else replace(i, address=None) for i in report.vrrp_instances]
+    return replace(report, vrrp_instances=tuple(valid))
 
 
 async def _tail(stderr: asyncio.StreamReader | None) -> bytes:
