@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.step import Json, Step
-    from kvtui.backend.demo.world import World
+    from kvtui.backend.demo.source import World
     from kvtui.model.check import Check
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable

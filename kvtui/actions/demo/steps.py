@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.actions.core.step import Step
-    from kvtui.backend.demo.world import World
+    from kvtui.backend.demo.source import World
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import RealServer
 
