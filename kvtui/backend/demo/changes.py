@@ -57,8 +57,8 @@ class Changes(Struct, frozen=True):
     weights: tuple[WeightChange, ...] = ()
     sysctls: Mapping[str, int] = field(default_factory=lambda: dict(SYSCTLS))
 
-    def leaves_election(self, t: float) -> bool:
-        """Whether the story still decides the election at ``t``."""
+    def story_decides(self, t: float) -> bool:
+        """Whether the election at ``t`` is still the story's."""
         return not self.priority_changes or t < self.priority_changes[0].at
 
     def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> Changes:
@@ -100,7 +100,7 @@ class ElectionState(Struct, frozen=True):
 
 
 def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
-    return _story_state(t) if changes.leaves_election(t) else _elected_state(t, course(changes.priority_changes))
+    return _story_state(t) if changes.story_decides(t) else _elected_state(t, course(changes.priority_changes))
 
 
 def _story_state(t: float) -> ElectionState:
@@ -128,8 +128,8 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
     before = _story_state(after.began)
     masterships = after.masterships_until(t)
     level = after.level(t)
-    *changes, last = itertools.pairwise([*masterships, Mastership(t, None)])
-    mastered = sum(b.at - max(a.at, after.began) for a, b in (*changes, last) if a.master == story.SELF)
+    *earlier, last = itertools.pairwise([*masterships, Mastership(t, None)])
+    mastered = sum(b.at - max(a.at, after.began) for a, b in (*earlier, last) if a.master == story.SELF)
     return ElectionState(
         master=masterships[-1].master,
         since=masterships[-1].at,
@@ -137,8 +137,8 @@ def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
         value=level.value,
         effective=level.effective,
         mastered=before.mastered + mastered,
-        lost=before.lost + sum(a.master == story.SELF for a, _ in changes),
-        zeroes=before.zeroes + sum(a.master == story.STAND_IN and b.resigned for a, b in changes),
+        lost=before.lost + sum(a.master == story.SELF for a, _ in earlier),
+        zeroes=before.zeroes + sum(a.master == story.STAND_IN and b.resigned for a, b in earlier),
         own=_last_advert(t, after, story.SELF) or before.own,
         other=_last_advert(t, after, story.STAND_IN) or before.other,
     )
@@ -164,7 +164,7 @@ def moves(changes: Changes) -> tuple[float, ...]:
 
 def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[float, str], ...]:
     """Returns the transitions in adverts until ``t``, oldest first."""
-    if changes.leaves_election(t):
+    if changes.story_decides(t):
         return story.transitions(t)
     after = course(changes.priority_changes)
     own = story.NODES[story.SELF][0]
@@ -210,17 +210,13 @@ def _restored_at(change: WeightChange) -> float:
 def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
     """Returns the seconds until ``t`` in which new connections reached a real server on this node."""
     mine = [w for w in changes.weights if w.target == target]
-    edges = {
-        *moves(changes),
-        *(s.at for s in changes.priority_changes[:1]),
-        *(w.at for w in mine),
-        *map(_restored_at, mine),
-    }
+    edges = {*moves(changes), *(w.at for w in mine), *map(_restored_at, mine)}
+    edges.update(c.at for c in changes.priority_changes[:1])
     bounds = [0.0, *sorted(edge for edge in edges if 0.0 < edge < t), t]
     total = 0.0
     for begin, end in itertools.pairwise(bounds):
         stops = [(story.FAILS, story.PASSES)] if target[1] == FAILING else []
-        if changes.leaves_election(begin):
+        if changes.story_decides(begin):
             stops.append((story.MOVED, story.BACK))
         elif not election_state(begin, changes).holds:
             continue

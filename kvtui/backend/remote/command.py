@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, GO, HELD, PLANNED
-from kvtui.backend.remote.link import MAX_LINE_BYTES, end_process
+from kvtui.backend.remote.links import MAX_LINE_BYTES, end_process
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
