@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvtui.backend.kube import facts, parse, query_plan
-from kvtui.backend.kube.query import Query
+from kvtui.backend.kube.query_plan import Query
 from kvtui.model.kube import (
     ConfigMap,
     Endpoint,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec import structs
 
-from kvtui.backend.kube.query import SIDECAR_ACCOUNT
+from kvtui.backend.kube.query_plan import SIDECAR_ACCOUNT
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
 from kvtui.rules.observe import observe

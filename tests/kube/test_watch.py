@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from kvtui.backend.kube.query import RBAC_FILE
+from kvtui.backend.kube.query_plan import RBAC_FILE
 from kvtui.backend.node import Node
 from kvtui.model.kube import ConfigMap, Endpoint, EndpointPort, KubeNode, KubeService, Resource, ServicePort
 from kvtui.model.settings import KubeSettings

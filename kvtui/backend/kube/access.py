@@ -82,7 +82,7 @@ def load(place: Place) -> Access:
     configuration = library.Configuration()
     proxy_url: str | None = None
     files: tuple[int, ...] = ()
-    headers = urllib3.HTTPHeaderDict({"User-Agent": f"kvtui/{__version__}"})
+    headers = urllib3.HTTPHeaderDict({"User-Agent": f"kvtui/{__version__}", "Accept": "application/json"})
     if isinstance(place, ServiceAccount):
         _load_account(place, configuration)
     else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.kube.facts import SliceOfService
     from kvtui.backend.kube.parse import JsonObject
-    from kvtui.backend.kube.query import Query
+    from kvtui.backend.kube.query_plan import Query
     from kvtui.backend.kube.session import Session
     from kvtui.backend.kube.watcher import Parser
     from kvtui.model.kube import KubeService, NamespacedName, Pod

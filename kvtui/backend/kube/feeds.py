@@ -14,7 +14,7 @@ from kvtui.model.source import SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from kvtui.backend.kube.query import Query
+    from kvtui.backend.kube.query_plan import Query
     from kvtui.backend.kube.session import Session
     from kvtui.backend.kube.watcher import Parser, Report
     from kvtui.model.kube import NamespacedName

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
-from msgspec.structs import replace
 
 from kvtui.backend.kube.facts import VALUES, Status
 from kvtui.model.kube import Kube, Resource, ResourceState
@@ -103,13 +102,12 @@ class Mirror:
         )
 
     def _state(self, resource: Resource, status: ResourceStatus, now: float) -> ResourceState:
-        read_at = now if status.live else status.read_at
-        state = ResourceState(resource, status.state, status.detail, read_at, status.forbidden, status.remedy)
-        if self._ended is None:
-            return state
-        why, until = self._ended
-        worst = SourceState.DEGRADED if status.known else SourceState.UNAVAILABLE
-        return replace(state, state=worst, detail=why, read_at=until if status.live else status.read_at)
+        state, detail, current_at = status.state, status.detail, now
+        if self._ended is not None:
+            detail, current_at = self._ended
+            state = SourceState.DEGRADED if status.known else SourceState.UNAVAILABLE
+        read_at = current_at if status.live else status.read_at
+        return ResourceState(resource, state, detail, read_at, status.forbidden, status.remedy)
 
 
 def _merged(objects: Objects) -> dict[NamespacedName, tuple[EndpointGroup, ...]]:

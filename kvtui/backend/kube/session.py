@@ -124,7 +124,6 @@ class Session:
         api = self.access()
         try:
             headers = api.headers.copy()
-            headers["Accept"] = "application/json"
             if body is not None:
                 headers["Content-Type"] = "application/json"
             if authorization := self._authorization(api):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.backend.kube.parse import JsonObject
-    from kvtui.backend.kube.query import Query
+    from kvtui.backend.kube.query_plan import Query
     from kvtui.backend.kube.session import Session
     from kvtui.model.kube import NamespacedName
 
@@ -260,10 +260,8 @@ class Watcher:
             allowWatchBookmarks="true",
             timeoutSeconds=str(timeout_seconds),
         )
-        timing = self._session.timing
-        response = self._session.open(
-            "GET", target, what=f"watch {self.query.qualified}", read_timeout=min(timing.quiet, timeout_seconds + 30)
-        )
+        timeout = min(self._session.timing.quiet, timeout_seconds + 30)
+        response = self._session.open("GET", target, what=f"watch {self.query.qualified}", read_timeout=timeout)
         self._opened()
         return response
 
