@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.backend.demo.services import DIRECT, SERVICES, VIP_ONLY
 from kvtui.backend.demo.story import NODES
 from kvtui.model.kube import (
@@ -23,7 +25,6 @@ from kvtui.model.kube import (
 from kvtui.model.source import SourceState
 
 if TYPE_CHECKING:
-    from kvtui.backend.demo.services import Service
     from kvtui.model.kube import NamespacedName
 
 SERVER = "https://10.96.0.1:443"
@@ -43,17 +44,7 @@ SUFFIXES = ("4kx9p", "7hm2q", "b8w5z")
 
 
 def kube(now: float) -> Kube:
-    services, endpoints, pods = _cluster()
-    return Kube(
-        server=SERVER,
-        configmap_name=CONFIGMAP,
-        configmap=ConfigMap(*CONFIGMAP, data=_data(), resource_version="48213"),
-        services=services,
-        endpoints=endpoints,
-        pods=pods,
-        nodes={name: KubeNode(name, internal_ips=(address,), external_ips=()) for name, (address, _) in NODES.items()},
-        resources=tuple(ResourceState(r, SourceState.OK, read_at=now) for r in Resource),
-    )
+    return replace(_kube(), resources=tuple(ResourceState(r, SourceState.OK, read_at=now) for r in Resource))
 
 
 def _data() -> dict[str, str]:
@@ -63,15 +54,13 @@ def _data() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _cluster() -> tuple[
-    dict[NamespacedName, KubeService], dict[NamespacedName, tuple[EndpointGroup, ...]], dict[NamespacedName, Pod]
-]:
+def _kube() -> Kube:
     services: dict[NamespacedName, KubeService] = {}
     endpoints: dict[NamespacedName, tuple[EndpointGroup, ...]] = {}
     pods: dict[NamespacedName, Pod] = {}
     for number, service in enumerate(s for s in SERVICES if ":" not in s.vip):
-        key = _key(service)
-        target = service.reals[0][1]
+        namespace, _, name = service.name.partition("/")
+        key, target = (namespace, name), service.reals[0][1]
         port = ServicePort("", service.port, target, service.protocol.value)
         services[key] = KubeService(*key, "ClusterIP", (port,), cluster_ip=f"10.96.0.{10 + number}")
         found = tuple(_endpoint(key, index, address) for index, (address, _port) in enumerate(service.reals))
@@ -84,12 +73,15 @@ def _cluster() -> tuple[
     for node, name in CONTROLLERS.items():
         own = ("default", name)
         pods[own] = Pod(*own, node, NODES[node][0], ready=True, phase="Running", controller=True)
-    return services, endpoints, pods
-
-
-def _key(service: Service) -> NamespacedName:
-    namespace, _, name = service.name.partition("/")
-    return (namespace, name)
+    return Kube(
+        server=SERVER,
+        configmap_name=CONFIGMAP,
+        configmap=ConfigMap(*CONFIGMAP, data=_data(), resource_version="48213"),
+        services=services,
+        endpoints=endpoints,
+        pods=pods,
+        nodes={name: KubeNode(name, internal_ips=(address,), external_ips=()) for name, (address, _) in NODES.items()},
+    )
 
 
 def _endpoint(service: NamespacedName, index: int, address: str) -> Endpoint:
