@@ -107,7 +107,7 @@ def _story_state(t: float) -> ElectionState:
     now = story.scene(t)
     start, tick = t - now.at, float(floor(t))
     base, other = story.NODES[story.SELF][1], story.NODES[story.STAND_IN][1]
-    own_at = tick if now.holds else start + story.MOVED - 0.2
+    own_at = tick if now.master == story.SELF else start + story.MOVED - 0.2
     lowered_then = story.LOWERED <= own_at % story.CYCLE < story.RAISED
     last_left = (start if now.at >= story.LEFT else start - story.CYCLE) + story.LEFT
     return ElectionState(

@@ -73,16 +73,15 @@ def running_conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
 def instances(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[VrrpInstance, ...]:
     """Returns keepalived's view: usually MASTER of the IPv4 VIPs, always BACKUP of the IPv6 one."""
     now = election_state(t, changes)
-    faulty = now.effective is None
     own = VrrpInstance(
         name="vips",
-        state=VrrpState.MASTER if now.holds else VrrpState.FAULT if faulty else VrrpState.BACKUP,
+        state=VrrpState.MASTER if now.holds else VrrpState.BACKUP if now.effective else VrrpState.FAULT,
         interface="eth0",
         vrid=VRID,
         version=3,
         family=AddressFamily.V4,
         base_priority=now.base,
-        effective_priority=now.base if now.effective is None else now.effective,
+        effective_priority=now.effective or now.base,
         nopreempt=False,
         advert_interval=1.0,
         master_address=None if now.master is None else NODES[now.master][0],
@@ -149,8 +148,7 @@ def timeline(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Tra
 
 def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressTable:
     now = election_state(t, changes)
-    since = epoch + now.since
-    held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in VIPS) if now.holds else ()
+    held = [InterfaceAddress(v, 32, "eth0", since=epoch + now.since) for v in VIPS if now.holds]
     own = (
         InterfaceAddress(NODES[SELF][0], 24, "eth0", label="eth0"),
         InterfaceAddress("fe80::a4:5", 64, "eth0", scope="link"),

@@ -43,10 +43,6 @@ class Scene(Struct, frozen=True):
     check_fails: bool
     drained: bool
 
-    @property
-    def holds(self) -> bool:
-        return self.master == SELF
-
 
 def scene(t: float) -> Scene:
     at = t % CYCLE

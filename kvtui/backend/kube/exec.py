@@ -31,10 +31,10 @@ WAIT_SECONDS = 5.0
 """How long one wait for data takes; then the connection is looked at again."""
 
 
-def fail(text: str, code: int = 255) -> NoReturn:
+def fail(text: str) -> NoReturn:
     """Ends with a sentence and ssh's exit code for a connection that failed."""
     sys.stderr.write(f"{text}\n")
-    sys.exit(code)
+    sys.exit(255)
 
 
 def place_of(kubeconfig: str, context: str) -> Place:

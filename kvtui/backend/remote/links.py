@@ -53,6 +53,11 @@ MAX_STARTING = 32
 """Connections that begin at the same time: more would only wait for this machine's CPU."""
 NOT_FOUND = ("kvtui was not found there", "executable file not found")
 """In what a shell and a container's runtime say."""
+LIMITS = {
+    "": "an older kvtui: config, IPVS table and hearing cannot be compared",
+    NO_KVTUI: "no kvtui there: read by exec, without adverts, findings and actions (kubectl kvtui --debug-image)",
+}
+"""Version of kvtui on a node → what it lacks."""
 
 
 class Link:
@@ -74,10 +79,8 @@ class Link:
         without_kvtui: Sequence[str] | None = None,
     ) -> None:
         self.name = name
-        self._argv = argv
-        self._without_kvtui = without_kvtui
-        self._starting = starting
-        self._changed = changed
+        self._argv, self._without_kvtui = argv, without_kvtui
+        self._starting, self._changed = starting, changed
         self._line: bytes | None = None
         """The latest one, until it is decoded."""
         self._arrived: float | None = None
@@ -110,14 +113,7 @@ class Link:
             return NodeState.CONNECTING, "no answer yet"
         if age > LATE_AFTER:
             return NodeState.LATE, f"no report for {age:.0f} s: the node, its kvtui or the network hangs"
-        if not self._report.comparison.kvtui:
-            return NodeState.LIVE, "an older kvtui: config, IPVS table and hearing cannot be compared"
-        if self._report.comparison.kvtui == NO_KVTUI:
-            return (
-                NodeState.LIVE,
-                "no kvtui there: read by exec, without adverts, findings and actions (kubectl kvtui --debug-image)",
-            )
-        return NodeState.LIVE, ""
+        return NodeState.LIVE, LIMITS.get(self._report.comparison.kvtui or "", "")
 
     def _decode(self, line: bytes) -> None:
         try:
@@ -253,9 +249,7 @@ class Links:
     def __init__(
         self, settings: ClusterSettings, arguments: Sequence[str], connect_timeout: int = reach.CONNECT_TIMEOUT
     ) -> None:
-        self._settings = settings
-        self._arguments = arguments
-        self._connect_timeout = connect_timeout
+        self._settings, self._arguments, self._connect_timeout = settings, arguments, connect_timeout
         self._changed: Callable[[], None] = lambda: None
         self._starting = asyncio.Semaphore(MAX_STARTING)
         self._links: dict[str, Link] = {}

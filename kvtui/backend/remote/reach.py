@@ -19,12 +19,10 @@ CONNECT_TIMEOUT = 5
 """Seconds until ssh gives up on a host that does not answer; the cluster view then tries again."""
 ACTION_CONNECT_TIMEOUT = 30
 """The same for an action, which is refused then: an sshd on a busy node takes its time."""
-ALIVE_INTERVAL, ALIVE_COUNT = 5, 2
-"""After two unanswered questions, five seconds each, ssh ends: the host is gone."""
 OPTIONS = (
     "BatchMode=yes",  # never asks for a password or a passphrase
-    f"ServerAliveInterval={ALIVE_INTERVAL}",
-    f"ServerAliveCountMax={ALIVE_COUNT}",
+    "ServerAliveInterval=5",  # seconds; after two unanswered questions ssh ends: the host is gone
+    "ServerAliveCountMax=2",
 )
 POD, DAEMONSET = "pod/", "daemonset/"
 CONTAINER = "kvtui"
@@ -37,11 +35,7 @@ POD_STATUS = (sys.executable, "-P", "-m", "kvtui.cli.pod_status")
 async def start(
     command: Sequence[str], line_bytes: int = 1 << 16, stdin: int = asyncio.subprocess.DEVNULL
 ) -> asyncio.subprocess.Process:
-    """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's. Longer lines cannot be read from it.
-
-    Raises:
-        OSError: it cannot be started; the text names it.
-    """
+    """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's. Raises OSError, which names it."""
     # kvtui's own process of a pod must find the same modules as this one
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     pipe = asyncio.subprocess.PIPE
