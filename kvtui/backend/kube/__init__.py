@@ -22,7 +22,7 @@ few fields of each object (``parse``). The library's informer is not used: it ke
 ===================  ==========================================================================================
 in the node          ``discovery`` (where an API is configured), ``process``, ``mirror``
 in the API's         ``child``, ``coordinator``, ``feeds``, ``watcher``, ``query_plan``, ``session``,
-process              ``access``, ``library``, ``transport``, ``parse``
+process              ``access``, ``library``, ``parse``
 in both              ``facts``, ``errors``, ``timing``
 ===================  ==========================================================================================
 """

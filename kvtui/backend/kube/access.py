@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ from kvtui import __version__
 from kvtui.backend.kube import library
 from kvtui.backend.kube.discovery import HOST, PORT, ServiceAccount
 from kvtui.backend.kube.errors import AccessError
-from kvtui.backend.kube.transport import KEEPALIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 32
 """Connections that are kept open for the next request."""
+KEEPALIVE = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000),
+)
+"""Socket options: the kernel notices a peer that vanished after 10 s of silence and three questions (tcp(7))."""
 
 
 class Access(Struct, frozen=True):

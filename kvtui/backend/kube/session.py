@@ -1,10 +1,14 @@
-"""Requests to one API server: credentials that are renewed, and what an answer's status means."""
+"""Requests to one API server: credentials that are renewed, and what a status or an error means, in one sentence."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import http.client
 import json
 import os
+import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +18,6 @@ import urllib3
 
 from kvtui.backend.kube import access, errors, library
 from kvtui.backend.kube.discovery import ServiceAccount
-from kvtui.backend.kube.transport import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -252,3 +255,63 @@ def _message(body: bytes | str | None) -> str:
         return str(json.loads(body or "")["message"])[:MAX_MESSAGE_CHARACTERS]
     except (ValueError, RecursionError, TypeError, KeyError):
         return ""
+
+
+def explain(error: BaseException, peer: str, proxy: str | None, timeout: float, origin: str) -> errors.KubeError:
+    """Returns what an exception of a request means; ``timeout`` seconds were waited."""
+    causes = _causes(error)
+
+    def why(peer: str) -> str | None:
+        return next((sentence for c in causes if (sentence := _why(c, peer, timeout))), None)
+
+    if proxy is not None:
+        for text in map(str, causes):
+            if "Tunnel connection failed" in text:
+                status = text.partition("failed: ")[2][:3]
+                return errors.UnreachableError(f"the proxy {proxy} does not lead to {peer}: it answers {status}")
+        if any(isinstance(c, urllib3.exceptions.ProxyError) for c in causes):
+            sentence = why(f"the proxy {proxy}") or f"the proxy {proxy} cannot be reached"
+            return errors.UnreachableError(f"{sentence}; the API {peer} itself was not asked")
+    if any(isinstance(c, urllib3.exceptions.LocationValueError | UnicodeError) for c in causes):
+        return errors.AccessError(f"{peer} cannot be connected to: {origin} names no usable host")
+    no_http = (http.client.BadStatusLine, urllib3.exceptions.InvalidChunkLength)
+    if any(isinstance(c, no_http) and not isinstance(c, ConnectionError) for c in causes):
+        return errors.UnexpectedAnswerError(f"{peer} does not speak HTTP")
+    return errors.UnreachableError(why(peer) or f"{peer} cut the connection")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The innermost first."""
+    chain: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one not in chain:
+            chain.append(one)
+            nested = (one.__cause__, one.__context__, getattr(one, "original_error", None), *one.args)
+            waiting += [e for e in nested if isinstance(e, BaseException)]
+    return chain[::-1]
+
+
+def _why(error: BaseException, peer: str, timeout: float) -> str | None:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"the certificate of {peer} is not trusted ({error.verify_message}): "
+                "compare the kubeconfig's certificate-authority with the cluster's"
+            )
+        case ssl.SSLError():
+            return f"TLS with {peer} fails ({error.reason or 'no reason given'}): is that port the API's?"
+        case socket.gaierror():
+            return f"the name {peer.rpartition(':')[0]} cannot be resolved: check DNS, or the server in the kubeconfig"
+        case ConnectionRefusedError():
+            server = "the proxy" if peer.startswith("the proxy") else "the API server"
+            return f"{peer} refuses connections: {server} does not run there"
+        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
+            return f"{peer} cut the connection"
+        case TimeoutError() | urllib3.exceptions.TimeoutError():
+            return f"{peer} does not answer within {timeout:g} s: is the API server up, and is a firewall between?"
+        case OSError() if error.errno and error.errno in errno.errorcode:
+            return f"{peer} cannot be reached: {os.strerror(error.errno)}"
+        case _:
+            return None
