@@ -56,7 +56,7 @@ class DemoBackend:
         return None  # see ``plan``
 
     def plan(self, plan: Plan) -> Plan:
-        """Says that this is the demo; comments out the commands, whose process IDs may belong to others here."""
+        """Adds that this is the demo; comments out the commands, whose process IDs may belong to others here."""
         commands = tuple(f"{ELSEWHERE}{command}" for command in plan.equivalent_commands)
         return replace(plan, notes=(*plan.notes, NOTE), equivalent_commands=commands)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import cos, sin
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions, election_state, flowed, flows, weight
 from kvtui.backend.demo.conf_text import read_text
-from kvtui.backend.demo.services import CONF, DIRECT, FAILING, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
+from kvtui.backend.demo.services import CONF, DIRECT, FAILING, MASTER6, POD, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import CYCLE, EARLIER, NODES, SELF, STAND_IN, WEIGHT, scene
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer, endpoint
@@ -43,7 +43,7 @@ def keepalived(epoch: float) -> Keepalived:
         name="kube-keepalived-vip",
         argv=("/kube-keepalived-vip", "--services-configmap=default/vip-configmap"),
         configmap="default/vip-configmap",
-        pod="default/kube-keepalived-vip-x7k2p",
+        pod=POD,
     )
     return Keepalived(
         pid=KEEPALIVED_PID,
@@ -179,13 +179,8 @@ def _virtual(service: Service, number: int, t: float, changes: Changes) -> Virtu
         flags=("hashed", "persistent") if service.persistence else ("hashed",),
         persistence_timeout=service.persistence,
         real_servers=reals,
-        stats=_total([stats for _key, stats in pairs]),
+        stats=Stats(*map(sum, zip(*(astuple(stats) for _key, stats in pairs), strict=True))),
     )
-
-
-def _total(parts: list[Stats]) -> Stats:
-    names = Stats.__struct_fields__
-    return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})
 
 
 def _traffic(service: Service, number: int, index: int, t: float, changes: Changes) -> Stats:

@@ -34,11 +34,6 @@ TYPO = "10.4.0.53"
 UNREADY = "10.4.0.54"
 """Its Service has a pod that is not ready: the controller skips the VIP."""
 SEARCH: NamespacedName = ("shop", "search")
-CONTROLLERS = {
-    "node-a": "kube-keepalived-vip-2vq8d",
-    "node-b": "kube-keepalived-vip-9m4zt",
-    "node-c": "kube-keepalived-vip-x7k2p",
-}
 SUFFIXES = ("4kx9p", "7hm2q", "b8w5z")
 """Of pods' names."""
 
@@ -70,9 +65,9 @@ def _kube() -> Kube:
     lost = Endpoint("10.2.69.14", ready=False, pod=(SEARCH[0], f"search-5d9c7f-{SUFFIXES[0]}"), node="node-b")
     endpoints[SEARCH] = (EndpointGroup((EndpointPort("", 8080),), (lost,)),)
     pods.update([_pod(lost, reason="CrashLoopBackOff")])
-    for node, name in CONTROLLERS.items():
-        own = ("default", name)
-        pods[own] = Pod(*own, node, NODES[node][0], ready=True, phase="Running", controller=True)
+    for (node, (address, _)), suffix in zip(NODES.items(), ("2vq8d", "9m4zt", "x7k2p"), strict=True):
+        own = ("default", f"kube-keepalived-vip-{suffix}")
+        pods[own] = Pod(*own, node, address, ready=True, phase="Running", controller=True)
     return Kube(
         server=SERVER,
         configmap_name=CONFIGMAP,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions
-from kvtui.backend.demo.services import CONF, FAILING, SERVICES
+from kvtui.backend.demo.services import CONF, FAILING, POD, SERVICES
 from kvtui.backend.demo.story import CYCLE, EARLIER, FAILS, NODES, PASSES, SELF
 from kvtui.model.log import LogLine, LogTail
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from kvtui.backend.demo.changes import Changes
 
-POD = "default/kube-keepalived-vip-x7k2p"
 OWN = NODES[SELF][0]
 START = (
     (-4020.0, "Starting Keepalived v2.2.7 (01/16,2022)"),

@@ -194,8 +194,7 @@ class Demo:
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
         """Returns as many as the table counts, from invented clients (addresses of RFC 5737)."""
-        snapshot = await self.read()
-        virtual = next((v for v in snapshot.ipvs.virtual_servers if v.key == service), None) if snapshot.ipvs else None
+        virtual = next((v for v in self.world.table().virtual_servers if v.key == service), None)
         if virtual is None or virtual.address is None or virtual.port is None:
             return ((), 0)
         found: list[Connection] = []
@@ -212,9 +211,9 @@ class Demo:
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """Connects as measured on a director: through its own table, from a VIP that it holds; DR gets no answer."""
         snapshot = await self.read()
-        virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
         held = bool(snapshot.addresses and snapshot.addresses.holding(address))
-        up = [r for v in virtuals if (v.address, v.port) == (address, port) for r in v.real_servers if r.weight]
+        virtuals = [v for v in self.world.table().virtual_servers if (v.address, v.port) == (address, port)]
+        up = [r for v in virtuals for r in v.real_servers if r.weight]
         if up and not (held and up[0].method is ForwardingMethod.DIRECT):
             source = address if held else NODES[SELF][0]
             return Connect(address, port, snapshot.time, 0.0012, source=source)

@@ -1,6 +1,6 @@
-"""What the Kubernetes API says: found, listed and watched, read only.
+"""The Kubernetes API: found, listed and watched, read only.
 
-The official ``kubernetes`` client does all that is said to an API: kubeconfigs, service accounts, exec plugins, OIDC,
+The official ``kubernetes`` client speaks to the API: kubeconfigs, service accounts, exec plugins, OIDC,
 TLS, requests, watches. It runs in a process of its own (``child``), started only where an API is configured; that
 process sends parsed objects and states as JSON lines (``facts``), and the node mirrors them (``mirror``).
 

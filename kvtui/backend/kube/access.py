@@ -111,11 +111,8 @@ def load(place: Place) -> Access:
 
 def _load_account(place: ServiceAccount, configuration: Any) -> None:
     """Reads the token; the library reads it again each minute, since the kubelet renews it on disk."""
-    loader = library.InClusterConfigLoader(
-        str(Path(place.folder, "token")),
-        str(Path(place.folder, "ca.crt")),
-        environ={HOST: place.host, PORT: place.port},
-    )
+    token, authority = (f"{place.folder}/{name}" for name in ("token", "ca.crt"))
+    loader = library.InClusterConfigLoader(token, authority, environ={HOST: place.host, PORT: place.port})
     try:
         loader.load_and_set(configuration)
     except (OSError, library.ConfigException, UnicodeDecodeError) as error:
@@ -222,7 +219,7 @@ def _set_proxy(configuration: Any, origin: str, proxy_url: str | None) -> str | 
 
 
 def bypasses_proxy(server: str, no_proxy: str) -> bool:
-    """Tells whether NO_PROXY excepts a server: a host, a suffix, host:port, a network (CIDR), or ``*``.
+    """Whether NO_PROXY excepts a server: a host, a suffix, host:port, a network (CIDR), or ``*``.
 
     Loopback addresses never go through a proxy of the environment, as in kubectl.
     """

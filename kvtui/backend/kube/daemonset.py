@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from kvtui.backend.kube.errors import NO_LIBRARY, ForbiddenError, KubeError
-from kvtui.backend.kube.exec import fail, place_of
+from kvtui.backend.kube.exec import fail, find_place
 from kvtui.backend.kube.timing import Timing
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main() -> None:
     except ImportError:
         fail(NO_LIBRARY)
     try:
-        session = Session(place_of(kubeconfig, context), Timing())
+        session = Session(find_place(kubeconfig, context), Timing())
         while True:
             what = f"get DaemonSet {namespace}/{name}"
             found = session.get(f"/apis/apps/v1/namespaces/{quote(namespace)}/daemonsets/{quote(name)}", what=what)

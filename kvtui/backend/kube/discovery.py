@@ -19,10 +19,6 @@ ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 ACCOUNT_IN_ROOT = (("run", "secrets", "kubernetes.io", "serviceaccount"), ("var", *ACCOUNT.split("/")[2:]))
 """Folders of another container's service account below its root; ``/var/run`` is mostly a link to ``/run``."""
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
-NOT_ASKED = "not asked (--no-kube): mappings are read from keepalived.conf"
-NOT_CONFIGURED = (
-    "no Kubernetes API is configured here, so mappings are read from keepalived.conf; --kubeconfig FILE names one"
-)
 
 
 class ServiceAccount(Struct, frozen=True, tag=True):
@@ -83,7 +79,7 @@ def find(
     """
     environ = os.environ if environ is None else environ
     if not settings.wanted:
-        raise NotWantedError(NOT_ASKED)
+        raise NotWantedError("not asked (--no-kube): mappings are read from keepalived.conf")
     if settings.kubeconfig:
         return Kubeconfig(_readable(settings.kubeconfig, "--kubeconfig"), settings.context)
     host, port = environ.get(HOST), environ.get(PORT)
@@ -104,7 +100,9 @@ def find(
     for pid in controllers:
         if found := account_of_process(pid, environ, proc):
             return found
-    raise NotConfiguredError(NOT_CONFIGURED)
+    raise NotConfiguredError(
+        "no Kubernetes API is configured here, so mappings are read from keepalived.conf; --kubeconfig FILE names one"
+    )
 
 
 def account_of_process(pid: int, environ: Mapping[str, str], proc: str = "/proc") -> ServiceAccount | None:

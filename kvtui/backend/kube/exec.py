@@ -37,7 +37,7 @@ def fail(text: str) -> NoReturn:
     sys.exit(255)
 
 
-def place_of(kubeconfig: str, context: str) -> Place:
+def find_place(kubeconfig: str, context: str) -> Place:
     """Raises KubeError where none is configured."""
     return find(KubeSettings(kubeconfig=kubeconfig or None, context=context or None))
 
@@ -52,7 +52,7 @@ def main() -> None:
     except ImportError:
         fail(NO_LIBRARY)
     try:
-        api = access.load(place_of(kubeconfig, context))
+        api = access.load(find_place(kubeconfig, context))
     except KubeError as error:
         fail(str(error))
     if any(name.lower().startswith("impersonate") for name in api.headers):

@@ -2,7 +2,7 @@
 
 To the process: ``{"place": …, "timing": …}`` first, then ``{"configmap": [NS, NAME], "pod": [NS, NAME]}`` whenever that
 changes. From it: ``{"objects": RESOURCE, "set": [[KEY, VALUE], …], "gone": [KEY, …]}``, ``{"status": …}`` and, when
-nothing else is to be said, ``{"alive": true}``. Tokens, keys and certificates are in none of them.
+there is nothing else, ``{"alive": true}``. Tokens, keys and certificates are in none of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ResourceStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """What the API's process says of itself; ``settled``: everything that is needed was listed, or cannot be.
+    """The state of the API's process; ``settled``: everything that is needed was listed, or cannot be.
 
     ``resources`` are in the order of ``Resource``; ``configmap`` is None while it is not known which.
     """

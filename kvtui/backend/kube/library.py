@@ -28,16 +28,14 @@ kube_config: Any = importlib.import_module("kubernetes.config.kube_config")
 ConfigException: Any = importlib.import_module("kubernetes.config.config_exception").ConfigException
 InClusterConfigLoader: Any = importlib.import_module("kubernetes.config.incluster_config").InClusterConfigLoader
 
-_UNREAD: dict[str, Any] = (
-    {"_preload_content": False} if "_preload_content" in inspect.signature(rest.RESTClientObject.request).parameters
-    else {}
-)  # fmt: skip
+_parameters = inspect.signature(rest.RESTClientObject.request).parameters
+_UNREAD = {"_preload_content": False} if "_preload_content" in _parameters else {}
 
 
 def send(client: Any, method: str, url: str, **options: Any) -> Any:
     """Sends a request; returns urllib3's response with its body unread.
 
-    Version 36 raises ApiException for what is no success, version 37 returns it: ``session`` takes both.
+    Version 36 raises ApiException for a failure, version 37 returns it: ``session`` takes both.
     """
     response = client.rest_client.request(method, url, **options, **_UNREAD)
     return getattr(response, "response", response)

@@ -39,11 +39,9 @@ def key(obj: JsonObject) -> NamespacedName:
 
 def configmap(obj: JsonObject) -> ConfigMap:
     """``binaryData`` is left out: the controller ignores it too."""
-    namespace, name = key(obj)
     meta = obj["metadata"]
     return ConfigMap(
-        namespace,
-        name,
+        *key(obj),
         _strings(obj.get("data")),
         str(meta.get("resourceVersion", "")),
         tuple(sorted(meta.get("annotations") or {})),
@@ -51,15 +49,13 @@ def configmap(obj: JsonObject) -> ConfigMap:
 
 
 def service(obj: JsonObject) -> KubeService:
-    namespace, name = key(obj)
     spec = obj.get("spec") or {}
     ports = tuple(
         ServicePort(str(p.get("name") or ""), int(p["port"]), _target(p), _protocol(p)) for p in spec.get("ports") or ()
     )
     cluster_ip = spec.get("clusterIP")
     return KubeService(
-        namespace,
-        name,
+        *key(obj),
         str(spec.get("type") or "ClusterIP"),
         ports,
         str(cluster_ip) if cluster_ip else None,
@@ -93,7 +89,7 @@ def _protocol(port: JsonObject) -> str:
 
 
 def slice_of(obj: JsonObject) -> tuple[NamespacedName, tuple[EndpointGroup, ...]] | None:
-    """The Service that an EndpointSlice belongs to, and its endpoints; None when it says no Service, or is of FQDNs."""
+    """The Service of an EndpointSlice, and its endpoints; None when it names no Service, or is of FQDNs."""
     owner = (obj["metadata"].get("labels") or {}).get(SERVICE_LABEL)
     if not owner or obj.get("addressType") == "FQDN":
         return None
@@ -156,12 +152,10 @@ def _subset(subset: JsonObject, namespace: str) -> EndpointGroup:
 
 
 def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
-    namespace, name = key(obj)
     status = obj.get("status") or {}
     ready, ip = _ready_condition(status).get("status") == "True", status.get("podIP")
     return Pod(
-        namespace,
-        name,
+        *key(obj),
         _interned((obj.get("spec") or {}).get("nodeName")),
         canonical(str(ip)) if ip else None,
         ready,

@@ -53,7 +53,7 @@ class ApiProcess:
         self._task = asyncio.create_task(self._run(), name="kube process")
 
     def set_targets(self, configmap: NamespacedName | None, pod: NamespacedName | None) -> None:
-        """Tells it what to look at: the ConfigMap, and the controller's own pod or kvtui's beside it."""
+        """``pod``: the controller's own, or kvtui's beside it."""
         targets = {"configmap": configmap, "pod": pod}
         if targets != self._targets:
             self._targets = targets

@@ -166,7 +166,7 @@ def _service_labels(wanted: frozenset[NamespacedName]) -> str:
 
 
 class OwnPod(Struct, frozen=True):
-    """Tells which pods to look at: those of one DaemonSet, whose uid is ``owner``, by its label selector."""
+    """The own pod's DaemonSet: its uid is ``owner``, and ``labels`` select its pods."""
 
     namespace: str
     labels: str

@@ -179,11 +179,9 @@ class Session:
         return found
 
     def identity(self) -> str | None:
-        """Returns who the API says kvtui is (SelfSubjectReview, Kubernetes 1.28 and newer); None when it does not say.
+        """Returns who kvtui is to the API (SelfSubjectReview, Kubernetes 1.28 and newer); None when it cannot answer.
 
-        Raises:
-            KubeError: it refuses to say; ForbiddenError means that it has not loaded its rights yet, since everybody
-                may ask this (ClusterRole system:basic-user).
+        A ForbiddenError means that the API has not loaded its rights yet: everybody may ask (system:basic-user).
         """
         api = self.access()
         if self._identity is not None and self._identity[0] is api:

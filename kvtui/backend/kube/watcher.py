@@ -1,4 +1,4 @@
-"""Lists and watches one query for as long as it is needed, in a thread of its own.
+"""Lists and watches one query, in a thread of its own.
 
 The protocol (kubernetes.io, "API concepts"): list in pages, which all are of one resourceVersion; watch from there;
 every event and bookmark moves the version on; when the watch ends or is cut, resume from the last version; 410 means
@@ -77,17 +77,14 @@ class Watcher:
     def __init__(self, session: Session, query: Query, parse: Parser, send: Callable[[Report], None]) -> None:
         self.query = query
         self._session, self._parse, self._send = session, parse, send
-        self._stopped = False
+        self._stopped = self._live = self._went_live = self._renewed = False
         self._version = ""
-        self._live = False
         self._stream: Any = None
         self._cut: Failed | None = None
-        self._renewed = False
         timing = session.timing
         self._backoff = Backoff(timing.first, timing.longest)
         self._refusals = Backoff(timing.refused, timing.forbidden)
         self._refused_since: float | None = None
-        self._went_live = False
         self._heard = False
         """Something came since the last attempt."""
         self._watching_since = float("inf")
@@ -255,10 +252,7 @@ class Watcher:
 
     def _open(self, *, timeout_seconds: int, **_: Any) -> urllib3.BaseHTTPResponse:
         target = self.query.target(
-            watch="true",
-            resourceVersion=self._version,
-            allowWatchBookmarks="true",
-            timeoutSeconds=str(timeout_seconds),
+            watch="true", resourceVersion=self._version, allowWatchBookmarks="true", timeoutSeconds=str(timeout_seconds)
         )
         timeout = min(self._session.timing.quiet, timeout_seconds + 30)
         response = self._session.open("GET", target, what=f"watch {self.query.qualified}", read_timeout=timeout)

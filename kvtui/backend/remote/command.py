@@ -96,6 +96,8 @@ class HeldCommands:
             pass_fds=pipes,
             start_new_session=True,
         )
+        assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
+        self._to_passer = self._passer.stdin
         self._running: dict[str, asyncio.Task[Answer]] = {}
         self._planned: dict[str, asyncio.Future[bytes]] = {}
         self._held: dict[str, asyncio.Future[Any]] = {}
@@ -153,9 +155,8 @@ class HeldCommands:
 
     async def commit(self, seconds: float) -> list[Answer]:
         """Makes final what all nodes hold; returns their answers, which say so of a node that gives none in time."""
-        assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
         with suppress(BrokenPipeError):
-            self._passer.stdin.write(b"!")
+            self._to_passer.write(b"!")
         self._end_passer()
         if self._passer.returncode:  # it was killed: perhaps not all nodes have the commit, and their answers tell
             self._write(ABORT)
@@ -184,8 +185,7 @@ class HeldCommands:
         self._end_passer()
 
     def _end_passer(self) -> None:
-        assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
-        self._passer.stdin.close()
+        self._to_passer.close()
         self._passer.wait()
 
     async def _beat(self) -> None:

@@ -43,7 +43,7 @@ class Hold:
         self._timer: asyncio.TimerHandle | None = None
 
     async def started(self, plan: str) -> bool:
-        """Says what is planned, in one line, and waits until it may be done; returns False if that will not come."""
+        """Reports the plan in one line, and waits until it may be done; returns False if that will not come."""
         self.begin(self._started.set)
         with suppress(OSError):  # nobody reads any more: stdin has ended too
             self._say(f"{PLANNED}{plan}")
@@ -65,7 +65,7 @@ class Hold:
             self._expect()
 
     async def committed(self) -> None:
-        """Says that the action is done, and waits for the commit."""
+        """Reports that the action is done, and waits for the commit."""
         with suppress(OSError):  # nobody reads any more: stdin has ended too
             self._say(f"{HELD}\n")
         await self._committed.wait()

@@ -12,7 +12,7 @@ import signal
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, field
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.settings import ClusterSettings
 
-T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 SCHEMA = 1
@@ -88,11 +87,11 @@ class Link:
         self.error = ""
         self._connected = False
 
-    def line_as(self, kind: type[T]) -> T | None:
-        """Returns the latest line as this kind; None where no new one has come, and where it is something else."""
+    def pods(self) -> Pods | None:
+        """Returns the latest line of a DaemonSet; None where no new one has come, and where it is something else."""
         line, self._line = self._line, None
         try:
-            return None if line is None else msgspec.json.decode(line, type=kind)
+            return None if line is None else msgspec.json.decode(line, type=Pods)
         except msgspec.MsgspecError as error:
             self.error = plain(str(error), 120)
             return None
@@ -194,7 +193,7 @@ class Link:
 
 
 def _with_valid_addresses(report: Report) -> Report:
-    """Elections compare addresses as numbers: what is no address is not known."""
+    """Elections compare addresses as numbers: anything else counts as unknown."""
     if report.vrrp_instances is None:
         return report
     valid = [i if canonical(i.address or "") else replace(i, address=None) for i in report.vrrp_instances]
@@ -287,7 +286,7 @@ class Links:
 
     def _take(self, daemonset: str) -> None:
         """Follows the pods that a DaemonSet has now. While the API does not answer, those that it had go on."""
-        if (found := self._links[daemonset].line_as(Pods)) is not None:
+        if (found := self._links[daemonset].pods()) is not None:
             before = self._found.get(daemonset, Pods()).pods
             for node, place in before.items():
                 if found.pods.get(node) != place:

@@ -159,16 +159,13 @@ def _table(rules: str, stats: Mapping[tuple[str, str], Stats], now: float) -> Ip
 
 def _virtual(words: list[str], stats: Stats | None) -> VirtualServer:
     protocol, options = PROTOCOLS[words[1]], dict(pairwise(words[3:]))
-    timeout = options.get("-p")
-    persistence = int(timeout) if timeout and timeout.isdigit() else None
+    timeout, scheduler = options.get("-p", ""), options.get("-s", "")
+    persistence = int(timeout) if timeout.isdigit() else None
     flags = ("persistent",) if persistence is not None else ()
-    scheduler = options.get("-s", "")
-    if protocol is Protocol.FWMARK:
-        family = 6 if "-6" in words else 4
-        return VirtualServer(protocol, None, None, int(words[2]), family, scheduler, flags, persistence, stats=stats)
-    address, port = _endpoint(words[2])
-    family = 6 if ":" in address else 4
-    return VirtualServer(protocol, address, port, None, family, scheduler, flags, persistence, stats=stats)
+    fwmark = int(words[2]) if protocol is Protocol.FWMARK else None
+    address, port = _endpoint(words[2]) if fwmark is None else (None, None)
+    family = 6 if "-6" in words or ":" in (address or "") else 4
+    return VirtualServer(protocol, address, port, fwmark, family, scheduler, flags, persistence, stats=stats)
 
 
 def _real(words: list[str], name: str, stats: Stats | None) -> RealServer:
