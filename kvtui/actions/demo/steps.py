@@ -28,10 +28,9 @@ class DemoWeight(SetWeight, frozen=True, kw_only=True):
     world: World
 
     def now(self) -> RealServer:
-        for virtual in self.world.table().virtual_servers:
-            for real in virtual.real_servers:
-                if (virtual.key, real.key) == self.target:
-                    return real
+        virtuals = self.world.table().virtual_servers
+        if found := next((r for v in virtuals for r in v.real_servers if (v.key, r.key) == self.target), None):
+            return found
         raise StepError(
             f"{endpoint(*self.real)} is no longer in {service_name(self.service)}: its health check removed it"
         )

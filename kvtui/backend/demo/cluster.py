@@ -166,9 +166,9 @@ def table(t: float, epoch: float, changes: Changes = NO_CHANGES) -> IpvsTable:
 
 
 def _virtual(service: Service, number: int, t: float, changes: Changes) -> VirtualServer:
-    failing = scene(t).check_fails
     pairs = [(real, _traffic(service, number, index, t, changes)) for index, real in enumerate(service.reals)]
-    reals = tuple(_real(service, key, stats, t, changes) for key, stats in pairs if not (failing and key == FAILING))
+    removed = FAILING if scene(t).check_fails else None
+    reals = tuple(_real(service, key, stats, t, changes) for key, stats in pairs if key != removed)
     return VirtualServer(
         protocol=service.protocol,
         address=service.vip,

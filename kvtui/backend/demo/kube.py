@@ -27,7 +27,6 @@ from kvtui.model.source import SourceState
 if TYPE_CHECKING:
     from kvtui.model.kube import NamespacedName
 
-SERVER = "https://10.96.0.1:443"
 CONFIGMAP = ("default", "vip-configmap")
 TYPO = "10.4.0.53"
 """Its entry has a method in lower case: the controller skips it."""
@@ -69,7 +68,7 @@ def _kube() -> Kube:
         own = ("default", f"kube-keepalived-vip-{suffix}")
         pods[own] = Pod(*own, node, address, ready=True, phase="Running", controller=True)
     return Kube(
-        server=SERVER,
+        server="https://10.96.0.1:443",
         configmap_name=CONFIGMAP,
         configmap=ConfigMap(*CONFIGMAP, data=_data(), resource_version="48213"),
         services=services,

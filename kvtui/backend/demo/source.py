@@ -93,7 +93,6 @@ class World:
         for handle in self._later:
             handle.cancel()
         self._loop = self._changed = None
-        self._later = []
 
     @property
     def conf(self) -> Conf:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MAX_SPACING_FACTOR = 20
 """Times ``Timing.renew``: at most so long between two readings of a kubeconfig that does not help."""
 MAX_BODY_BYTES = 64 << 20
-PIECE_BYTES = 1 << 16
 MAX_MESSAGE_CHARACTERS = 1000
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -158,7 +157,7 @@ class Session:
     def _body(self, response: urllib3.BaseHTTPResponse, api: Access) -> bytes:
         body = bytearray()
         try:
-            for piece in response.stream(PIECE_BYTES, decode_content=True):
+            for piece in response.stream(decode_content=True):
                 body += piece
                 if len(body) > MAX_BODY_BYTES:
                     response.close()

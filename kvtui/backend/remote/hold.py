@@ -26,14 +26,11 @@ MAX_READ = 4096
 
 
 class Hold:
-    """The connection to the kvtui that coordinates.
-
-    Attributes:
-        lost: why the action must be put back; empty while the connection lasts, and after the commit.
-    """
+    """The connection to the kvtui that coordinates."""
 
     def __init__(self, say: Callable[[str], object], fd: int = 0) -> None:
         self.lost = ""
+        """Why the action must be put back; empty while the connection lasts, and after the commit."""
         self._say = say
         self._fd = fd
         self._text = b""
