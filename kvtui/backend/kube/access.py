@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from kvtui.backend.kube.discovery import Kubeconfig, Place
 
-CONNECTIONS = 32
-"""Connections that are kept open for the next request."""
 KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -101,7 +99,7 @@ def load(place: Place) -> Access:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AccessError(f"the API's address is no http or https URL: {parts.scheme}://{parts.hostname or ''}")
     configuration.retries = False  # kvtui retries, and follows no redirects
-    configuration.connection_pool_maxsize = CONNECTIONS
+    configuration.connection_pool_maxsize = 32  # kept open for the next request
     configuration.socket_options = list(KEEPALIVE)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port else ""

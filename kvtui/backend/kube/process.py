@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kvtui.backend.kube.timing import Timing
     from kvtui.model.kube import NamespacedName
 
-PROGRAM = "kvtui.backend.kube.child"
 MAX_LINE_BYTES = 256 << 20
 """200 objects; a ConfigMap has at most 1 MiB."""
 MISSED = 4
@@ -108,7 +107,7 @@ class ApiProcess:
         }
         # -P: a `kubernetes.py` in the operator's current folder must not be run.
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", PROGRAM),
+            *(sys.executable, "-P", "-m", "kvtui.backend.kube.child"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # what a plugin writes there may be secret
