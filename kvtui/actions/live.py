@@ -71,7 +71,7 @@ class LiveBackend:
         return obstacle(keepalived.pid, path)
 
     def running_conf(self, keepalived: Keepalived) -> Conf | None:
-        from kvtui.backend.conf.running import read_running
+        from kvtui.backend.conf.copies import read_running
 
         return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
 
@@ -82,7 +82,7 @@ class LiveBackend:
         return KeepConfig(Daemon.of(keepalived), ran, newer, is_sent)
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
-        from kvtui.backend.conf.running import mark
+        from kvtui.backend.conf.copies import mark
 
         return mark(keepalived.pid)
 

@@ -14,7 +14,6 @@ not to run it, unless the operator forces it.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import resource
@@ -29,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.conf.copies import saved_secrets
 from kvtui.backend.launcher.rights import lower, rights_of
-from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare
+from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare, read_facts
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.signals import kill_descendants
 from kvtui.model.secrets import masked, secrets_in
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kvtui.backend.launcher.rights import Rights
-    from kvtui.backend.launcher.start import Launch
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 30.0
@@ -140,7 +138,8 @@ def run(
     argv = [keepalived.argv[0] if keepalived.argv else "keepalived", "-t", "-f", conf]
     argv += ["-i", arguments.config_id] if arguments.config_id is not None else []
     argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
-    rights, lost = _rights(keepalived, force=force)
+    rights = _rights(keepalived, force=force)
+    lost = f" but for {rights.filtered}" if rights.filtered else ""
     facts, output, late, cut = _started(keepalived, rights, argv, text, timeout)
     ran = f"{' '.join(argv)} as uid {rights.uid}, gid {rights.gid} with the rights of process {keepalived.pid}{lost}"
     if facts.get("error") == errno.EPERM and facts["stage"] == ENTER and ROOT_IS_ENOUGH.issuperset(rights.spaces):
@@ -157,7 +156,7 @@ def run(
         why = f"not within {START_TIMEOUT:g} s" if late else masked(output[-200:].strip())
         raise ConfigTestUnavailableError(errno.EIO, f"`keepalived -t` was not started: {why}")
     exit_code = None if late or cut else facts["exit"]
-    known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
+    known = saved_secrets(keepalived) if text is None else secrets_in(text.splitlines())
     return ConfigTest(
         exit_code=exit_code if exit_code is not None and exit_code >= 0 else None,
         killed_by=signal.Signals(-exit_code).name if exit_code is not None and exit_code < 0 else None,
@@ -170,8 +169,7 @@ def run(
     )
 
 
-def _rights(keepalived: Keepalived, *, force: bool) -> tuple[Rights, str]:
-    """Returns what it gets, and what it lacks of keepalived's confinement, in words."""
+def _rights(keepalived: Keepalived, *, force: bool) -> Rights:
     try:
         rights = rights_of(keepalived.pid)
     except PermissionError as error:
@@ -188,8 +186,7 @@ def _rights(keepalived: Keepalived, *, force: bool) -> tuple[Rights, str]:
         )
     if rights.uid == 0:  # root gets all of its bounding set at exec
         rights = replace(rights, bounding=rights.bounding & (rights.permitted | rights.inheritable))
-    lost = f" but for {rights.filtered}" if rights.filtered else ""
-    return replace(rights, limits=lower(rights.limits, LIMITS)), lost
+    return replace(rights, limits=lower(rights.limits, LIMITS))
 
 
 def _outside(rights: Rights, missed: Sequence[str]) -> str:
@@ -216,21 +213,8 @@ def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple
     return tuple(found.values())
 
 
-def _lines(keepalived: Keepalived, config_id: str | None) -> tuple[str, ...]:
-    try:
-        return saved_lines(keepalived.conf, root=keepalived.root, config_id=config_id)
-    except OSError:
-        return ()
-
-
 def _started(
-    keepalived: Keepalived,
-    rights: Rights,
-    argv: Sequence[str],
-    text: str | None,
-    timeout: float,
-    *,
-    enter: bool = True,
+    keepalived: Keepalived, rights: Rights, argv: Sequence[str], text: str | None, timeout: float, *, enter: bool = True
 ) -> tuple[dict[str, Any], str, bool, bool]:
     """Runs it: returns the launcher's facts, the output, whether it was too late, and whether it printed too much."""
     with ExitStack() as files:
@@ -251,7 +235,7 @@ def _started(
                 launch = prepare(
                     files, keepalived.pid, rights, argv, ENVIRONMENT, status=said, program=given, enter=enter
                 )
-                process = _popen(launch, printed)
+                process = subprocess.Popen(launch.words, **launch.options(printed))
         except PermissionError as error:
             raise ConfigTestUnavailableError(
                 error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
@@ -261,19 +245,6 @@ def _started(
             raise ConfigTestUnavailableError(error.errno, why) from error
         with process:
             return _outcome(process, status, output, timeout)
-
-
-def _popen(launch: Launch, printed: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        launch.words,
-        executable=launch.executable,
-        pass_fds=launch.descriptors,
-        stdin=launch.stdin,
-        stdout=printed,
-        stderr=printed,
-        env=launch.environment,
-        start_new_session=True,
-    )
 
 
 def _outcome(
@@ -300,24 +271,13 @@ def _outcome(
                     has_ended |= key.fd == status
                     waited.unregister(key.fd)
                 elif key.fd == status:
-                    if not has_begun and "keeper" in _facts(data[status]):
+                    if not has_begun and "keeper" in read_facts(data[status]):
                         has_begun, deadline = True, time.monotonic() + timeout
-                    has_ended |= "exit" in _facts(data[status])
-    facts = _facts(data[status])
+                    has_ended |= "exit" in read_facts(data[status])
+    facts = read_facts(data[status])
     if "keeper" in facts:
         kill_descendants(facts["keeper"])
         with suppress(subprocess.TimeoutExpired):  # it waits for all of them
             process.wait(END_TIMEOUT)
     process.kill()
     return facts, data[output].decode("utf-8", "replace"), late, cut
-
-
-def _facts(said: bytes) -> dict[str, Any]:
-    """What the launcher said so far: ``missed`` cgroups, PID of the ``keeper``, ``exit``, ``ended``; or ``error``."""
-    facts: dict[str, Any] = {}
-    for line in said.splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            facts |= json.loads(line)
-    if "ended" in facts and "error" not in facts:
-        facts.setdefault("exit", facts["ended"])  # the program ended its parent too
-    return facts

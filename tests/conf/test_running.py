@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kvtui.backend.conf.copies import read_running
 from kvtui.backend.conf.reader import read
-from kvtui.backend.conf.running import read_running
 from kvtui.model.conf import Location, ProblemKind
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.conf.tree import Piece, Statement, as_written, build
+from kvtui.backend.conf.tree import Piece, Problems, Statement, as_written, build
 from kvtui.backend.linux.files import read_text
 from kvtui.model.conf import Problem, ProblemKind
 from tests.growth import ratio
@@ -45,7 +45,7 @@ any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=20
 
 
 def parse(text: str, file: str = "") -> tuple[Statement, list[Piece], list[Problem]]:
-    problems: list[Problem] = []
+    problems = Problems()
     pieces = list(as_written(text, problems, file))
     return build(pieces, problems), pieces, problems
 

@@ -15,7 +15,7 @@ from kvtui.actions.core.preflight import run_preflight
 from kvtui.actions.core.runner import ExitCode, Runner, Verification
 from kvtui.actions.core.step import StepState
 from kvtui.actions.live import LIVE
-from kvtui.backend.conf.running import read_running
+from kvtui.backend.conf.copies import read_running
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kvtui.backend.conf.copies import read_running
 from kvtui.backend.conf.editor import set_priority
 from kvtui.backend.conf.reader import read
-from kvtui.backend.conf.running import read_running
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:

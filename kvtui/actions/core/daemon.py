@@ -9,7 +9,7 @@ from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.step import Json, StepError, from_builtins
 from kvtui.backend.conf import reader
-from kvtui.backend.conf.running import read_running
+from kvtui.backend.conf.copies import read_running
 from kvtui.backend.linux import processes
 from kvtui.backend.linux.place import Place, open_place
 from kvtui.backend.linux.procfs import start_ticks

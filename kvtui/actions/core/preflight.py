@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from kvtui.actions.core.obstacle import obstacle
 from kvtui.backend.conf import copies, reader
-from kvtui.backend.conf.running import read_copy, read_running
+from kvtui.backend.conf.copies import read_copy, read_running
 from kvtui.model.conf import Conf, ProblemKind
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, sav
 from kvtui.actions.core.state_folder import folder
 from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as
 from kvtui.backend.conf import reader
+from kvtui.backend.conf.copies import read_copy
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.running import read_copy
 from kvtui.backend.linux.files import read_open
 from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 

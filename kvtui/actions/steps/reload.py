@@ -12,7 +12,7 @@ from msgspec import Struct
 from kvtui.actions.core.daemon import Daemon, JournaledFields, running_conf, saved_conf
 from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as
-from kvtui.backend.conf.running import mark
+from kvtui.backend.conf.copies import mark
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
 

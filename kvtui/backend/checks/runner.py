@@ -12,10 +12,9 @@ from kvtui.backend.checks.identity import Identity, UnknownUserError, identity_o
 from kvtui.backend.checks.network import KINDS, run_network_check
 from kvtui.backend.checks.program import Program, find_program
 from kvtui.backend.checks.script import run_script
-from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.conf.copies import saved_secrets
 from kvtui.model.check import Check, CheckResult
 from kvtui.model.keepalived import parse_version
-from kvtui.model.secrets import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,19 +47,18 @@ class Prospect(Struct, frozen=True):
 def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
     """Reads all that decides how a check runs; blocking, and starts nothing. ``settings`` are of ``global_defs``."""
     if not check.is_script:
-        known = check.kind in KINDS
-        return Prospect(check, refused="" if known else f"kvtui does not try a {check.kind}")
+        return Prospect(check, refused="" if check.kind in KINDS else f"kvtui does not try a {check.kind}")
     try:
         identity = identity_of(keepalived, check, settings.get("script_user"))
         program = find_program(check, identity, parse_version(keepalived.version or ""))
     except UnknownUserError as why:
         return Prospect(check, problems=(str(why),))
     except OSError as error:
-        who = f"kvtui cannot read keepalived {keepalived.pid}"
-        return Prospect(check, refused=f"{who}: {error.strerror or error}: run kvtui as root")
-    problems = list(program.problems)
+        refused = f"kvtui cannot read keepalived {keepalived.pid}: {error.strerror or error}: run kvtui as root"
+        return Prospect(check, refused=refused)
+    problems = program.problems
     if program.insecure and SECURITY in settings:
-        problems.append(f"{SECURITY} refuses it: others than root may change {program.insecure}")
+        problems = (*problems, f"{SECURITY} refuses it: others than root may change {program.insecure}")
     refused = ""
     if program.interpreter:
         refused = (
@@ -73,11 +71,11 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
     unsafe = ""
     if identity.rights.filtered:
         unsafe = f"keepalived runs it under {identity.rights.filtered}, which kvtui cannot apply to this run"
-    return Prospect(check, identity, program, tuple(problems), refused, unsafe, tuple(_differences(check, identity)))
+    return Prospect(check, identity, program, problems, refused, unsafe, tuple(_differences(check, identity)))
 
 
 def _differences(check: Check, identity: Identity) -> Iterator[str]:
-    """Says what a run from this shell would have instead."""
+    """Yields what a run from this shell would have instead."""
     who = f"{identity.user} (uid {identity.uid}, gid {identity.gid})"
     yield f"user: {who}; by hand uid {os.getuid()}, gid {os.getgid()}"
     mine = os.environ.get("PATH", "")
@@ -109,12 +107,5 @@ async def run_check(keepalived: Keepalived, prospect: Prospect) -> CheckResult:
         return CheckResult(check, passed=False, detail="; ".join(prospect.problems), disabled=True)
     if prospect.identity is None or prospect.program is None or prospect.program.path is None:
         return await run_network_check(check, keepalived.pid)
-    known = await asyncio.to_thread(_secrets, keepalived)
+    known = await asyncio.to_thread(saved_secrets, keepalived)
     return await run_script(check, prospect.program.path, prospect.identity, known)
-
-
-def _secrets(keepalived: Keepalived) -> frozenset[str]:
-    try:
-        return secrets_in(saved_lines(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name))
-    except OSError:
-        return frozenset()

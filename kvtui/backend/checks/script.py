@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backend.launcher.start import prepare
+from kvtui.backend.launcher.start import prepare, read_facts
 from kvtui.backend.linux.signals import kill_descendants, signal_descendants
 from kvtui.model.check import CheckResult
 from kvtui.model.secrets import masked
@@ -46,16 +45,7 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
             for descriptor in (said, printed):
                 os.close(descriptor)
             return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
-        process = await asyncio.create_subprocess_exec(
-            *launch.words,
-            executable=launch.executable,
-            stdin=launch.stdin,
-            stdout=printed,
-            stderr=printed,
-            pass_fds=launch.descriptors,
-            start_new_session=True,  # the script must not reach the operator's terminal
-            env=launch.environment,
-        )
+        process = await asyncio.create_subprocess_exec(*launch.words, **launch.options(printed))
         for descriptor in (said, printed):
             os.close(descriptor)
         run = _Run(process, status, output)
@@ -77,14 +67,11 @@ def _pipe(files: ExitStack) -> tuple[int, int]:
 class _Run:
     """One script, from its start to its end.
 
-    Args:
-        status: descriptor of the launcher's JSON lines.
-        output: descriptor of what the script prints.
+    ``status`` is the descriptor of the launcher's JSON lines, ``output`` that of what the script prints.
     """
 
     def __init__(self, process: Process, status: int, output: int) -> None:
-        self._process = process
-        self._status, self._output = status, output
+        self._process, self._status, self._output = process, status, output
         self._lines = b""
         self._closed, self._started, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.began = time.monotonic()
@@ -93,21 +80,14 @@ class _Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the launcher said so far: ``keeper``, a PID, then ``exit``, or ``error`` and ``stage``."""
+        """What the launcher wrote so far."""
         with suppress(BlockingIOError):
             while data := os.read(self._status, 4096):
                 self._lines += data
             self._has_ended = True
-        facts: dict[str, Any] = {}
-        for line in self._lines.splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                facts |= json.loads(line)
-        if "ended" in facts and "error" not in facts:
-            facts.setdefault("exit", facts["ended"])  # the script ended its parent too
-        return facts
+        return read_facts(self._lines)
 
     def _take_status(self) -> None:
-        """The first word says that the script runs, or an error; the last one how it ended."""
         facts = self.facts
         if not self._started.is_set() and ("keeper" in facts or "error" in facts or self._has_ended):
             self.began = time.monotonic()
@@ -175,18 +155,18 @@ class _Run:
 
 def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *, is_late: bool) -> CheckResult:
     code = facts.get("exit")
+    passed: bool | None = None
     if is_late and (code is None or code < 0):
-        detail = f"it did not end within {check.timeout:g} s and was killed"
-        return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
-    if "error" in facts:
-        why = f"{os.strerror(facts['error']).lower()} (to {facts['stage']})"
-        return CheckResult(check, None, why, output, seconds)
-    if code is None:
-        return CheckResult(check, None, "the launcher ended early", output, seconds)
-    if code < 0:
-        detail = f"killed by {signal.Signals(-code).name}"
-        return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
-    passed = code == 0 or (check.dynamic and code > 1)
-    weight = f", weight {code - 2}" if check.dynamic and code > 1 else ""
-    late = f" after SIGTERM at its time limit of {check.timeout:g} s, which counts" if is_late else ""
-    return CheckResult(check, passed, f"exit status {code}{weight}{late}", output, seconds, code)
+        passed, detail = False, f"it did not end within {check.timeout:g} s and was killed"
+    elif "error" in facts:
+        detail = f"{os.strerror(facts['error']).lower()} (to {facts['stage']})"
+    elif code is None:
+        detail = "the launcher ended early"
+    elif code < 0:
+        passed, detail = False, f"killed by {signal.Signals(-code).name}"
+    else:
+        passed = code == 0 or (check.dynamic and code > 1)
+        weight = f", weight {code - 2}" if check.dynamic and code > 1 else ""
+        late = f" after SIGTERM at its time limit of {check.timeout:g} s, which counts" if is_late else ""
+        return CheckResult(check, passed, f"exit status {code}{weight}{late}", output, seconds, code)
+    return CheckResult(check, passed, detail, output, seconds)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.tree import integer, invalid, is_built_in
+from kvtui.backend.conf.tree import integer, is_built_in
 from kvtui.model.vrrp import AuthHmac, HmacMode
 
 if TYPE_CHECKING:
-    from kvtui.backend.conf.tree import Statement
-    from kvtui.model.conf import Problem
+    from kvtui.backend.conf.tree import Problems, Statement
 
 MIN_KEY_BYTES, MAX_KEY_BYTES = 32, 64
 MIN_WINDOW, DEFAULT_WINDOW, MAX_WINDOW = 1, 5, 300
 """Seconds; the default is three advert intervals, but at least this."""
 
 
-def auth_hmac(block: Statement, problems: list[Problem]) -> AuthHmac | None:
+def auth_hmac(block: Statement, problems: Problems) -> AuthHmac | None:
     """Returns what an instance's ``auth_hmac`` sets; None without one, or when keepalived disables it."""
     found = block.last("auth_hmac")
     if found is None:
@@ -38,13 +37,13 @@ def auth_hmac(block: Statement, problems: list[Problem]) -> AuthHmac | None:
     if active not in keys:
         if not is_built_in(found.argument):
             message = f"auth_hmac: active_key {active} is not a valid key: keepalived disables auth_hmac"
-            problems.append(invalid(message, found.at()))
+            problems.invalid(message, found.at())
         return None
     usual = max(DEFAULT_WINDOW, min(MAX_WINDOW, 3 * int(block.decimal("advert_int") or 1)))
     return AuthHmac(mode, active, tuple(keys), None if monotonic else window or usual)
 
 
-def _key(line: Statement, known: list[int], problems: list[Problem]) -> int | None:
+def _key(line: Statement, known: list[int], problems: Problems) -> int | None:
     """Returns the id of a ``key ID VALUE`` that keepalived accepts. A file's contents are not read."""
     number = integer(line.argument)
     wrong = ""
@@ -55,7 +54,7 @@ def _key(line: Statement, known: list[int], problems: list[Problem]) -> int | No
     elif not line.words[2].startswith(("file:", "$")) and not MIN_KEY_BYTES <= _length(line.words[2]) <= MAX_KEY_BYTES:
         wrong = f"auth_hmac: key {number} must have {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes: keepalived skips it"
     if wrong:
-        problems.append(invalid(wrong, line.at()))
+        problems.invalid(wrong, line.at())
         return None
     return number
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kvtui.backend.conf.addresses import skips_server
 from kvtui.backend.conf.grammar import NEED_VALUE, ROOT, Block
 from kvtui.backend.conf.lexer import BLANK
-from kvtui.backend.conf.tree import Piece, Statement, invalid, name_of, syntax
+from kvtui.backend.conf.tree import Piece, Problems, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from kvtui.model.conf import Problem
 
 MAX_PROBLEMS = 200
 _MAX_NAMED = 3
@@ -46,8 +44,8 @@ class _Loss(Struct):
 
     header: Piece | None
     why: str
-    closed: str
-    lost: list[Piece]
+    closed: str = ""
+    lost: list[Piece] = field(default_factory=list)
 
 
 _QUOTED_BRACE = re.compile(r'"([{}])"')
@@ -71,7 +69,7 @@ class Nester:
 
     def __init__(self, process: str) -> None:
         self.process = process
-        self.problems: list[Problem] = []
+        self.problems = Problems()
         self.root = Statement(children=[])
         self._levels = [_Level(self.root, ROOT)]
         self._skipped: int | None = None  # open braces of a block of another process; 0 before its first
@@ -120,7 +118,7 @@ class Nester:
                     return
                 piece = _cut(piece, len('"{"'), None)
             else:
-                self.problems.append(syntax(f"keepalived expects a '{{' before '{name_of(piece)}'", piece))
+                self.problems.syntax(f"keepalived expects a '{{' before '{piece.name}'", piece.at())
         if _first(piece) == "{":
             self._ignore_brace(level)
             return
@@ -147,7 +145,7 @@ class Nester:
         if self._loss is None:
             values = "one value a line, and no block, is expected there"
             why = self._unknown or (values if level.keywords is None else "it has no block")
-            self._loss = _Loss(self._last, why, "", [])
+            self._loss = _Loss(self._last, why)
         elif self._unknown and self._last is not None:
             self._loss.lost.append(self._last)
         self._unknown = ""
@@ -159,9 +157,8 @@ class Nester:
             if self._loss is not None:
                 self._loss.lost.append(self._last)
             elif len(self.problems) < MAX_PROBLEMS:
-                keyword = name_of(self._last).split(" ", 1)[0]
-                message = f"'{keyword}' {self._unknown}: keepalived ignores this line"
-                self.problems.append(invalid(message, self._last.at()))
+                keyword = self._last.name.split(" ", 1)[0]
+                self.problems.invalid(f"'{keyword}' {self._unknown}: keepalived ignores this line", self._last.at())
         self._unknown = ""
 
     def _close(self, piece: Piece) -> None:
@@ -170,7 +167,7 @@ class Nester:
             return
         closed = self._levels.pop().statement.piece
         if self._loss is not None and not self._loss.closed and closed is not None:
-            self._loss.closed = f"the '}}' in line {piece.line} ends {name_of(closed)} (line {closed.line})"
+            self._loss.closed = f"the '}}' in line {piece.line} ends {closed.name} (line {closed.line})"
 
     def _keyword(self, piece: Piece, outer: Statement, keywords: Mapping[str, Block | None]) -> None:
         opened = piece.text.endswith('"{"')
@@ -179,14 +176,14 @@ class Nester:
         if not keyword:
             return
         if keyword not in keywords:
-            self._unknown = f"is unknown in {name_of(outer.piece)}" if outer.piece else "is unknown"
+            self._unknown = f"is unknown in {outer.piece.name}" if outer.piece else "is unknown"
             return
         block = keywords[keyword]
         if block is not None and block.processes and self.process not in block.processes:
             self._skipped = int(opened)
             return
         if keyword in NEED_VALUE and statement.argument is None:
-            self.problems.append(syntax(f"{keyword} has no value: keepalived exits on it", piece))
+            self.problems.syntax(f"{keyword} has no value: keepalived exits on it", piece.at())
         self._add(statement)
         if block is not None:
             statement.children = []
@@ -204,12 +201,12 @@ class Nester:
         self._loss = None
         if loss.header is None:  # a lone brace: see `tree.balanced`
             return
-        start = f"'{name_of(loss.header)}' {loss.why}: keepalived ignores"
+        start = f"'{loss.header.name}' {loss.why}: keepalived ignores"
         if not loss.closed:
-            self.problems.append(invalid(f"{start} this block", loss.header.at()))
+            self.problems.invalid(f"{start} this block", loss.header.at())
             return
-        named = ", ".join(f"{name_of(p)} (line {p.line})" for p in loss.lost[:_MAX_NAMED])
+        named = ", ".join(f"{p.name} (line {p.line})" for p in loss.lost[:_MAX_NAMED])
         more = f" and {len(loss.lost) - _MAX_NAMED} more lines" if len(loss.lost) > _MAX_NAMED else ""
         lost = f"; ignored from there: {named}{more}" if named else ""
         message = f"{start} its '{{', so {loss.closed}, and what follows is read outside of it{lost}"
-        self.problems.append(syntax(message, loss.header))
+        self.problems.syntax(message, loss.header.at())

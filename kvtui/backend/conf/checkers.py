@@ -6,11 +6,13 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.model.check import CONNECT_TIMEOUT, DEFAULT_DELAY, MISC, SCRIPT, Check, Url
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from kvtui.backend.conf.tree import Statement
     from kvtui.model.conf import ConfInstance
@@ -25,8 +27,8 @@ def checks(vrrp: Statement, checker: Statement, instances: Iterable[ConfInstance
     reals = [
         check
         for server in checker.each("virtual_server")
-        for block in server.each("real_server")
-        for check in _of_real(server, block)
+        for real in server.each("real_server")
+        for check in _of_real(server, real)
     ]
     return (*scripts, *reals)
 
@@ -43,8 +45,8 @@ def _script(block: Statement, instances: Iterable[ConfInstance]) -> Check:
     return Check(
         SCRIPT,
         name,
-        argv=command_words(block.last("script")),
-        user=words_of(block, "user"),
+        argv=_command(block.last("script")),
+        user=_user(block),
         timeout=block.decimal("timeout") or block.decimal("interval") or 1.0,
         tries=block.integer("fall") or 1,
         consequence=", ".join(effects),
@@ -59,48 +61,57 @@ def _effect(weight: int) -> str:
     return f"priority {weight}" if weight < 0 else f"priority without its +{weight}"
 
 
-def _of_real(server: Statement, block: Statement) -> tuple[Check, ...]:
-    inhibit = any(s.last("inhibit_on_failure") is not None for s in (server, block))
-    consequence = "sets weight 0 for" if inhibit else "removes"
+def _of_real(server: Statement, real: Statement) -> Iterator[Check]:
+    inhibit = any(s.last("inhibit_on_failure") is not None for s in (server, real))
     target = server.words[1:3]
-    port = next((int(w) for words in (block.words, server.words) for w in words[2:3] if w.isdecimal()), 0)
-    name = endpoint(block.argument or "", port)
-    service = " ".join(target) if not target or target[0] in {"fwmark", "group"} else endpoint(target[0], _port(target))
-    return tuple(
-        _check(line, server, block, Check(line.keyword, name, service, consequence=consequence, at=str(line.at())))
-        for line in block.children or ()
-        if line.keyword in {MISC, "TCP_CHECK", "HTTP_GET", "SSL_GET", *_OTHERS}
+    is_address = target and target[0] not in {"fwmark", "group"}
+    service = endpoint(target[0], _port(server)) if is_address else " ".join(target)
+    for line in real.children or ():
+        if line.keyword in {MISC, "TCP_CHECK", "HTTP_GET", "SSL_GET", *_OTHERS}:
+            check = Check(
+                line.keyword,
+                endpoint(real.argument or "", _port(real, server)),
+                service,
+                consequence="sets weight 0 for" if inhibit else "removes",
+                at=str(line.at()),
+            )
+            yield _misc(check, line, real, server) if line.keyword == MISC else _network(check, line, real, server)
+
+
+def _port(*servers: Statement) -> int:
+    return next((int(word) for server in servers for word in server.words[2:3] if word.isdecimal()), 0)
+
+
+def _misc(check: Check, *scopes: Statement) -> Check:
+    """Completes a MISC_CHECK from its block, its real server and its virtual server: the innermost value counts."""
+    line = scopes[0]
+    delay = next((d for scope in scopes if (d := scope.decimal("delay_loop"))), DEFAULT_DELAY)
+    return replace(
+        check,
+        argv=_command(line.last("misc_path")),
+        user=_user(line),
+        timeout=line.decimal("misc_timeout") or delay,
+        dynamic=line.last("misc_dynamic") is not None,
+        tries=_tries(scopes),
     )
 
 
-def _port(target: list[str]) -> int:
-    return int(target[1]) if target[1:] and target[1].isdecimal() else 0
-
-
-def _check(line: Statement, server: Statement, block: Statement, base: Check) -> Check:
-    fields = {name: getattr(base, name) for name in ("kind", "name", "service", "consequence", "at")}
-    retry = next((r for s in (line, block, server) if (r := s.integer("retry")) is not None), None)
-    if base.kind == MISC:
-        delay = next((d for s in (line, block, server) if (d := s.decimal("delay_loop"))), DEFAULT_DELAY)
-        return Check(
-            **fields,
-            argv=command_words(line.last("misc_path")),
-            user=words_of(line, "user"),
-            timeout=line.decimal("misc_timeout") or delay,
-            dynamic=line.last("misc_dynamic") is not None,
-            tries=1 + (retry or 0),
-        )
-    host = next((h for s in (line, block, server) if (h := s.value("virtualhost"))), None)
-    return Check(
-        **fields,
+def _network(check: Check, *scopes: Statement) -> Check:
+    line, real, _server = scopes
+    return replace(
+        check,
         timeout=line.decimal("connect_timeout") or CONNECT_TIMEOUT,
-        address=line.value("connect_ip") or block.argument,
-        port=line.integer("connect_port") or _port_of(base.name),
+        address=line.value("connect_ip") or real.argument,
+        port=line.integer("connect_port") or _port(*scopes[1:]),
         urls=tuple(_url(url) for url in line.each("url")),
-        virtualhost=host,
+        virtualhost=next((host for scope in scopes if (host := scope.value("virtualhost"))), None),
         bind=line.value("bindto"),
-        tries=1 + (retry if retry is not None else 0),
+        tries=_tries(scopes),
     )
+
+
+def _tries(scopes: Iterable[Statement]) -> int:
+    return 1 + next((retry for scope in scopes if (retry := scope.integer("retry")) is not None), 0)
 
 
 def _url(line: Statement) -> Url:
@@ -112,22 +123,17 @@ def _url(line: Statement) -> Url:
         digest=line.value("digest"),
         statuses=ranges or ((200, 299),),
         virtualhost=line.value("virtualhost"),
-        regex=line.last("regex") is not None or line.last("regex_no_match") is not None,
+        regex=line.last("regex", "regex_no_match") is not None,
     )
 
 
-def _port_of(name: str) -> int:
-    port = name.rpartition(":")[2]
-    return int(port) if port.isdecimal() else 0
-
-
-def words_of(block: Statement, keyword: str) -> str | None:
-    """Returns all words after a keyword (``user NAME [GROUP]``)."""
-    line = block.last(keyword)
+def _user(block: Statement) -> str | None:
+    """``user NAME [GROUP]``."""
+    line = block.last("user")
     return " ".join(line.words[1:]) if line and line.argument else None
 
 
-def command_words(line: Statement | None) -> tuple[str, ...]:
+def _command(line: Statement | None) -> tuple[str, ...]:
     """Returns program and arguments; one quoted word is split, as keepalived does (``set_script_params_array``)."""
     words = line.words[1:] if line else []
     if len(words) != 1:

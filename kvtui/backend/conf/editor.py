@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.tree import Statement, as_written, build
+from kvtui.backend.conf.tree import Problems, as_written, build
 
 if TYPE_CHECKING:
-    from kvtui.model.conf import Problem
+    from kvtui.backend.conf.tree import Statement
 
 _NUMBER = re.compile(r"[0-9]{1,3}")
 
@@ -36,7 +36,7 @@ def set_priority(text: str, instance: str, value: int) -> str:
     """
     if not 1 <= value <= 255:
         raise ValueError(f"Priority {value} is not between 1 and 255")
-    line = _priority_line(_parse(text), instance)
+    line = _priority_line(_instance(_parse(text), instance), instance)
     at, old = line.at(1), line.written(1)
     lines = text.split("\n")
     edited = lines[at.line - 1]
@@ -45,7 +45,7 @@ def set_priority(text: str, instance: str, value: int) -> str:
 
 
 def _parse(text: str) -> Statement:
-    problems: list[Problem] = []
+    problems = Problems()
     pieces = list(as_written(text, problems))
     if not problems and any(p.is_brace and p.condition for p in pieces):
         raise NotLiteralError("'@' lines open or close blocks in this file: edit it by hand")
@@ -56,8 +56,7 @@ def _parse(text: str) -> Statement:
     return root
 
 
-def _priority_line(root: Statement, instance: str) -> Statement:
-    block = _instance(root, instance)
+def _priority_line(block: Statement, instance: str) -> Statement:
     priorities = list(block.each("priority"))
     for statement in priorities:
         if condition := _condition(statement):

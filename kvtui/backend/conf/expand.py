@@ -3,7 +3,7 @@
 Follows includes, keeps or drops ``@id`` lines, replaces ``$macros``, unrolls ``~SEQ`` and ``~LST``. Each piece knows
 where it is written and whether it is written literally.
 
-Since 2.2.0 keepalived's children read a copy without comments (see ``running``). So a comment line ends a multi-line
+Since 2.2.0 keepalived's children read a copy without comments (see ``copies``). So a comment line ends a multi-line
 macro, as an empty line does (measured with 2.2.7).
 """
 
@@ -29,11 +29,11 @@ from kvtui.backend.conf.lexer import (
     words,
 )
 from kvtui.backend.conf.macros import MAX_ALL_REPLACEMENTS, MAX_LINE, UNDEFINED, Macros, sequence
-from kvtui.backend.conf.tree import Piece, open_quote
+from kvtui.backend.conf.tree import Piece, Problems
 from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAX_GENERATED_LINES = 50_000
 """Of macros and sequences; after that many the rest of the files is read without replacing any."""
@@ -56,6 +56,9 @@ class _Origin(Struct):
     replaced: bool = False
     made_by: frozenset[str] = frozenset()
 
+    def at(self, position: int) -> Location:
+        return Location(self.file, self.line, self.columns[position])
+
 
 class Opened(Struct, frozen=True):
     name: str
@@ -77,7 +80,6 @@ class Expander:
             files to read there. None: includes are skipped (the consolidated copy has them inlined).
 
     Attributes:
-        problems: found so far.
         copy: the lines of keepalived's consolidated copy without markers, white space folded.
         files: every file read, as keepalived names it, in the order of reading; one read twice is listed twice.
     """
@@ -89,17 +91,26 @@ class Expander:
     ) -> None:
         self.config_id = platform.node().partition(".")[0] if config_id is None else config_id
         self.include = include
-        self.problems: list[Problem] = []
+        self.problems = Problems()
         self.copy: list[str] = []
         self.files: list[str] = []
         self.macros = Macros(self.config_id)
         self._sources: list[Iterator[_Origin]] = []
         self._open: list[str] = []
         self._home = ""
-        self._defining: str | None = None
+        self._defining: str | None = None  # a macro that the next line continues
         self._generated = 0
         self._endless: set[str] = set()
         self._service: str | None = None
+
+    @property
+    def _name(self) -> str:
+        """Of the file that is being read."""
+        return self._open[-1] if self._open else ""
+
+    @property
+    def _folder(self) -> str:
+        return posixpath.dirname(self._name)
 
     def file(self, opened: Opened) -> Iterator[Piece]:
         self._home = opened.folder
@@ -121,7 +132,7 @@ class Expander:
             for piece in self._cut(origin):
                 if left == 0:
                     message = f"kvtui reads only the first {MAX_STATEMENTS} statements of a config"
-                    self.problems.append(Problem(ProblemKind.SYNTAX, message, piece.at()))
+                    self.problems.syntax(message, piece.at())
                     return
                 left -= 1
                 yield piece
@@ -129,22 +140,19 @@ class Expander:
     def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
         self._open.append(opened.name)
         self.files.append(opened.name)
-        folder = opened.folder
         for number, offset, body in _physical(opened.text):
             line = decomment(body, offset)
             if line.text and not INCLUDE.match(line.text):
-                self._add_to_copy(line.text, folder)
+                self._add_to_copy(line.text, opened.folder)
                 line = _again(line)
-            if self._defining is not None and line.text:
-                self._define_more(self._defining, line)
-            elif line.text:
-                self._defining = None
-                if line.open_quote is not None:
-                    self.problems.append(open_quote(Location(opened.name, number, line.open_quote)))
-                yield _Origin(line.text, opened.name, number, line.columns)
-            else:
-                self._defining = None
+            if self._continue_macro(line):
+                continue
+            if not line.text:
                 self._remember_service(body, line)
+                continue
+            if line.open_quote is not None:
+                self.problems.open_quote(Location(opened.name, number, line.open_quote))
+            yield _Origin(line.text, opened.name, number, line.columns)
         self._defining = None
         self._open.pop()
 
@@ -153,31 +161,25 @@ class Expander:
         numbers: list[int] = []
         for raw in text.split("\n"):
             if raw.startswith("#! "):
-                place = Location(self._open[-1] if self._open else "", max(1, numbers[-1] if numbers else 1))
+                place = Location(self._name, max(1, numbers[-1] if numbers else 1))
                 self.problems.append(Problem(ProblemKind.INCLUDE, raw[3:], place))
             elif raw.startswith("# "):
-                folder = posixpath.dirname(self._open[-1]) if self._open else ""
-                self._open.append(posixpath.normpath(posixpath.join(folder, raw[2:])))
-                self.files.append(self._open[-1])
-                self._home = self._home if numbers else posixpath.dirname(self._open[0])
+                self._open.append(posixpath.normpath(posixpath.join(self._folder, raw[2:])))
+                self.files.append(self._name)
+                self._home = self._home if numbers else self._folder
                 numbers.append(0)
             elif raw.startswith("!"):
                 if self._open:
                     self._open.pop()
                     numbers.pop()
             else:
-                name = self._open[-1] if self._open else ""
                 if numbers:
                     numbers[-1] += 1
                 line = decomment(raw)
                 if raw:
-                    self._add_to_copy(raw, posixpath.dirname(name))
-                if self._defining is not None and line.text:
-                    self._define_more(self._defining, line)
-                    continue
-                self._defining = None
-                if line.text:
-                    yield _Origin(line.text, name, numbers[-1] if numbers else 1, line.columns)
+                    self._add_to_copy(raw, self._folder)
+                if not self._continue_macro(line) and line.text:
+                    yield _Origin(line.text, self._name, numbers[-1] if numbers else 1, line.columns)
         self._open.clear()
 
     def _generated_lines(self, lines: Sequence[str], origin: _Origin, name: str = "") -> Iterator[_Origin]:
@@ -193,7 +195,7 @@ class Expander:
         self._generated += 1
         if self._generated == MAX_GENERATED_LINES + 1:
             message = f"Macros and sequences generate more than {MAX_GENERATED_LINES} lines here; kvtui skips the rest"
-            self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, 0)))
+            self.problems.invalid(message, origin.at(0))
         return self._generated <= MAX_GENERATED_LINES
 
     def _cut(self, origin: _Origin) -> Iterator[Piece]:
@@ -226,7 +228,7 @@ class Expander:
     def _piece(self, origin: _Origin, start: int, end: int) -> Piece:
         text = origin.text[start:end].rstrip(BLANK)
         if "${" in text:
-            self._report_undefined(text, _place(origin, start))
+            self._report_undefined(text, origin.at(start))
         columns = origin.columns[start : start + len(text)]
         service, self._service = self._service, None
         literal = origin.literal and not origin.conditional
@@ -237,8 +239,8 @@ class Expander:
         for word in words(text):
             name = UNDEFINED.search(word.value)
             if name and not text.startswith('"', word.start):
-                message = f"{name[0]} is not defined: keepalived reads its '}}' as the end of the block"
-                self.problems.append(Problem(ProblemKind.VALUE, message, at))
+                why = "is not defined: keepalived reads its '}' as the end of the block"
+                self.problems.invalid(f"{name[0]} {why}", at)
 
     def _directive(self, origin: _Origin, position: int) -> bool:
         """Carries out a directive, which takes the rest of the line; returns whether there was one."""
@@ -261,7 +263,7 @@ class Expander:
             return True
         return False
 
-    def _rounds(self, values: Iterator[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
+    def _rounds(self, values: Iterable[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
         for assignment in values:
             if self._generated > MAX_GENERATED_LINES:
                 return
@@ -277,20 +279,18 @@ class Expander:
         """
         if "$" not in origin.text[position:]:
             return False
-        folder = posixpath.dirname(self._open[-1]) if self._open else ""
         left = self.macros.left
-        result = self.macros.replace(origin.text[position:], folder, origin.made_by)
+        result = self.macros.replace(origin.text[position:], self._folder, origin.made_by)
         if left and not self.macros.left:
             message = f"More than {MAX_ALL_REPLACEMENTS} macros are replaced up to here; kvtui replaces no more"
-            self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, position)))
+            self.problems.invalid(message, origin.at(position))
         if result is None:
             return False
         if result.endless:
             if result.endless not in self._endless:
                 self._endless.add(result.endless)
                 why = f"${{{result.endless}}} never ends: it refers to itself, and keepalived loops for ever on it"
-                message = f"{why}; kvtui skips lines with it"
-                self.problems.append(Problem(ProblemKind.SYNTAX, message, _place(origin, position)))
+                self.problems.syntax(f"{why}; kvtui skips lines with it", origin.at(position))
             return None
         if not self._budget(origin):
             return False
@@ -303,18 +303,20 @@ class Expander:
         return True
 
     def _follow(self, origin: _Origin, keyword: str, pattern: str, position: int) -> None:
-        if self.include is None:
-            return
-        place = _place(origin, position)
-        for opened in reversed(self.include(keyword, pattern, tuple(self._open), place)):
-            self._sources.append(self._lines_of(opened))
+        if self.include is not None:
+            files = self.include(keyword, pattern, tuple(self._open), origin.at(position))
+            self._sources += [self._lines_of(opened) for opened in reversed(files)]
 
-    def _define_more(self, name: str, line: Line) -> None:
-        text = line.text[:-1].rstrip(BLANK) if line.continued else line.text
-        if text:
+    def _continue_macro(self, line: Line) -> bool:
+        """Adds a line to the macro that it continues, if there is one; an empty line ends the macro."""
+        name, self._defining = self._defining, None
+        if name is None or not line.text:
+            return False
+        if line.continued:
+            self._defining = name
+        if text := line.text.removesuffix("\\").rstrip(BLANK):
             self.macros.extend(name, text)
-        if not line.continued:
-            self._defining = None
+        return True
 
     def _remember_service(self, body: str, line: Line) -> None:
         """Remembers the service in a ``# Service:`` comment for the next statement."""
@@ -344,7 +346,3 @@ def _again(line: Line) -> Line:
         return line
     again = decomment(line.text)
     return again._replace(columns=[line.columns[column - 1] for column in again.columns], comment=line.comment)
-
-
-def _place(origin: _Origin, position: int) -> Location:
-    return Location(origin.file, origin.line, origin.columns[position])

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.conf.addresses import plain_address
+from kvtui.backend.conf.addresses import plain_address, plain_port
 from kvtui.backend.conf.numbers import unsigned
-from kvtui.backend.conf.tree import invalid, is_built_in
+from kvtui.backend.conf.tree import is_built_in
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kvtui.backend.conf.tree import Statement
-    from kvtui.model.conf import ConfVirtualServer, Problem
+    from kvtui.backend.conf.tree import Problems, Statement
+    from kvtui.model.conf import ConfVirtualServer
 
 MAX_RANGE_ADDRESSES = 256
 """A longer range is not expanded: its group counts as unknown."""
@@ -35,9 +35,12 @@ class Member(Struct, frozen=True):
     fwmark: int | None = None
 
 
-def groups(root: Statement, problems: list[Problem]) -> dict[str, tuple[Member, ...] | None]:
-    """Returns name → members; None where one is unknown (a macro that only keepalived can replace, a huge range)."""
-    found: dict[str, tuple[Member, ...] | None] = {}
+Groups = dict[str, tuple[Member, ...] | None]
+"""Name → members; None where one is unknown (a macro that only keepalived can replace, a huge range)."""
+
+
+def groups(root: Statement, problems: Problems) -> Groups:
+    found: Groups = {}
     left = MAX_MEMBERS
     for block in root.each("virtual_server_group"):
         if block.argument is None or block.argument in found:
@@ -51,11 +54,11 @@ def groups(root: Statement, problems: list[Problem]) -> dict[str, tuple[Member, 
             marks_last = sorted((m for line in known for m in line), key=lambda m: m.fwmark is not None)
             found[block.argument] = tuple(marks_last)
         else:
-            problems.append(invalid(f"virtual_server_group {block.argument} is empty: ignored", block.at()))
+            problems.invalid(f"virtual_server_group {block.argument} is empty: ignored", block.at())
     return found
 
 
-def _members(line: Statement, problems: list[Problem]) -> tuple[Member, ...] | None:
+def _members(line: Statement, problems: Problems) -> tuple[Member, ...] | None:
     """``fwmark N``, ``ADDRESS[-LAST] [PORT]``, ``ADDRESS/PREFIX [PORT]``; empty where keepalived skips the line."""
     if is_built_in(line.keyword) or is_built_in(line.argument):
         return None
@@ -63,15 +66,16 @@ def _members(line: Statement, problems: list[Problem]) -> tuple[Member, ...] | N
         mark = unsigned(line.argument, 0, _MAX_MARK, lenient=True)
         members: tuple[Member, ...] = () if mark is None else (Member(fwmark=mark),)
     else:
-        text = line.argument or ""
-        port = unsigned(text, 1, 65535, lenient=True) if text.strip("0") else 0
-        ends = _range(line.keyword) if port is not None else None
-        if ends and int(ends[1]) - int(ends[0]) >= MAX_RANGE_ADDRESSES:
+        port = plain_port(line.argument)
+        first, last = (_range(line.keyword) if port is not None else None) or (None, None)
+        if first is None or last is None:
+            members = ()
+        elif int(last) - int(first) >= MAX_RANGE_ADDRESSES:
             return None
-        count = int(ends[1]) - int(ends[0]) + 1 if ends else 0
-        members = tuple(Member(str(ends[0] + n), port or None) for n in range(count)) if ends else ()
+        else:
+            members = tuple(Member(str(first + n), port or None) for n in range(int(last) - int(first) + 1))
     if not members:
-        problems.append(invalid(f"'{' '.join(line.words)}' is not a group's member: keepalived skips it", line.at()))
+        problems.invalid(f"'{' '.join(line.words)}' is not a group's member: keepalived skips it", line.at())
     return members
 
 
@@ -104,9 +108,7 @@ def _range(text: str) -> tuple[Address, Address] | None:
     return (first, first + offset) if offset > 0 and int(end, low) < 2**bits else None
 
 
-def expanded(
-    virtuals: Iterable[ConfVirtualServer], known: dict[str, tuple[Member, ...] | None]
-) -> Iterator[ConfVirtualServer]:
+def expanded(virtuals: Iterable[ConfVirtualServer], known: Groups) -> Iterator[ConfVirtualServer]:
     """Yields a virtual server for each member of its group; those of an unknown group unchanged."""
     left = MAX_REAL_SERVERS
     for virtual in virtuals:

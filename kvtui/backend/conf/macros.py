@@ -10,7 +10,7 @@ from msgspec import Struct
 from kvtui.backend.conf.lexer import BLANK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 MAX_LINE = 1023
 """Characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one."""
@@ -35,8 +35,10 @@ _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
 class Rounds(Struct, frozen=True):
+    """A line, and the values of its macros in each repetition."""
+
     text: str
-    values: Iterator[dict[str, str]]
+    values: Iterable[dict[str, str]]
 
 
 class Replaced(Struct, frozen=True):
@@ -72,7 +74,6 @@ class Macros:
         self._endless.discard(name)
 
     def begin(self, name: str, first: str) -> None:
-        """An empty first line is skipped."""
         self._values[name] = [first] if first else []
         self._endless.discard(name)
 
@@ -82,10 +83,7 @@ class Macros:
     def replace(self, text: str, folder: str, made_by: frozenset[str] = frozenset()) -> Replaced | None:
         """Replaces defined macros repeatedly, as keepalived does; None when there is nothing to replace.
 
-        Args:
-            text: a line.
-            folder: the value of ``${_PWD}``.
-            made_by: the multi-line macros that the line comes from.
+        ``folder`` is the value of ``${_PWD}``, ``made_by`` the multi-line macros that the line comes from.
         """
         more: list[str] = []
         last = longest = ""
@@ -131,24 +129,17 @@ def _seq(text: str, macros: Macros) -> Rounds | None:
     match = _SEQ.match(text)
     if match is None:
         return None
-    limits = match[3]
-    replaced = macros.replace(limits, "")
-    if replaced:
-        limits = replaced.text
-    numbers = [_number(part) for part in limits.split(",")]
-    given = [n for n in numbers if n is not None]
-    if len(given) != len(numbers) or len(given) > 3:
-        return None
-    if len(given) == 1:
-        start, step, end = (-1 if given[0] < 0 else 1), (-1 if given[0] < 1 else 1), given[0]
-    elif len(given) == 2:
-        start, end = given
-        step = 1 if start <= end else -1
-    else:
-        start, step, end = given
-    if step == 0 or (start < end and step < 0) or (start > end and step > 0):
-        return None
-    if match[1] and min(start, end) < 0:
+    replaced = macros.replace(match[3], "")
+    match [_number(part) for part in (replaced.text if replaced else match[3]).split(",")]:
+        case [int(end)]:
+            start, step = (-1 if end < 0 else 1), (-1 if end < 1 else 1)
+        case [int(start), int(end)]:
+            step = 1 if start <= end else -1
+        case [int(start), int(step), int(end)]:
+            pass
+        case _:
+            return None
+    if step == 0 or (start < end and step < 0) or (start > end and step > 0) or (match[1] and min(start, end) < 0):
         return None
     stop = end + (1 if step > 0 else -1)
     form = "{:x}" if match[1] else "{}"
@@ -171,7 +162,7 @@ def _lst(text: str) -> Rounds | None:
         if len(values) > len(names):
             return None
         assignments.append(dict(zip(names, values + [""] * (len(names) - len(values)), strict=True)))
-    return Rounds(text[match.end() :], iter(assignments)) if assignments else None
+    return Rounds(text[match.end() :], assignments) if assignments else None
 
 
 def _number(text: str) -> int | None:
@@ -179,8 +170,8 @@ def _number(text: str) -> int | None:
     match = _NUMBER.match(text)
     if match is None:
         return None
-    digits = match[2]
-    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits.startswith("0") and len(digits) > 1 else 10
+    digits = match[2].lower()
+    base = 16 if digits.startswith("0x") else 8 if digits.startswith("0") else 10
     try:
         value = int(digits, base)
     except ValueError:  # an 8 or a 9 in an octal number

@@ -6,6 +6,12 @@ Where it is lenient it takes the digits in front (``5abc`` is 5, ``abc`` is 0), 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
 
 _UNSIGNED = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]*)(.*)", re.DOTALL)
 _SECONDS = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]*(?:\.[0-9]*)?)")
@@ -29,6 +35,11 @@ def integer(text: str | None, low: int, high: int) -> int | None:
         value = unsigned(bare[1:], 0, max(0, -low), lenient=True)
         return None if value is None or not low <= -value <= high else -value
     return unsigned(text, max(0, low), high, lenient=True)
+
+
+def last_taken(values: Iterable[T | None]) -> T | None:
+    """Returns the last value that keepalived takes: it ignores an invalid one (None)."""
+    return next((value for value in reversed(list(values)) if value is not None), None)
 
 
 def seconds(text: str | None, low: float, high: float) -> float | None:

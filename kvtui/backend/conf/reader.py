@@ -1,6 +1,6 @@
 """Reads a keepalived.conf from disk, possibly through the root of another mount namespace.
 
-The digest is of the lines of keepalived's *consolidated copy* (see ``running``): each line of each file in the order
+The digest is of the lines of keepalived's *consolidated copy* (see ``copies``): each line of each file in the order
 of reading, without comments, outer blanks, empty lines and ``include`` lines, blanks between words folded (not inside
 quotes). Macros and conditions stay as written. A line that uses ``${_PWD}`` has the folder of its file appended,
 relative to the main one. So a file and keepalived's running copy of it have the same digest until somebody edits the
@@ -19,12 +19,14 @@ from kvtui.backend.conf.blocks import MAX_PROBLEMS, Nester
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.grammar import GLOBAL_LINES
 from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes, is_skipped
-from kvtui.backend.conf.tree import Piece, Statement, balanced
+from kvtui.backend.conf.tree import Problems, balanced
 from kvtui.backend.linux.files import open_regular, read_open
 from kvtui.model.conf import Conf, Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from kvtui.backend.conf.tree import Piece, Statement
 
 _SECRET = re.compile(r"pass|secret|auth|key", re.IGNORECASE)
 
@@ -62,13 +64,13 @@ def conf_of(
     problems: Iterable[Problem] = (),
 ) -> Conf:
     """Sorts the problems by file and line; those of the caller are complete when the last piece is read."""
-    syntax: list[Problem] = []
-    every = list(balanced(pieces, syntax))
-    all_problems = [*expander.problems, *problems, *syntax]
+    unbalanced = Problems()
+    every = list(balanced(pieces, unbalanced))
+    all_problems = Problems((*expander.problems, *problems, *unbalanced))
     nesters = [Nester(process) for process in ("parent", "vrrp", "checker")]
     common, statements, checked = (nester.nest(every) for nester in nesters)
     instances = vrrp.instances(statements, vrrp.Defaults.of(common), all_problems)
-    virtual = servers.virtual_servers(checked, all_problems)
+    used, ignored = servers.virtual_servers(checked, all_problems)
     files = tuple(dict.fromkeys(expander.files))
     order = {name: number for number, name in enumerate(files)}
     all_problems += [problem for nester in nesters for problem in nester.problems]
@@ -84,8 +86,8 @@ def conf_of(
         sync_groups=vrrp.sync_groups(statements),
         track_files=vrrp.track_files(statements),
         scripts=vrrp.scripts(statements),
-        virtual_servers=virtual.used,
-        ignored_servers=virtual.ignored,
+        virtual_servers=used,
+        ignored_servers=ignored,
         checks=checkers.checks(statements, checked, instances),
         problems=_first(dict.fromkeys(all_problems)),
     )
@@ -107,9 +109,6 @@ def digest(copy: Iterable[str]) -> str:
 
 def _globals(root: Statement) -> dict[str, str]:
     """Returns the single-line entries of ``global_defs`` and outside of it, without secrets."""
-    lines = [line for line in root.children or () if line.children is None and line.keyword in GLOBAL_LINES]
-    for block in root.each("global_defs"):
-        lines += [line for line in block.children or () if line.children is None]
-    return {
-        line.keyword: " ".join(line.words[1:]) for line in lines if line.keyword and not _SECRET.search(line.keyword)
-    }
+    lines = [*root.each(*GLOBAL_LINES), *root.entries("global_defs")]
+    lines = [line for line in lines if line.children is None and line.keyword and not _SECRET.search(line.keyword)]
+    return {line.keyword: " ".join(line.words[1:]) for line in lines}

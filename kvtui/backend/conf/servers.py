@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.conf.addresses import is_six, plain_address, plain_port
 from kvtui.backend.conf.groups import expanded, groups
-from kvtui.backend.conf.numbers import integer, unsigned
-from kvtui.backend.conf.tree import Statement, invalid, is_built_in
-from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
+from kvtui.backend.conf.numbers import integer, last_taken, unsigned
+from kvtui.backend.conf.tree import is_built_in
+from kvtui.model.conf import ConfRealServer, ConfVirtualServer
 from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod, Protocol
 
 if TYPE_CHECKING:
-    from kvtui.backend.conf.groups import Member
+    from kvtui.backend.conf.groups import Groups
+    from kvtui.backend.conf.tree import Problems, Statement
 
 DEFAULT_PERSISTENCE = 360
 """Seconds, when ``persistence_timeout`` has no value (IPVS_SVC_PERSISTENT_TIMEOUT in linux/ip_vs.h)."""
@@ -29,20 +29,15 @@ MAX_WEIGHT, MAX_UNSIGNED = 2**31 - 1, 2**32 - 1
 MAX_PERSISTENCE = 31 * 86400
 
 _PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
-_YES, _NO = frozenset({"true", "on", "yes"}), frozenset({"false", "off", "no"})
-_SWITCHES = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
-Groups = dict[str, tuple["Member", ...] | None]
+_SWITCHES = dict.fromkeys(("true", "on", "yes"), True) | dict.fromkeys(("false", "off", "no"), False)
+Servers = tuple[ConfVirtualServer, ...]
 
 
-class Servers(Struct, frozen=True):
-    """The virtual servers that keepalived uses, and those that it ignores."""
+def virtual_servers(root: Statement, problems: Problems) -> tuple[Servers, Servers]:
+    """Reads all ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME`` (one per member).
 
-    used: tuple[ConfVirtualServer, ...]
-    ignored: tuple[ConfVirtualServer, ...]
-
-
-def virtual_servers(root: Statement, problems: list[Problem]) -> Servers:
-    """Reads all ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME`` (one per member)."""
+    Returns those that keepalived uses, and those that it ignores.
+    """
     known = groups(root, problems)
     used: list[ConfVirtualServer] = []
     ignored: list[ConfVirtualServer] = []
@@ -58,18 +53,16 @@ def virtual_servers(root: Statement, problems: list[Problem]) -> Servers:
             used.append(server)
         else:
             ignored.append(server)
-            name = " ".join(block.words[:3])
-            problems.append(invalid(f"{name} has no real server: keepalived ignores it", block.at()))
-    return Servers(tuple(expanded(used, known)), tuple(expanded(ignored, known)))
+            problems.invalid(f"{' '.join(block.words[:3])} has no real server: keepalived ignores it", block.at())
+    return tuple(expanded(used, known)), tuple(expanded(ignored, known))
 
 
 class _Reader:
     """Reads one ``virtual_server`` block."""
 
-    def __init__(self, block: Statement, known: Groups, problems: list[Problem], files: frozenset[str | None]) -> None:
+    def __init__(self, block: Statement, known: Groups, problems: Problems, files: frozenset[str | None]) -> None:
         self.block = block
-        self.files = files
-        """Names of the track files that are defined above."""
+        self.files = files  # names of the track files that are defined above
         self.problems = problems
         self.known = known
         self.inhibit = block.last("inhibit_on_failure") is not None
@@ -84,8 +77,8 @@ class _Reader:
         reals, sorry = self._servers()
         method = self.method or ForwardingMethod.MASQ
         reals = [replace(r, method=r.method or method) for r in reals]
-        weight = unsigned_of(self.block, "weight", 1, MAX_WEIGHT)
-        reals = [replace(r, weight=(1 if weight is None else weight) if r.weight is None else r.weight) for r in reals]
+        weight = _last_unsigned(self.block, "weight", 1, MAX_WEIGHT) or 1
+        reals = [replace(r, weight=weight if r.weight is None else r.weight) for r in reals]
         sorries = [replace(sorry, method=sorry.method or method)] if sorry else []
         server = replace(server, method=method, real_servers=tuple(self._ported(server, r) for r in [*sorries, *reals]))
         return self._with_quorum(self._with_persistence(server))
@@ -117,7 +110,7 @@ class _Reader:
             return None
         port = self._port(block)
         self.six = is_six(address)
-        return replace(server, address=address, port=port or None) if port is not None else None
+        return None if port is None else replace(server, address=address, port=port or None)
 
     def _servers(self) -> tuple[list[ConfRealServer], ConfRealServer | None]:
         """Returns the real servers, and the sorry server."""
@@ -128,9 +121,11 @@ class _Reader:
                 self.method = _method(line, self.problems) or self.method
             elif line.keyword == "real_server":
                 real = self._real(line)
-                if real is not None and (real.address, real.port) in reals and self._fits(real, line):
+                if real is None or not self._fits(real, line):
+                    continue
+                if (real.address, real.port) in reals:
                     self._invalid(f"{' '.join(line.words[:3])} is there twice: keepalived removes this one", line)
-                elif real is not None and self._fits(real, line):
+                else:
                     reals[real.address, real.port] = real
             else:
                 sorry = self._sorry(line, sorry)
@@ -160,19 +155,19 @@ class _Reader:
         method = self.method
         for child in line.each("lvs_method"):
             method = _method(child, self.problems) or method
-        checks = [child for child in line.children or () if child.children is not None]
-        checks = [check for check in checks if self._is_used(check)]
+        checks = [child for child in line.children or () if child.children is not None and self._is_used(child)]
         file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
-        inhibit = _switch(line, "inhibit_on_failure")
+        switches = (s.argument for s in line.each("inhibit_on_failure"))
+        inhibit = last_taken(_SWITCHES.get(switch) if switch else True for switch in switches)
         return ConfRealServer(
             address=address,
             port=port,
             at=line.at(),
-            weight=unsigned_of(line, "weight", 0, MAX_WEIGHT),
+            weight=_last_unsigned(line, "weight", 0, MAX_WEIGHT),
             weight_unknown=is_built_in(line.value("weight")),
             method=method,
-            upper_threshold=unsigned_of(line, "uthreshold", 0, MAX_UNSIGNED),
-            lower_threshold=unsigned_of(line, "lthreshold", 0, MAX_UNSIGNED),
+            upper_threshold=_last_unsigned(line, "uthreshold", 0, MAX_UNSIGNED),
+            lower_threshold=_last_unsigned(line, "lthreshold", 0, MAX_UNSIGNED),
             inhibit_on_failure=self.inhibit if inhibit is None else inhibit,
             checks=tuple(check.keyword for check in checks),
             file_check=file_check.value("track_file") if file_check else None,
@@ -230,7 +225,7 @@ class _Reader:
         written = real.port if real.port and real.port != own else None
         if written:
             message = f"{real.address} has port {written}, which only NAT can reach: keepalived uses {own}"
-            self.problems.append(invalid(message, real.at))
+            self.problems.invalid(message, real.at)
         return replace(real, port=own or None, written_port=written)
 
     def _with_persistence(self, server: ConfVirtualServer) -> ConfVirtualServer:
@@ -242,22 +237,19 @@ class _Reader:
                 timeout = DEFAULT_PERSISTENCE
             else:
                 timeout = unsigned(line.argument, 1, MAX_PERSISTENCE) or timeout
-        members = (self.known.get(server.group) or ()) if server.group else ()
-        without_port = any(m.fwmark is None and not m.port for m in members)
-        if server.group is None and server.fwmark is None:
-            without_port = not server.port
+        targets = (server,) if server.group is None else self.known.get(server.group) or ()
+        without_port = any(target.fwmark is None and not target.port for target in targets)
         return replace(server, persistence_timeout=timeout or (DEFAULT_PERSISTENCE if without_port else None))
 
     def _with_quorum(self, server: ConfVirtualServer) -> ConfVirtualServer:
         """A quorum above the sum of weights is lowered to that."""
         line = self.block.last("quorum")
-        quorum = (unsigned(line.argument, 1, MAX_UNSIGNED, lenient=True) if line else None) or 1
+        quorum = unsigned(self.block.value("quorum"), 1, MAX_UNSIGNED, lenient=True) or 1
         most = sum(r.weight or 0 for r in server.real_servers if not r.sorry)
         if line is not None and quorum > most:
             self._invalid(f"quorum {quorum} is above the sum of weights: keepalived uses {most}", line, 1)
         kept = min(quorum, most)
-        spread = self.block.last("hysteresis")
-        hysteresis = (unsigned(spread.argument, 0, MAX_UNSIGNED, lenient=True) if spread else None) or 0
+        hysteresis = unsigned(self.block.value("hysteresis"), 0, MAX_UNSIGNED, lenient=True) or 0
         return replace(
             server,
             quorum=kept if line or not most else None,
@@ -265,8 +257,7 @@ class _Reader:
         )
 
     def _protocol(self) -> Protocol:
-        """Returns the protocol; UDP is keepalived's default."""
-        protocol = Protocol.UDP
+        protocol = Protocol.UDP  # keepalived's default
         for line in self.block.each("protocol"):
             found = _PROTOCOLS.get((line.argument or "").upper())
             if found is None and not is_built_in(line.argument):
@@ -284,29 +275,22 @@ class _Reader:
         return scheduler
 
     def _invalid(self, message: str, line: Statement | None = None, word: int = 0) -> None:
-        self.problems.append(invalid(message, (line or self.block).at(word)))
+        self.problems.invalid(message, (line or self.block).at(word))
 
 
-def unsigned_of(block: Statement, keyword: str, low: int, high: int) -> int | None:
+def _last_unsigned(block: Statement, keyword: str, low: int, high: int) -> int | None:
     """Returns the last number of that keyword that keepalived takes; None without one, or where only it knows that."""
-    lines = [line for line in block.each(keyword) if not is_built_in(line.argument)]
-    taken = [unsigned(line.argument, low, high, lenient=True) for line in lines]
-    return next((value for value in reversed(taken) if value is not None), None)
+    words = (line.argument for line in block.each(keyword) if not is_built_in(line.argument))
+    return last_taken(unsigned(word, low, high, lenient=True) for word in words)
 
 
-def _switch(block: Statement, keyword: str) -> bool | None:
-    """Returns the last valid value of a keyword that may be followed by yes or no; None without it."""
-    taken = [_SWITCHES.get(line.argument) if line.argument else True for line in block.each(keyword)]
-    return next((value for value in reversed(taken) if value is not None), None)
-
-
-def _method(line: Statement, problems: list[Problem]) -> ForwardingMethod | None:
+def _method(line: Statement, problems: Problems) -> ForwardingMethod | None:
     """Reads NAT, DR or TUN, in capitals; keepalived ignores any other word (measured with ``PROXY``)."""
     if is_built_in(line.argument):
         return None
     method = LVS_METHODS.get(line.argument or "")
     if method is None:
-        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived ignores it", line.at(1)))
+        problems.invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived ignores it", line.at(1))
     return method
 
 

@@ -65,8 +65,26 @@ class Piece(Struct, frozen=True):
     def is_brace(self) -> bool:
         return self.text in {"{", "}"}
 
+    @property
+    def name(self) -> str:
+        """The first words, as messages name a block."""
+        return " ".join(word.value for word in islice(words(self.text), 3))
+
     def at(self, position: int = 0) -> Location:
         return Location(self.file, self.line, self.columns[position])
+
+
+class Problems(list[Problem]):
+    """What is wrong with a config, in the order of finding it."""
+
+    def syntax(self, message: str, at: Location) -> None:
+        self.append(Problem(ProblemKind.SYNTAX, message, at))
+
+    def invalid(self, message: str, at: Location) -> None:
+        self.append(Problem(ProblemKind.VALUE, message, at))
+
+    def open_quote(self, at: Location) -> None:
+        self.syntax("A quote is not closed on its line", at)
 
 
 class Statement(Struct, dict=True):
@@ -85,7 +103,6 @@ class Statement(Struct, dict=True):
 
     @property
     def keyword(self) -> str:
-        """The first word; empty when there is none."""
         return self.words[0] if self.words else ""
 
     @property
@@ -110,7 +127,7 @@ class Statement(Struct, dict=True):
 
     @cached_property
     def _by_keyword(self) -> dict[str, list[Statement]]:
-        """Asked for once the block is complete."""
+        """Read only when the block is complete."""
         found: dict[str, list[Statement]] = {}
         for child in self.children or ():
             found.setdefault(child.keyword, []).append(child)
@@ -132,15 +149,15 @@ class Statement(Struct, dict=True):
         for block in self.each(keyword):
             yield from block.children or ()
 
-    def integer(self, *keywords: str) -> int | None:
-        return integer(self.value(*keywords))
+    def integer(self, keyword: str) -> int | None:
+        return integer(self.value(keyword))
 
     def decimal(self, keyword: str) -> float | None:
         text = self.value(keyword)
         return float(text) if text is not None and _DECIMAL.fullmatch(text) else None
 
-    def value(self, *keywords: str) -> str | None:
-        child = self.last(*keywords)
+    def value(self, keyword: str) -> str | None:
+        child = self.last(keyword)
         return child.argument if child else None
 
 
@@ -153,8 +170,8 @@ def is_built_in(text: str | None) -> bool:
     return text is not None and bool(_BUILT_IN_MACRO.search(text))
 
 
-def as_written(text: str, problems: list[Problem], file: str = "") -> Iterator[Piece]:
-    """Yields the pieces of one file with conditions and directives unresolved; open quotes are added to ``problems``.
+def as_written(text: str, problems: Problems, file: str = "") -> Iterator[Piece]:
+    """Yields the pieces of one file with conditions and directives unresolved.
 
     Macro definitions are one piece, without their continuation lines.
     """
@@ -162,7 +179,7 @@ def as_written(text: str, problems: list[Problem], file: str = "") -> Iterator[P
     for number, raw in enumerate(text.split("\n"), start=1):
         line = decomment(raw.rstrip("\r"))
         if line.open_quote is not None:
-            problems.append(open_quote(Location(file, number, line.open_quote)))
+            problems.open_quote(Location(file, number, line.open_quote))
         if defining and line.text:
             defining = line.continued
             continue
@@ -182,8 +199,8 @@ def as_written(text: str, problems: list[Problem], file: str = "") -> Iterator[P
             position = end
 
 
-def build(pieces: Iterable[Piece], problems: list[Problem]) -> Statement:
-    """Nests the pieces by their braces, linear in their number; unbalanced braces are added to ``problems``."""
+def build(pieces: Iterable[Piece], problems: Problems) -> Statement:
+    """Nests the pieces by their braces, linear in their number."""
     children: list[Statement] = []
     root = Statement(children=children)
     outer: list[list[Statement]] = []
@@ -204,44 +221,25 @@ def build(pieces: Iterable[Piece], problems: list[Problem]) -> Statement:
     return root
 
 
-def balanced(pieces: Iterable[Piece], problems: list[Problem]) -> Iterator[Piece]:
+def balanced(pieces: Iterable[Piece], problems: Problems) -> Iterator[Piece]:
     """Yields the pieces; adds braces that do not balance to ``problems``."""
     open_blocks: list[Piece] = []
     header: Piece | None = None
     for piece in pieces:
         if piece.text == "{":
             if header is None:
-                problems.append(syntax("This '{' follows no statement", piece))
+                problems.syntax("This '{' follows no statement", piece.at())
             open_blocks.append(header or piece)
             header = None
         elif piece.text == "}":
             header = None
-            if not open_blocks:
-                problems.append(syntax("This '}' closes no block", piece))
-            else:
+            if open_blocks:
                 open_blocks.pop()
+            else:
+                problems.syntax("This '}' closes no block", piece.at())
         else:
             header = None if piece.directive else piece
         yield piece
-    problems += [
-        syntax(f"The block '{name_of(block)}' is not closed: a '}}' is missing", block)
-        for block in open_blocks
-        if not block.is_brace
-    ]
-
-
-def name_of(block: Piece) -> str:
-    """Returns the first words of a block's header, as messages name it."""
-    return " ".join(word.value for word in islice(words(block.text), 3))
-
-
-def syntax(message: str, piece: Piece) -> Problem:
-    return Problem(ProblemKind.SYNTAX, message, piece.at())
-
-
-def open_quote(at: Location) -> Problem:
-    return Problem(ProblemKind.SYNTAX, "A quote is not closed on its line", at)
-
-
-def invalid(message: str, at: Location) -> Problem:
-    return Problem(ProblemKind.VALUE, message, at)
+    for block in open_blocks:
+        if not block.is_brace:
+            problems.syntax(f"The block '{block.name}' is not closed: a '}}' is missing", block.at())

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.conf.addresses import MAX_INTERFACE_NAME, InstanceAddresses, is_six
 from kvtui.backend.conf.auth_hmac import auth_hmac
-from kvtui.backend.conf.numbers import integer, seconds, unsigned
-from kvtui.backend.conf.tree import Statement, invalid, is_built_in
-from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, Problem, SyncGroup
+from kvtui.backend.conf.numbers import integer, last_taken, seconds, unsigned
+from kvtui.backend.conf.tree import is_built_in
+from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, SyncGroup
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from kvtui.backend.conf.tree import Problems, Statement
     from kvtui.model.vrrp import VirtualAddress
 
 OWNER, DEFAULT_PRIORITY = 255, 100
@@ -33,13 +34,13 @@ _DEFINITIONS = {"vrrp_script": "script", "track_file": "file", "vrrp_track_file"
 """Block → what it defines."""
 Router = tuple[str, bool, int, str | None]
 """Interface, whether IPv6, VRID, multicast group."""
+_REVERSE: dict[str | None, bool] = {"reverse": True, "noreverse": False}
 _FALSE = frozenset({"false", "off", "no"})
 _MAX_PASSWORD = 8  # keepalived cuts a longer one off
 _KEY = os.urandom(16)
 
 
-@dataclass(frozen=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     """What ``global_defs`` sets for all instances."""
 
     version: int
@@ -47,12 +48,12 @@ class Defaults:
 
     @classmethod
     def of(cls, root: Statement) -> Defaults:
-        lines = [line for block in root.each("global_defs") for line in block.children or ()]
-        versions = [integer(line.argument, 2, 3) for line in lines if line.keyword == "vrrp_version"]
-        return cls(next((v for v in reversed(versions) if v), 2), any(line.keyword == "vrrp_strict" for line in lines))
+        lines = list(root.entries("global_defs"))
+        version = last_taken(integer(line.argument, 2, 3) for line in lines if line.keyword == "vrrp_version")
+        return cls(version or 2, any(line.keyword == "vrrp_strict" for line in lines))
 
 
-def instances(root: Statement, defaults: Defaults, problems: list[Problem]) -> tuple[ConfInstance, ...]:
+def instances(root: Statement, defaults: Defaults, problems: Problems) -> tuple[ConfInstance, ...]:
     """Reads all ``vrrp_instance`` blocks; of two with the same name the first counts (``vrrp_handler``)."""
     found: dict[str, ConfInstance] = {}
     routers: dict[Router, str] = {}
@@ -62,22 +63,22 @@ def instances(root: Statement, defaults: Defaults, problems: list[Problem]) -> t
         if block.keyword in _DEFINITIONS:
             defined.add((_DEFINITIONS[block.keyword], name))
         elif name is None or len(block.words) != 2:
-            problems.append(invalid("vrrp_instance needs exactly one name: keepalived skips the block", block.at()))
+            problems.invalid("vrrp_instance needs exactly one name: keepalived skips the block", block.at())
         elif name in found:
-            message = f"vrrp_instance {name} is already defined: keepalived skips this one"
-            problems.append(invalid(message, block.at()))
+            problems.invalid(f"vrrp_instance {name} is already defined: keepalived skips this one", block.at())
         else:
             found[name] = _instance(name, block, defaults, problems, defined)
-            problems += _conflict(found[name], block, routers)
+            _report_conflict(found[name], block, routers, problems)
     return _in_groups(found, sync_groups(root))
 
 
 def _instance(
-    name: str, block: Statement, defaults: Defaults, problems: list[Problem], defined: Container[tuple[str, str | None]]
+    name: str, block: Statement, defaults: Defaults, problems: Problems, defined: Container[tuple[str, str | None]]
 ) -> ConfInstance:
     addresses = InstanceAddresses(name, problems)
     addresses.read(block)
-    strict = _strict(block, defaults)
+    strict_mode = block.last("strict_mode")
+    strict = defaults.strict if strict_mode is None else strict_mode.argument not in _FALSE
     six = addresses.six is True
     version = addresses.version or (3 if six else defaults.version)
     version = 3 if six and strict else version
@@ -86,19 +87,20 @@ def _instance(
         addresses.leave_out_without_device(block)
     vips = _without_twins(addresses.vips, interface)
     most = _MOST_VIPS[six]
-    line = block.last("priority")
+    priority = block.last("priority")
+    preempt = block.last("nopreempt", "preempt")
     instance = ConfInstance(
         name=name,
         at=block.at(),
         state=_state(block, problems),
         interface=interface,
-        vrid=_last(block, "virtual_router_id", 1, 255),
-        priority=_priority(block),
-        priority_at=line.at(1) if line else None,
-        priority_literal=line is None or _literal_everywhere(block),
+        vrid=last_taken(unsigned(line.argument, 1, 255) for line in block.each("virtual_router_id")),
+        priority=_priority(priority),
+        priority_at=priority.at(1) if priority else None,
+        priority_literal=all(p.literal and unsigned(p.argument, 0, 10**9) is not None for p in block.each("priority")),
         version=version,
-        nopreempt=_nopreempt(block),
-        preempt_delay=_delay(block),
+        nopreempt=preempt is not None and preempt.keyword == "nopreempt",
+        preempt_delay=seconds(block.value("preempt_delay"), 0, 1000) or None,
         advert_interval=_interval(block, version),
         auth_type=_auth_type(block, problems),
         vips=tuple(vips[:most]),
@@ -111,7 +113,7 @@ def _instance(
         auth_digest=_auth_digest(block),
         tracks_interface=block.last("dont_track_primary") is None,
     )
-    problems += _problems(instance, block, strict=strict)
+    _report(instance, block, problems, strict=strict)
     return _completed(instance, block, strict=strict)
 
 
@@ -123,11 +125,6 @@ def _without_twins(vips: list[VirtualAddress], interface: str | None) -> list[Vi
     return list(first.values())
 
 
-def _strict(block: Statement, defaults: Defaults) -> bool:
-    line = block.last("strict_mode")
-    return defaults.strict if line is None else line.argument not in _FALSE
-
-
 def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> ConfInstance:
     """Fills in what keepalived derives from other values (``vrrp_complete_instance``)."""
     priority, state = instance.priority, instance.state
@@ -135,14 +132,9 @@ def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> Con
         priority = OWNER if state == "MASTER" else DEFAULT_PRIORITY
     own = "MASTER" if priority == OWNER else "BACKUP"
     state = own if state is None or strict else state
-    auth = instance.auth_type
-    if (
-        strict
-        or instance.version == 3
-        or not any(line.keyword == "auth_pass" for line in block.entries("authentication"))
-    ):
-        auth = None
-    if auth == "AH" and instance.vips and is_six(instance.vips[0].address):
+    has_password = any(line.keyword == "auth_pass" for line in block.entries("authentication"))
+    auth = None if strict or instance.version == 3 or not has_password else instance.auth_type
+    if auth == "AH" and _is_six(instance):
         auth = None
     if auth == "AH" and state == "MASTER":
         state = own
@@ -164,6 +156,10 @@ def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> Con
     )
 
 
+def _is_six(instance: ConfInstance) -> bool:
+    return bool(instance.vips) and is_six(instance.vips[0].address)
+
+
 def _in_groups(found: dict[str, ConfInstance], groups: tuple[SyncGroup, ...]) -> tuple[ConfInstance, ...]:
     """Members of a sync group start as MASTER only if all of them do, with priority 255."""
     grouped: set[str] = set()
@@ -175,70 +171,47 @@ def _in_groups(found: dict[str, ConfInstance], groups: tuple[SyncGroup, ...]) ->
     return tuple(found.values())
 
 
-def _state(block: Statement, problems: list[Problem]) -> str | None:
+def _state(block: Statement, problems: Problems) -> str | None:
     """MASTER stays: a BACKUP after it is ignored. Any other word is BACKUP."""
     state: str | None = None
     for line in block.each("state"):
         if line.argument not in {"MASTER", "BACKUP"} and not is_built_in(line.argument):
-            message = f"'{line.argument}' is not MASTER or BACKUP: keepalived uses BACKUP"
-            problems.append(invalid(message, line.at(1)))
+            problems.invalid(f"'{line.argument}' is not MASTER or BACKUP: keepalived uses BACKUP", line.at(1))
             state = "BACKUP"
         elif line.argument == "MASTER" or state is None:
             state = line.argument
     return state
 
 
-def _interface(block: Statement, problems: list[Problem]) -> str | None:
+def _interface(block: Statement, problems: Problems) -> str | None:
     interface: str | None = None
     for line in block.each("interface"):
         if line.argument is not None and len(line.argument) > MAX_INTERFACE_NAME and not is_built_in(line.argument):
             message = f"'{line.argument}' is longer than {MAX_INTERFACE_NAME} characters: keepalived ignores it"
-            problems.append(invalid(message, line.at(1)))
+            problems.invalid(message, line.at(1))
         else:
             interface = line.argument
     return interface
 
 
-def _last(block: Statement, keyword: str, low: int, high: int) -> int | None:
-    """Returns the last number that keepalived takes."""
-    taken = [unsigned(line.argument, low, high) for line in block.each(keyword)]
-    return next((value for value in reversed(taken) if value is not None), None)
-
-
-def _priority(block: Statement) -> int | None:
+def _priority(line: Statement | None) -> int | None:
     """An invalid one is 100; None without one, or where only keepalived knows it."""
-    line = block.last("priority")
     if line is None or is_built_in(line.argument):
         return None
     return unsigned(line.argument, 1, OWNER) or DEFAULT_PRIORITY
-
-
-def _literal_everywhere(block: Statement) -> bool:
-    """Whether no priority of the block depends on ``@``, ``$`` or ``~``."""
-    return all(p.literal and unsigned(p.argument, 0, 10**9) is not None for p in block.each("priority"))
-
-
-def _nopreempt(block: Statement) -> bool:
-    last = block.last("nopreempt", "preempt")
-    return last is not None and last.keyword == "nopreempt"
-
-
-def _delay(block: Statement) -> float | None:
-    return seconds(block.value("preempt_delay"), 0, 1000) or None
 
 
 def _interval(block: Statement, version: int) -> float | None:
     """Rounded to what fits into an advert; 1 second by default. None where only keepalived knows it."""
     if is_built_in(block.value("advert_int")):
         return None
-    taken = [seconds(line.argument, 0.01, 255) for line in block.each("advert_int")]
-    interval = next((value for value in reversed(taken) if value is not None), 1.0)
+    interval = last_taken(seconds(line.argument, 0.01, 255) for line in block.each("advert_int")) or 1.0
     if version == 2:
         return min(_V2_MOST, max(1.0, float(int(interval + 0.5))))
     return min(_V3_MOST, max(0.01, int(interval * 100 + 0.5) / 100))
 
 
-def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
+def _auth_type(block: Statement, problems: Problems) -> str | None:
     """Returns ``PASS`` or ``AH``; never reads the password."""
     chosen: str | None = None
     for line in block.entries("authentication"):
@@ -246,21 +219,19 @@ def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
             chosen = line.argument if line.argument in {"PASS", "AH"} else chosen
             if len(line.words) > 2:
                 message = "keepalived reads only auth_type on this line: move auth_pass to its own line"
-                problems.append(invalid(message, line.at(2)))
+                problems.invalid(message, line.at(2))
     return chosen
 
 
 def _auth_digest(block: Statement) -> str:
     """Returns what tells its password from another one in this process, and nobody else anything."""
     password = next((line.argument for line in block.entries("authentication") if line.keyword == "auth_pass"), None)
-    return (
-        hmac.digest(_KEY, password[:_MAX_PASSWORD].encode("utf-8", "surrogatepass"), "sha256").hex() if password else ""
-    )
+    if not password:
+        return ""
+    return hmac.digest(_KEY, password[:_MAX_PASSWORD].encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
-def _tracks(
-    block: Statement, problems: list[Problem], defined: Container[tuple[str, str | None]]
-) -> Iterator[ConfTrack]:
+def _tracks(block: Statement, problems: Problems, defined: Container[tuple[str, str | None]]) -> Iterator[ConfTrack]:
     """Reads ``track_interface { eth0 weight -20 reverse }`` and the like.
 
     A line with another second word or without its number is ignored, and so is what is defined further down:
@@ -272,54 +243,51 @@ def _tracks(
             name = line.keyword
             if len(line.words) > 1 and line.words[1] != "weight":
                 message = f"keepalived reads one entry per line: it ignores this line because of '{line.words[1]}'"
-                problems.append(invalid(message, line.at(1)))
+                problems.invalid(message, line.at(1))
             elif len(line.words) == 2:
-                problems.append(invalid(f"weight of {name} has no number: keepalived ignores this line", line.at(1)))
+                problems.invalid(f"weight of {name} has no number: keepalived ignores this line", line.at(1))
             elif kind == "file" and line.words[3:4] not in ([], ["reverse"], ["noreverse"]):
                 message = f"'{line.words[3]}' is not reverse or noreverse: keepalived ignores this line"
-                problems.append(invalid(message, line.at(3)))
+                problems.invalid(message, line.at(3))
             elif kind in _DEFINITIONS.values() and (kind, name) not in defined:
                 message = f"track_{kind} {name}: no {kind} of that name is defined above: keepalived ignores this line"
-                problems.append(invalid(message, line.at()))
+                problems.invalid(message, line.at())
             elif line.words and (kind, name) not in seen:
                 seen.add((kind, name))
-                weight = integer(line.words[2], -254, 254) if len(line.words) > 2 else None
-                reverse = {"reverse": True, "noreverse": False}.get(line.words[3]) if len(line.words) > 3 else None
-                yield ConfTrack(kind, name, weight, reverse)
+                weight, reverse = (*line.words[2:4], None, None)[:2]
+                yield ConfTrack(kind, name, integer(weight, -254, 254), _REVERSE.get(reverse))
 
 
-def _problems(instance: ConfInstance, block: Statement, *, strict: bool) -> Iterator[Problem]:
+def _report(instance: ConfInstance, block: Statement, problems: Problems, *, strict: bool) -> None:
     name = instance.name
     priority = block.last("priority")
     if priority is not None and not is_built_in(priority.argument) and unsigned(priority.argument, 1, OWNER) is None:
-        message = f"{name}: priority must be between 1 and 255; keepalived uses 100 instead"
-        yield invalid(message, priority.at(1))
+        problems.invalid(f"{name}: priority must be between 1 and 255; keepalived uses 100 instead", priority.at(1))
     vrid = block.last("virtual_router_id")
     if vrid is None:
-        yield invalid(f"{name}: virtual_router_id is missing: keepalived exits on it", instance.at)
+        problems.invalid(f"{name}: virtual_router_id is missing: keepalived exits on it", instance.at)
     elif not is_built_in(vrid.argument) and unsigned(vrid.argument, 1, 255) is None:
         exits = ": keepalived exits on it" if instance.vrid is None else ""
-        yield invalid(f"{name}: virtual_router_id must be between 1 and 255{exits}", vrid.at(1))
+        problems.invalid(f"{name}: virtual_router_id must be between 1 and 255{exits}", vrid.at(1))
     if not instance.vips and block.last("no_virtual_ipaddress") is None:
         fatal = strict or instance.version == 3
         mode = "strict mode" if strict else f"VRRP version {instance.version}"
         why = f"{mode} needs one: keepalived exits on it" if fatal else "the instance is useless"
-        yield invalid(f"{name}: no virtual_ipaddress: {why}", instance.at)
+        problems.invalid(f"{name}: no virtual_ipaddress: {why}", instance.at)
     if instance.interface is None and not is_built_in(block.value("interface")):
         version = " 2.2" if instance.unicast_peers and instance.unicast_source else ""
-        yield invalid(f"{name}: no interface: keepalived{version} exits on it", instance.at)
+        problems.invalid(f"{name}: no interface: keepalived{version} exits on it", instance.at)
 
 
-def _conflict(instance: ConfInstance, block: Statement, routers: dict[Router, str]) -> Iterator[Problem]:
+def _report_conflict(instance: ConfInstance, block: Statement, routers: dict[Router, str], problems: Problems) -> None:
     """Two multicast instances with one VRID on one interface (``check_vrid_conflicts``)."""
     if instance.unicast_peers or instance.vrid is None or instance.interface is None:
         return
-    six = bool(instance.vips) and is_six(instance.vips[0].address)
-    router = (instance.interface, six, instance.vrid, block.value("mcast_dst_ip"))
+    router = (instance.interface, _is_six(instance), instance.vrid, block.value("mcast_dst_ip"))
     other = routers.setdefault(router, instance.name)
     if other != instance.name:
         why = f"{other} has VRID {instance.vrid} on {instance.interface} already: keepalived exits on it"
-        yield invalid(f"{instance.name}: {why}", instance.at)
+        problems.invalid(f"{instance.name}: {why}", instance.at)
 
 
 def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:

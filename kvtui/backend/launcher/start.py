@@ -38,6 +38,29 @@ class Launch(Struct, frozen=True):
     descriptors: tuple[int, ...]
     environment: Mapping[str, str]
 
+    def options(self, output: int) -> dict[str, Any]:
+        """Returns the keyword arguments that subprocess and asyncio take; the program writes to ``output``."""
+        return {
+            "executable": self.executable,
+            "pass_fds": self.descriptors,
+            "stdin": self.stdin,
+            "stdout": output,
+            "stderr": output,
+            "env": self.environment,
+            "start_new_session": True,  # a script must not reach the operator's terminal
+        }
+
+
+def read_facts(status: bytes) -> dict[str, Any]:
+    """Parses the launcher's JSON lines: ``missed`` cgroups, PID of the ``keeper``, ``exit``, ``ended``, ``error``."""
+    facts: dict[str, Any] = {}
+    for line in status.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            facts |= json.loads(line)
+    if "ended" in facts and "error" not in facts:
+        facts.setdefault("exit", facts["ended"])  # the program ended its parent too
+    return facts
+
 
 def prepare(
     files: ExitStack,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.conf import reader, running
+from kvtui.backend.conf import copies, reader
 from kvtui.backend.linux.rooted import stat_path
 from kvtui.backend.linux.signals import has_ended
 from kvtui.model.source import Source, SourceName, SourceState
@@ -110,12 +110,12 @@ class ConfLayer:
         self._file_mark = mark if is_certain else None
 
     def _read_running(self, keepalived: Keepalived, now: float) -> bool:
-        mark = running.mark(keepalived.pid)
+        mark = copies.mark(keepalived.pid)
         if mark == self._running_mark:
             return False
         first, self._running_mark, self.running = self._running_mark is None, mark, None
         if mark is not None:
-            self.running = running.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
+            self.running = copies.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
             if self.running is None:  # it was being written
                 self._running_mark = None
         return not first
