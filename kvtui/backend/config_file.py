@@ -37,7 +37,7 @@ def read(env: Mapping[str, str]) -> Config:
     files: dict[str, bool] = {}
     for path in paths(env):
         try:
-            text = _text(path)
+            text = read_bytes(path, MAX_FILE_BYTES).decode()
         except FileNotFoundError:
             files[path] = False
             if env.get("KVTUI_CONFIG"):
@@ -55,10 +55,6 @@ def read(env: Mapping[str, str]) -> Config:
             at = Configured(None, path, lines.get(key))
             _take(key, value, at, values, keys, problems)
     return Config(values, keys, tuple(problems), files)
-
-
-def _text(path: str) -> str:
-    return read_bytes(path, MAX_FILE_BYTES).decode()
 
 
 def _why(error: OSError | ValueError) -> str:

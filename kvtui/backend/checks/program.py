@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -50,9 +51,9 @@ def find_program(check: Check, identity: Identity, version: Version | None = Non
     if not check.argv:
         return Program(None, ("it names no program",))
     name = check.argv[0]
-    root = f"/proc/{identity.process}/root"
     if name.startswith("</"):
         return Program(None, ("it only opens a file, which kvtui does not try",))
+    root = f"/proc/{identity.process}/root"
     if name.startswith("/"):
         places = [name]
     else:
@@ -88,9 +89,7 @@ def _links(root: str, path: str, identity: Identity, version: Version | None) ->
     """Yields a folder of the path as written that is a link: since 2.3.0 ``check_security`` refuses it for root."""
     if version is None or version < CHECKS_WRITTEN_PATH or 0 not in {identity.uid, identity.gid}:
         return
-    parts = path.strip("/").split("/")[:-1]
-    for number in range(1, len(parts) + 1):
-        folder = "/" + "/".join(parts[:number])
+    for folder in map(str, PurePosixPath(path).parents[-2::-1]):
         if stat.S_ISLNK(stat_path(folder, root, follow=False).st_mode):
             real = real_path(path, root)
             yield f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
@@ -118,9 +117,7 @@ def _may_execute(state: os.stat_result, identity: Identity) -> bool:
 def _insecure(root: str, path: str) -> Iterator[str]:
     """Yields each part of the path that another user than root may change (``check_security``)."""
     real = real_path(path, root)
-    parts = real.strip("/").split("/")
-    for number in range(len(parts) + 1):
-        part = "/" + "/".join(parts[:number])
+    for part in (*map(str, reversed(PurePosixPath(real).parents)), real):
         state = _state(root, part)
         if state is None:
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
@@ -61,17 +61,23 @@ class _Entry(Struct):
         return whole_number(self.values.get(name, ""))
 
 
-class _Virtual(Struct, frozen=True):
+class _Virtual(NamedTuple):
     """A virtual server, named as ``VirtualServer.name`` has it; ``port`` for a member of a group only."""
 
     name: str
     port: int | None = None
 
 
+_Failing = dict[tuple[str, str, int], list[str]]
+"""Virtual server (empty for marks and groups), address and port → the checks that do not pass."""
+
+
 def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
     sections = _sections(text)
     instances = sections.get(TOPOLOGY, [])
-    if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
+    # the last line of an instance; 1.x ends with its addresses
+    last = "Using smtp notification" if "Global definitions" in sections else "Virtual IP"
+    if instances and last not in instances[-1].values:
         raise IncompleteDumpError("the last VRRP instance is cut off")
     files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
     checks = {(kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])}
@@ -84,11 +90,7 @@ def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
 
 
 def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
-    """Returns the real servers in keepalived_check.data; those of a group once for each of its members.
-
-    Raises:
-        IncompleteDumpError: the text is not a whole dump.
-    """
+    """Returns the real servers in keepalived_check.data; those of a group once for each of its members."""
     virtual: tuple[_Virtual, ...] = ()
     groups: dict[str, tuple[_Virtual, ...]] = {}
     checks: list[RealServerCheck] = []
@@ -98,12 +100,11 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
     for entry in _lvs_entries(lines):
         if entry.kind == "group":
             groups[entry.name] = tuple(v for line in entry.lists["members"] for v in _members(*_split(line)))
-            continue
-        if entry.kind == "virtual":
+        elif entry.kind == "virtual":
             virtual = _virtual_servers(entry, groups)
-            continue
-        real = entry
-        checks += [check for service in virtual if (check := _check(service, entry, failing)) is not None]
+        else:
+            real = entry
+            checks += [check for service in virtual if (check := _check(service, entry, failing)) is not None]
     if real is not None and "num failed checkers" not in real.values:
         raise IncompleteDumpError("the last real server is cut off")
     return tuple(checks)
@@ -114,11 +115,6 @@ def _lines(text: str) -> list[str]:
     if not text.endswith("\n") or not any(SECTION.match(line) for line in lines):
         raise IncompleteDumpError("the data dump is empty or ends within a line")
     return [line for line in lines if line.strip() and not SECRET.match(line)]
-
-
-def _whole_instance(entry: _Entry, *, old: bool) -> bool:
-    """Whether the last lines of an instance are there: its addresses in 1.x, more in later versions."""
-    return ("Virtual IP" if old else "Using smtp notification") in entry.values
 
 
 def _sections(text: str) -> dict[str, list[_Entry]]:
@@ -161,6 +157,7 @@ def _instance(
     preempt = values.get("Preempt")
     interface, _, layer = (values.get("Interface") or values.get("Listening device") or "").partition(",")
     master, master_priority = _master(entry, state, family)
+    auth = values.get("Authentication type", "none")
     return VrrpInstance(
         name=entry.name,
         state=state,
@@ -182,7 +179,7 @@ def _instance(
         unicast_source=source,
         unicast_peers=tuple(p for line in entry.lists.get("Unicast Peer", []) if (p := canonical(line.split()[0]))),
         track_files=tuple(_track_file(line, files) for line in entry.lists.get("Tracked files", [])),
-        auth_type=_auth_type(values.get("Authentication type", "none")),
+        auth_type=AUTH_TYPES.get(auth, auth or None),
         sync_group=values.get("Sync group") or groups.get(entry.name),
         auth_hmac=_auth_hmac(entry.lists.get("Authentication extension", [])),
         tracked=tuple(
@@ -206,35 +203,30 @@ def _tracked(kind: str, line: str, checks: dict[tuple[str, str], _Entry]) -> Tra
     values = found.values if (found := checks.get((kind, name))) else {}
     status = values.get("Status", values.get("Have quorum", ""))
     good = {"GOOD": True, "true": True, "BAD": False, "false": False}.get(status)
-    facts = (
-        values.get("Command"),
-        f"uid:gid {values['Script uid:gid']}" if "Script uid:gid" in values else None,
-        f"timeout {values['Timeout']}" if "Timeout" in values else None,
-    )
     return Tracked(
         kind=kind,
         name=name,
         weight=whole_number(rest) or 0,
         reverse="reverse" in rest,
         good=None if values.get("Init state", "").startswith("INIT") and good is False else good,
-        detail=", ".join(fact for fact in facts if fact),
+        detail=_facts(values, {"Command": "", "Script uid:gid": "uid:gid ", "Timeout": "timeout "}),
     )
+
+
+def _facts(values: dict[str, str], labels: dict[str, str]) -> str:
+    return ", ".join(f"{label}{values[name]}" for name, label in labels.items() if values.get(name))
 
 
 def _state(text: str) -> VrrpState:
     return VrrpState(text) if text in VrrpState.__members__ else VrrpState.UNKNOWN
 
 
-def _auth_type(text: str) -> str | None:
-    return AUTH_TYPES.get(text, text or None)
-
-
 def _auth_hmac(lines: list[str]) -> AuthHmac | None:
     """Parses ``Keys = 3, active key id = 1``, ``Mode = permissive``, ``Anti replay = time, window = 5 sec``."""
     text = "\n".join(lines)
-    mode = re.search(r"^Mode = (receive-only|permissive|enforce)$", text, re.MULTILINE)
-    active = re.search(r"active key id = (\d{1,3})$", text, re.MULTILINE)
-    window = re.search(r"window = (\d{1,3}) sec$", text, re.MULTILINE)
+    mode = re.search(r"(?m)^Mode = (receive-only|permissive|enforce)$", text)
+    active = re.search(r"(?m)active key id = (\d{1,3})$", text)
+    window = re.search(r"(?m)window = (\d{1,3}) sec$", text)
     if mode is None or active is None:
         return None
     return AuthHmac(HmacMode(mode[1]), int(active[1]), None, int(window[1]) if window else None)
@@ -262,9 +254,7 @@ def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tu
 
 def _seconds(text: str) -> float | None:
     number = decimal(text)
-    if number is None:
-        return None
-    return number / 1000 if "milli" in text else number
+    return number / 1000 if number is not None and "milli" in text else number
 
 
 def _track_file(line: str, files: dict[str, _Entry]) -> TrackFile:
@@ -309,15 +299,13 @@ def _members(name: str, value: str) -> list[_Virtual]:
     if port is None or name not in {"VIP", "VIP Range"}:
         return []
     first, _, last = value.partition(",")[0].partition("-")
-    address = canonical(first)
+    address, end = canonical(first), canonical(last)
     if address is None:
         return []
-    end = canonical(last) if last else None
     start = ip_address(address)
     count = 1 if end is None or ":" in end != ":" in address else int(ip_address(end)) - int(start) + 1
-    return [
-        _Virtual(endpoint(str(start + step), port), port) for step in range(min(max(count, 1), MAX_RANGE_ADDRESSES))
-    ]
+    addresses = [start + step for step in range(min(max(count, 1), MAX_RANGE_ADDRESSES))]
+    return [_Virtual(endpoint(str(one), port), port) for one in addresses]
 
 
 def _virtual_servers(entry: _Entry, groups: dict[str, tuple[_Virtual, ...]]) -> tuple[_Virtual, ...]:
@@ -333,13 +321,12 @@ def _virtual_servers(entry: _Entry, groups: dict[str, tuple[_Virtual, ...]]) -> 
 
 
 def _port(text: str) -> int | None:
-    """``10.0.0.1, VPORT = 80`` and ``10.0.0.1, RPORT = 80, WEIGHT = 1``."""
+    """Parses ``10.0.0.1, VPORT = 80`` and ``10.0.0.1, RPORT = 80, WEIGHT = 1``."""
     match = re.search(r"[VR]PORT = (\d{1,5})\b", text)
     return int(match[1]) if match else None
 
 
-def _failing(lines: list[str]) -> dict[tuple[str, str, int], list[str]]:
-    """Returns the checks that do not pass, by virtual server (empty for marks and groups), address and port."""
+def _failing(lines: list[str]) -> _Failing:
     checkers: list[tuple[re.Match[str], dict[str, str]]] = []
     for line in lines:
         if " -> [" in line and (match := CHECKER.match(line)):
@@ -347,11 +334,12 @@ def _failing(lines: list[str]) -> dict[tuple[str, str, int], list[str]]:
         elif checkers:
             name, value = _split(line)
             checkers[-1][1].setdefault(name, value)
-    failing: dict[tuple[str, str, int], list[str]] = {}
+    failing: _Failing = {}
     for match, values in checkers:
         if values.get("Up") == "no" and values.get("Has run") != "no":
             key = (_checked(match[1]), canonical(match[2]) or "", int(match[3]))
-            failing.setdefault(key, []).append(_checker_words(values))
+            facts = _facts(values, {"script": "", "uid:gid": "uid:gid ", "Last status": "last status "})
+            failing.setdefault(key, []).append(f"{values.get('Keepalive method', 'a check')} {facts}".strip())
     return failing
 
 
@@ -361,16 +349,7 @@ def _checked(text: str) -> str:
     return endpoint(address, int(match[2])) if match and address else ""
 
 
-def _checker_words(values: dict[str, str]) -> str:
-    facts = (
-        values.get("script"),
-        f"uid:gid {values['uid:gid']}" if "uid:gid" in values else None,
-        f"last status {values['Last status']}" if "Last status" in values else None,
-    )
-    return " ".join((values.get("Keepalive method", "a check"), ", ".join(f for f in facts if f))).strip()
-
-
-def _check(service: _Virtual, entry: _Entry, failing: dict[tuple[str, str, int], list[str]]) -> RealServerCheck | None:
+def _check(service: _Virtual, entry: _Entry, failing: _Failing) -> RealServerCheck | None:
     address, port = canonical(entry.name.partition(",")[0]), _port(entry.name)
     if address is None or port is None:
         return None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.backend.linux.files import NotRegularFileError, open_regular
 from kvtui.backend.linux.rooted import list_folder, stat_path
+
+if TYPE_CHECKING:
+    from kvtui.model.keepalived import Keepalived
 
 MAX_FILE_BYTES = 16 << 20  # a thousand instances take about 2 MB
 
@@ -25,8 +30,6 @@ class Stamp(Struct, frozen=True):
 
 
 class DumpFile(Struct, frozen=True):
-    """A dump file."""
-
     root: str
     path: str
     uid: int
@@ -70,11 +73,13 @@ class DumpFile(Struct, frozen=True):
         return DumpError(f"{self.path} cannot be read: run kvtui as root, or with CAP_SYS_PTRACE as user {self.uid}")
 
 
-def data_files(root: str, folder: str, kind: str, uid: int) -> list[DumpFile]:
-    """Returns the text dumps of a kind: ``keepalived.data`` and ``keepalived.NAME.data`` (``data_use_instance``)."""
-    try:
-        names = list_folder(folder, root)
-    except OSError:
-        names = []
-    found = {name for name in names if name.startswith(f"{kind}.") and name.endswith(".data")} | {f"{kind}.data"}
-    return [DumpFile(root, f"{folder.rstrip('/')}/{name}", uid) for name in sorted(found)]
+def dump_files(keepalived: Keepalived, name: str) -> list[DumpFile]:
+    """Returns the dumps of that name; ``keepalived.data`` is ``keepalived.NAME.data`` with ``data_use_instance``."""
+    names = {name}
+    stem, kind = name.split(".")
+    if kind == "data":
+        with suppress(OSError):
+            listed = list_folder(keepalived.tmpdir, keepalived.root)
+            names |= {n for n in listed if n.startswith(f"{stem}.") and n.endswith(".data")}
+    folder = keepalived.tmpdir.rstrip("/")
+    return [DumpFile(keepalived.root, f"{folder}/{n}", keepalived.uid) for n in sorted(names)]

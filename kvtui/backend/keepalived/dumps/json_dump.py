@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, virtual_address
@@ -14,21 +15,12 @@ if TYPE_CHECKING:
 
     from kvtui.model.vrrp import VirtualAddress
 
-STATES: dict[int | None, VrrpState] = {
-    0: VrrpState.INIT,
-    1: VrrpState.BACKUP,
-    2: VrrpState.MASTER,
-    3: VrrpState.FAULT,
-}
+STATES: dict[int | None, VrrpState] = {0: VrrpState.INIT, 1: VrrpState.BACKUP, 2: VrrpState.MASTER, 3: VrrpState.FAULT}
 AUTH_TYPES: dict[int | None, str] = {1: "PASS", 2: "AH"}
 
 
 def parse_json(text: str) -> tuple[VrrpInstance, ...]:
-    """Returns the instances with their counters, without the password (``auth_data``).
-
-    Raises:
-        IncompleteDumpError: the text is not a whole dump.
-    """
+    """Returns the instances with their counters, without the password; IncompleteDumpError if the text is cut off."""
     document = _load(text)
     if isinstance(document, dict):  # json_version 2
         document = document.get("vrrp", [])
@@ -38,18 +30,14 @@ def parse_json(text: str) -> tuple[VrrpInstance, ...]:
 
 
 def _load(text: str) -> object:
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        pass
-    try:  # keepalived < 2.0.17 writes an apostrophe as \', which is not JSON
-        return json.loads(re.sub(r"\\(.)", _fix_apostrophe, text), parse_constant=_refuse)
+    # keepalived < 2.0.17 writes an apostrophe as \', which is not JSON
+    fixed = re.sub(r"\\(.)", lambda escape: "'" if escape[1] == "'" else escape[0], text)
+    try:
+        return json.loads(fixed, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise IncompleteDumpError("the JSON dump does not parse (yet)") from None
-
-
-def _fix_apostrophe(escape: re.Match[str]) -> str:
-    return "'" if escape[1] == "'" else escape[0]
 
 
 def _refuse(_: str) -> NoReturn:

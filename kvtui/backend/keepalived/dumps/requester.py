@@ -14,13 +14,13 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.keepalived.dumps.file import DumpError, DumpFile, Stamp, data_files
+from kvtui.backend.keepalived.dumps.file import DumpError, Stamp, dump_files
 from kvtui.backend.keepalived.dumps.json_dump import parse_json
 from kvtui.backend.keepalived.dumps.merge import merge
 from kvtui.backend.keepalived.dumps.stats_text import parse_stats
@@ -30,18 +30,33 @@ from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import RealServerCheck, VrrpInstance
 
 T = TypeVar("T")
 
-JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc
 TIMEOUT = 1.0  # seconds for one dump; 11–55 ms were measured for 200 instances
 POLL_SECONDS = 0.01
 START_TOLERANCE = 2.0  # seconds; start times are exact to about one
 SAME_REQUEST_SECONDS = 5.0
+
+
+class _Kind(Struct, Generic[T], frozen=True):
+    """A kind of dump: the name of its file, the signal that requests it, and its parser."""
+
+    name: str
+    signal: int
+    parse: Callable[[str], T]
+    require_stable: bool = True
+    """Whether only an unchanged stamp, twice in a row, shows that the file is whole."""
+
+
+JSON = _Kind("keepalived.json", 36, parse_json, require_stable=False)  # SIGRTMIN + 2 on glibc
+VRRP = _Kind("keepalived.data", signal.SIGUSR1, parse_vrrp_data)
+CHECKS = _Kind("keepalived_check.data", signal.SIGUSR1, parse_check_data)
+STATS = _Kind("keepalived.stats", signal.SIGUSR2, parse_stats)
 
 
 class Dump(Struct, frozen=True):
@@ -69,12 +84,7 @@ class DumpRequester:
     """
 
     def __init__(
-        self,
-        keepalived: Keepalived,
-        *,
-        signals: bool = True,
-        timeout: float = TIMEOUT,
-        proc: str = "/proc",
+        self, keepalived: Keepalived, *, signals: bool = True, timeout: float = TIMEOUT, proc: str = "/proc"
     ) -> None:
         self.keepalived = keepalived
         self.signals = signals
@@ -102,7 +112,7 @@ class DumpRequester:
         if full or not self.keepalived.dumps_json:
             return self._ask_all()
         try:
-            instances, written = self._ask_json()
+            instances, written = self._ask(JSON)
         except _NoDumpError:
             return self._ask_all(json=False)
         return Dump(instances, None, written, "json")
@@ -114,74 +124,60 @@ class DumpRequester:
             if pid is not None and procfs.vitals(pid, self._proc)[1] in {"T", "t"}:
                 raise DumpError(f"keepalived's process {pid} is stopped (SIGSTOP) and does nothing: `kill -CONT {pid}`")
 
-    def _ask_json(self) -> tuple[tuple[VrrpInstance, ...], float]:
-        files = [self._file("keepalived.json")]
-        return self._ask(JSON_SIGNAL, files.copy, parse_json)
-
     def _ask_all(self, *, json: bool = True) -> Dump:
         """Requests the text dumps, then JSON, whose states are newer."""
-        before = _stamps(self._check_files())
-        instances, written = self._ask(signal.SIGUSR1, self._vrrp_files, parse_vrrp_data, require_stable=True)
+        before = self._stamps(CHECKS)
+        instances, written = self._ask(VRRP)
         checks: tuple[RealServerCheck, ...] | None = ()
         detail = ""
         if self.keepalived.children.checker is not None:
             try:
-                checks, _ = self._await(self._check_files, before, parse_check_data, require_stable=True)
+                written_checks, _ = self._await(CHECKS, before)
+                checks = written_checks
             except _NoDumpError:
                 checks, detail = None, "the checker did not write keepalived_check.data in time"
         if json and self.keepalived.dumps_json and instances:
             try:
-                newer, written = self._ask_json()
+                newer, written = self._ask(JSON)
                 instances = merge(instances, newer)
             except _NoDumpError:
                 detail = detail or "the JSON dump did not come in time"
         elif instances:
             with suppress(DumpError):  # then the counters are not known
-                counters, _ = self._ask(signal.SIGUSR2, self._stats_files, parse_stats, require_stable=True)
+                counters, _ = self._ask(STATS)
                 instances = tuple(replace(one, counters=counters.get(one.name, {})) for one in instances)
         return Dump(instances, checks, written, "data", detail)
 
     def _ask_checks(self) -> tuple[tuple[RealServerCheck, ...], float]:
         if self.keepalived.children.checker is None:
             return (), time.time()
-        return self._ask(signal.SIGUSR1, self._check_files, parse_check_data, require_stable=True)
+        return self._ask(CHECKS)
 
-    def _ask(
-        self,
-        number: int,
-        files: Callable[[], list[DumpFile]],
-        parse: Callable[[str], T],
-        *,
-        require_stable: bool = False,
-    ) -> tuple[T, float]:
-        before = _stamps(files())
-        _send(self.keepalived, number, self._proc)
-        return self._await(files, before, parse, require_stable=require_stable)
+    def _ask(self, kind: _Kind[T]) -> tuple[T, float]:
+        before = self._stamps(kind)
+        _send(self.keepalived, kind.signal, self._proc)
+        return self._await(kind, before)
 
-    def _await(
-        self,
-        files: Callable[[], list[DumpFile]],
-        before: dict[str, Stamp | None],
-        parse: Callable[[str], T],
-        *,
-        require_stable: bool,
-    ) -> tuple[T, float]:
-        """Waits for a new, whole file; ``require_stable``: with the same stamp twice in a row."""
+    def _stamps(self, kind: _Kind[T]) -> dict[str, Stamp | None]:
+        return {file.path: file.stamp() for file in dump_files(self.keepalived, kind.name)}
+
+    def _await(self, kind: _Kind[T], before: dict[str, Stamp | None]) -> tuple[T, float]:
+        """Waits for a new, whole file."""
         deadline = time.monotonic() + self.timeout
         seen: dict[str, Stamp] = {}
         while time.monotonic() < deadline:
-            for file in files():
+            for file in dump_files(self.keepalived, kind.name):
                 stamp = file.stamp()
                 if stamp is None or stamp == before.get(file.path):
                     continue
-                if require_stable and stamp != seen.get(file.path):
+                if kind.require_stable and stamp != seen.get(file.path):
                     seen[file.path] = stamp
                     continue
                 try:
                     text, read = file.read()
-                    if require_stable and read != stamp:
+                    if kind.require_stable and read != stamp:
                         continue
-                    return parse(text), read.modified_ns / 1e9
+                    return kind.parse(text), read.modified_ns / 1e9
                 except (FileNotFoundError, IncompleteDumpError):
                     continue
             time.sleep(POLL_SECONDS)
@@ -189,56 +185,32 @@ class DumpRequester:
 
     def _existing(self, *, full: bool) -> Dump:
         """Returns the newest dump that anybody requested since this keepalived started."""
-        found = [
-            answer
-            for files, parse in (
-                ([self._file("keepalived.json")] if self.keepalived.dumps_json else [], parse_json),
-                (self._vrrp_files(), parse_vrrp_data),
-            )
-            if (answer := self._newest(files, parse)) is not None
-        ]
+        kinds = (JSON, VRRP) if self.keepalived.dumps_json else (VRRP,)
+        found = sorted(
+            (answer for kind in kinds if (answer := self._newest(kind)) is not None), key=lambda answer: answer[1]
+        )
         if not found:
-            raise DumpError(
-                f"{self.keepalived.tmpdir} has no dump since keepalived started, and signals are switched off"
-            )
-        found.sort(key=lambda answer: answer[1])
+            why = "has no dump since keepalived started, and signals are switched off"
+            raise DumpError(f"{self.keepalived.tmpdir} {why}")
         instances, written = found[-1]
         if full and written - found[0][1] <= SAME_REQUEST_SECONDS:
             instances = merge(found[0][0], instances)
-        checks = self._newest(self._check_files(), parse_check_data) if full else None
+        checks = self._newest(CHECKS) if full else None
         return Dump(instances, checks[0] if checks else None, written, "file", "an earlier dump; none was requested")
 
-    def _newest(self, files: Iterable[DumpFile], parse: Callable[[str], T]) -> tuple[T, float] | None:
+    def _newest(self, kind: _Kind[T]) -> tuple[T, float] | None:
         found = []
-        for file in files:
-            try:
+        for file in dump_files(self.keepalived, kind.name):
+            with suppress(FileNotFoundError, IncompleteDumpError):
                 text, stamp = file.read()
-                if stamp.modified_ns / 1e9 >= self.keepalived.started - START_TOLERANCE:
-                    found.append((parse(text), stamp.modified_ns / 1e9))
-            except (FileNotFoundError, IncompleteDumpError):
-                continue
-        return max(found, key=lambda answer: answer[1]) if found else None
-
-    def _file(self, name: str) -> DumpFile:
-        folder = self.keepalived.tmpdir.rstrip("/")
-        return DumpFile(self.keepalived.root, f"{folder}/{name}", self.keepalived.uid)
-
-    def _vrrp_files(self) -> list[DumpFile]:
-        return data_files(self.keepalived.root, self.keepalived.tmpdir, "keepalived", self.keepalived.uid)
-
-    def _stats_files(self) -> list[DumpFile]:
-        return [self._file("keepalived.stats")]
-
-    def _check_files(self) -> list[DumpFile]:
-        return data_files(self.keepalived.root, self.keepalived.tmpdir, "keepalived_check", self.keepalived.uid)
+                written = stamp.modified_ns / 1e9
+                if written >= self.keepalived.started - START_TOLERANCE:
+                    found.append((kind.parse(text), written))
+        return max(found, key=lambda answer: answer[1], default=None)
 
 
 class _NoDumpError(DumpError):
     pass
-
-
-def _stamps(files: Iterable[DumpFile]) -> dict[str, Stamp | None]:
-    return {file.path: file.stamp() for file in files}
 
 
 def _send(keepalived: Keepalived, number: int, proc: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from kvtui.backend.keepalived.log.lines import without_secrets
 from kvtui.model.log import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kvtui.model.keepalived import Keepalived
 
 FOLDERS = ("/run/log/journal", "/var/log/journal")
@@ -44,18 +43,10 @@ class JournalLog:
 
     def read(self, known: frozenset[str]) -> list[LogLine]:
         since = [f"--after-cursor={self._cursor}"] if self._cursor else []
-        argv = [
-            "journalctl",
-            "--quiet",
-            "--no-pager",
-            "--output=json",
-            f"--lines={self._max_lines}",
-            *since,
-            *self._matches,
-        ]
+        options = ["--quiet", "--no-pager", "--output=json", f"--lines={self._max_lines}"]
         try:
             done = subprocess.run(
-                argv,
+                ["journalctl", *options, *since, *self._matches],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -67,18 +58,13 @@ class JournalLog:
             raise TimeoutError(f"journalctl took longer than {TIMEOUT:.0f} s") from late
         if done.returncode:
             raise OSError(None, (done.stderr.strip().splitlines() or ["it failed"])[-1], "journalctl")
-        entries = self._entries(done.stdout.splitlines())
-        return [LogLine(without_secrets(text, known), at) for at, text in entries]
-
-    def _entries(self, lines: Sequence[str]) -> list[tuple[float | None, str]]:
-        found: list[tuple[float | None, str]] = []
-        for line in lines:
-            try:
+        found = []
+        for line in done.stdout.splitlines():
+            with suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
                 self._cursor = str(entry["__CURSOR"])
-                found.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, _message(entry)))
-            except (ValueError, KeyError, TypeError):
-                continue
+                at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+                found.append(LogLine(without_secrets(_message(entry), known), at))
         return found
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.rooted import real_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.model.keepalived import Keepalived
 
 _UID = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})\b")
@@ -64,47 +65,33 @@ def _by_container(container: Container, root: str) -> tuple[str, Container] | No
     """Finds the link named after the container, whose name has the pod too."""
     if container.identity is None:
         return None
-    for name in _names(f"{root}/var/log/containers"):
+    names = glob.glob("*.log", root_dir=f"{root}/var/log/containers")  # noqa: PTH207 - ignores errors
+    for name in sorted(names):
         match = _BY_CONTAINER.fullmatch(name) if container.identity in name else None
         if match:
             pod = container.pod or f"{match['namespace']}/{match['pod']}"
             path = _file(root, f"/var/log/containers/{name}")
-            return (path, Container(container.uid, container.identity, pod)) if path else None
+            return (path, replace(container, pod=pod)) if path else None
     return None
 
 
 def _by_pod(container: Container, root: str) -> tuple[str, Container] | None:
-    start = f"{container.pod.replace('/', '_')}_" if container.pod else ""
-    end = f"_{container.uid}" if container.uid else ""
-    if not start and not end:
+    if not container.pod and not container.uid:
         return None
+    pod = (container.pod or "").replace("/", "_")
+    folder = "_".join(glob.escape(part) if part else "*" for part in (pod, container.uid))
     logs: list[tuple[float, str, str]] = []
-    for folder in _names(f"{root}/var/log/pods"):
-        if folder.startswith(start) and folder.endswith(end):
-            logs += _logs(root, folder)
+    names = glob.glob(f"{folder}/*/*.log", root_dir=f"{root}/var/log/pods")  # noqa: PTH207 - ignores errors
+    for name in names:
+        path = _file(root, f"/var/log/pods/{name}")
+        if path:
+            with suppress(OSError):
+                logs.append((Path(path).stat().st_mtime, path, name.partition("/")[0]))
     if not logs:
         return None
     _at, path, folder = max(logs)
     namespace, name = folder.split("_")[:2] if folder.count("_") >= 2 else ("?", folder)
-    return path, Container(container.uid, container.identity, container.pod or f"{namespace}/{name}")
-
-
-def _logs(root: str, folder: str) -> Iterator[tuple[float, str, str]]:
-    for inner in _names(f"{root}/var/log/pods/{folder}"):
-        for name in _names(f"{root}/var/log/pods/{folder}/{inner}"):
-            path = _file(root, f"/var/log/pods/{folder}/{inner}/{name}") if name.endswith(".log") else None
-            if path:
-                try:
-                    yield (Path(path).stat().st_mtime, path, folder)
-                except OSError:
-                    continue
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(entry.name for entry in Path(folder).iterdir())
-    except OSError:
-        return []
+    return path, replace(container, pod=container.pod or f"{namespace}/{name}")
 
 
 def _file(root: str, path: str) -> str | None:

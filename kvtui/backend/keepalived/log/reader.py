@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf import copies
+from kvtui.backend.conf.copies import running_lines, saved_secrets
 from kvtui.backend.keepalived.log import journald, pod
 from kvtui.backend.keepalived.log.lines import line_of
 from kvtui.backend.keepalived.log.tail import Tail
@@ -44,6 +45,7 @@ class LogReader:
         self._lines: deque[LogLine] = deque(maxlen=MAX_LINES)
         self._where = ""
         self._source: Callable[[], list[LogLine]] | None = None
+        self._first: list[LogLine] = []  # what the source had when it was found
         self._known: frozenset[str] = frozenset()
         self._missing: list[str] = []
         self._looked = 0.0
@@ -61,7 +63,7 @@ class LogReader:
             self._find()
         if self._source is not None:
             try:
-                lines = self._source()
+                lines, self._first = self._first or self._source(), []
                 self._total += len(lines)
                 self._lines.extend(lines)
             except OSError as error:
@@ -83,19 +85,16 @@ class LogReader:
             self._missing.append("keepalived writes no log (--no-syslog): add --log-console")
 
     def _use(self, where: str, tail: Tail, *, only: re.Pattern[str] | None = None) -> bool:
-        try:
-            first = tail.read()
-        except OSError as error:
-            self._missing.append(f"{where} cannot be read ({error.strerror or error}): run kvtui as root")
-            return False
-
         def read() -> list[LogLine]:
-            nonlocal first
-            raw, first = (first, []) if first else (tail.read(), [])
-            wanted = [line for line in raw if only is None or only.search(line)]
+            wanted = [line for line in tail.read() if only is None or only.search(line)]
             known = self._secrets() if wanted else frozenset()
             return [line_of(line, self._clock(), known) for line in wanted]
 
+        try:
+            self._first = read()
+        except OSError as error:
+            self._missing.append(f"{where} cannot be read ({error.strerror or error}): run kvtui as root")
+            return False
         self._where, self._source = where, read
         return True
 
@@ -103,18 +102,13 @@ class LogReader:
         """Finds the file of ``--log-file`` among open files: its name may include the child's."""
         pids = (self._keepalived.children.vrrp, self._keepalived.children.checker, self._keepalived.pid)
         for pid in filter(None, pids):
-            for number in self._open_files(pid):
-                target = procfs.link(f"{self._proc}/{pid}/fd/{number}")
-                if target.endswith(".log") and self._use(target, Tail(f"{self._proc}/{pid}/fd/{number}")):
+            descriptors = glob.glob(f"{self._proc}/{pid}/fd/*")  # noqa: PTH207 - ignores errors
+            for descriptor in sorted(descriptors):
+                target = procfs.link(descriptor)
+                if target.endswith(".log") and self._use(target, Tail(descriptor)):
                     return True
         self._missing.append("kvtui cannot see which --log-file is open: run kvtui as root")
         return False
-
-    def _open_files(self, pid: int) -> list[str]:
-        try:
-            return sorted(entry.name for entry in Path(f"{self._proc}/{pid}/fd").iterdir())
-        except OSError:
-            return []
 
     def _console(self) -> bool:
         output = f"{self._proc}/{self._keepalived.pid}/fd/2"
@@ -133,8 +127,7 @@ class LogReader:
 
     def _container(self) -> bool:
         container = pod.container_of(self._keepalived, self._proc)
-        found = pod.find(container, self._proc, self._root) if container else None
-        if found:
+        if container and (found := pod.find(container, self._proc, self._root)):
             path, container = found
             if self._use(f"log of pod {container.pod}" if container.pod else path, Tail(path)):
                 return True
@@ -165,30 +158,19 @@ class LogReader:
         unit = _UNIT.search(procfs.cgroup(self._keepalived.pid, self._proc))
         log = journald.JournalLog(self._keepalived, unit[1] if unit else None, MAX_LINES)
         try:
-            first = log.read(self._secrets())
+            self._first = log.read(self._secrets())
         except OSError as error:
             self._missing.append(f"systemd's journal cannot be read: {error.strerror or error}")
             return False
-        if not first:  # of another machine, or from before its start
+        if not self._first:  # of another machine, or from before its start
             return False
-
-        def read() -> list[LogLine]:
-            nonlocal first
-            lines, first = first, []
-            return lines or log.read(self._secrets())
-
-        self._where, self._source = log.where, read
+        self._where, self._source = log.where, lambda: log.read(self._secrets())
         return True
 
     def _secrets(self) -> frozenset[str]:
         """Returns the passwords in the config, on disk and running: keepalived logs lines that it rejects."""
-        k = self._keepalived
-        try:
-            saved = copies.saved_lines(k.conf, root=k.root, config_id=k.instance_name)
-        except OSError:
-            saved = ()
-        running = copies.running_lines(k.pid, config_id=k.instance_name) or ()
-        self._known |= secrets_in([*saved, *running])  # an old password stays secret
+        running = running_lines(self._keepalived.pid) or ()
+        self._known |= saved_secrets(self._keepalived) | secrets_in(running)  # an old password stays secret
         return self._known
 
 
