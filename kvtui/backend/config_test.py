@@ -21,7 +21,7 @@ import selectors
 import signal
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ from kvtui.backend.linux.signals import kill_descendants
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kvtui.backend.launcher.rights import Rights
     from kvtui.model.keepalived import Keepalived
@@ -169,15 +169,21 @@ def run(
     )
 
 
-def _rights(keepalived: Keepalived, *, force: bool) -> Rights:
+@contextmanager
+def _explained(pid: int, needed: str) -> Iterator[None]:
+    """Turns an OSError into a ConfigTestUnavailableError."""
     try:
-        rights = rights_of(keepalived.pid)
+        yield
     except PermissionError as error:
-        raise ConfigTestUnavailableError(
-            error.errno, f"`keepalived -t` needs the rights of process {keepalived.pid}: run kvtui as root"
-        ) from error
+        why = f"`keepalived -t` needs the {needed} of process {pid}: run kvtui as root"
+        raise ConfigTestUnavailableError(error.errno, why) from error
     except OSError as error:
-        raise ConfigTestUnavailableError(error.errno, f"keepalived {keepalived.pid} has ended: try again") from error
+        raise ConfigTestUnavailableError(error.errno, f"keepalived {pid} has ended: try again") from error
+
+
+def _rights(keepalived: Keepalived, *, force: bool) -> Rights:
+    with _explained(keepalived.pid, "rights"):
+        rights = rights_of(keepalived.pid)
     if rights.filtered and not force:
         raise ConfigTestUnconfinedError(
             errno.EPERM,
@@ -218,7 +224,7 @@ def _started(
 ) -> tuple[dict[str, Any], str, bool, bool]:
     """Runs it: returns the launcher's facts, the output, whether it was too late, and whether it printed too much."""
     with ExitStack() as files:
-        try:
+        with _explained(keepalived.pid, "namespaces"):
             program = os.open(f"/proc/{keepalived.pid}/exe", os.O_RDONLY | os.O_CLOEXEC)
             files.callback(os.close, program)
             given = [program]
@@ -236,13 +242,6 @@ def _started(
                     files, keepalived.pid, rights, argv, ENVIRONMENT, status=said, program=given, enter=enter
                 )
                 process = subprocess.Popen(launch.words, **launch.options(printed))
-        except PermissionError as error:
-            raise ConfigTestUnavailableError(
-                error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
-            ) from error
-        except OSError as error:
-            why = f"keepalived {keepalived.pid} has ended: try again"
-            raise ConfigTestUnavailableError(error.errno, why) from error
         with process:
             return _outcome(process, status, output, timeout)
 

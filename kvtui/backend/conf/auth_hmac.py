@@ -60,5 +60,4 @@ def _key(line: Statement, known: list[int], problems: Problems) -> int | None:
 
 
 def _length(value: str) -> int:
-    """Returns the bytes of an inline key: ``hex:`` and digits, else ASCII."""
     return (len(value) - 3) // 2 if value.startswith("hex:") else len(value.encode())

@@ -16,18 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.conf.lexer import (
-    BLANK,
-    CONDITION,
-    DEFINITION,
-    INCLUDE,
-    SEQUENCES,
-    Line,
-    brace_or_end,
-    decomment,
-    skip_space,
-    words,
-)
+from kvtui.backend.conf import lexer
 from kvtui.backend.conf.macros import MAX_ALL_REPLACEMENTS, MAX_LINE, UNDEFINED, Macros, sequence
 from kvtui.backend.conf.tree import Piece, Problems
 from kvtui.model.conf import Location, Problem, ProblemKind
@@ -63,11 +52,6 @@ class _Origin(Struct):
 class Opened(Struct, frozen=True):
     name: str
     text: str
-
-    @property
-    def folder(self) -> str:
-        """Of relative includes, and ``${_PWD}``."""
-        return posixpath.dirname(self.name)
 
 
 class Expander:
@@ -110,10 +94,11 @@ class Expander:
 
     @property
     def _folder(self) -> str:
+        """Of relative includes, and ``${_PWD}``."""
         return posixpath.dirname(self._name)
 
     def file(self, opened: Opened) -> Iterator[Piece]:
-        self._home = opened.folder
+        self._home = posixpath.dirname(opened.name)
         self._sources = [self._lines_of(opened)]
         return self._pieces()
 
@@ -141,9 +126,9 @@ class Expander:
         self._open.append(opened.name)
         self.files.append(opened.name)
         for number, offset, body in _physical(opened.text):
-            line = decomment(body, offset)
-            if line.text and not INCLUDE.match(line.text):
-                self._add_to_copy(line.text, opened.folder)
+            line = lexer.decomment(body, offset)
+            if line.text and not lexer.INCLUDE.match(line.text):
+                self._add_to_copy(line.text)
                 line = _again(line)
             if self._continue_macro(line):
                 continue
@@ -175,9 +160,9 @@ class Expander:
             else:
                 if numbers:
                     numbers[-1] += 1
-                line = decomment(raw)
+                line = lexer.decomment(raw)
                 if raw:
-                    self._add_to_copy(raw, self._folder)
+                    self._add_to_copy(raw)
                 if not self._continue_macro(line) and line.text:
                     yield _Origin(line.text, self._name, numbers[-1] if numbers else 1, line.columns)
         self._open.clear()
@@ -201,9 +186,9 @@ class Expander:
     def _cut(self, origin: _Origin) -> Iterator[Piece]:
         """Yields the pieces of one line; carries out conditions, definitions, includes and sequences."""
         position = 0
-        while (position := skip_space(origin.text, position)) < len(origin.text):
+        while (position := lexer.skip_space(origin.text, position)) < len(origin.text):
             text = origin.text
-            if match := CONDITION.match(text, position):
+            if match := lexer.CONDITION.match(text, position):
                 if match.end() == match.end(2) or (match[2] == self.config_id) == bool(match[1]):
                     return
                 origin.conditional = True
@@ -221,12 +206,12 @@ class Expander:
                 origin.replaced = True
             if self._directive(origin, position):
                 return
-            end = brace_or_end(text, position)
+            end = lexer.brace_or_end(text, position)
             yield self._piece(origin, position, end)
             position = end
 
     def _piece(self, origin: _Origin, start: int, end: int) -> Piece:
-        text = origin.text[start:end].rstrip(BLANK)
+        text = origin.text[start:end].rstrip(lexer.BLANK)
         if "${" in text:
             self._report_undefined(text, origin.at(start))
         columns = origin.columns[start : start + len(text)]
@@ -236,7 +221,7 @@ class Expander:
 
     def _report_undefined(self, text: str, at: Location) -> None:
         """An undefined macro stays as written; outside of quotes keepalived reads its braces as a block's."""
-        for word in words(text):
+        for word in lexer.words(text):
             name = UNDEFINED.search(word.value)
             if name and not text.startswith('"', word.start):
                 why = "is not defined: keepalived reads its '}' as the end of the block"
@@ -245,20 +230,21 @@ class Expander:
     def _directive(self, origin: _Origin, position: int) -> bool:
         """Carries out a directive, which takes the rest of the line; returns whether there was one."""
         text = origin.text
-        if match := DEFINITION.match(text, position):
+        if match := lexer.DEFINITION.match(text, position):
             value = text[match.end() :]
             if value.endswith("\\"):
                 self._defining = match[1]
-                self.macros.begin(match[1], value[:-1].rstrip(BLANK))
+                value = value[:-1].rstrip(lexer.BLANK)
+                self.macros.define(match[1], [value] if value else [])
             else:
-                self.macros.define(match[1], value)
+                self.macros.define(match[1], [value])
             return True
-        if text.startswith(SEQUENCES, position):
+        if text.startswith(lexer.SEQUENCES, position):
             rounds = sequence(text[position:], self.macros)
             if rounds is not None:
                 self._sources.append(self._rounds(rounds.values, rounds.text, origin))
             return True
-        if match := INCLUDE.match(text, position):
+        if match := lexer.INCLUDE.match(text, position):
             self._follow(origin, match[0].rstrip(), text[match.end() :], position)
             return True
         return False
@@ -268,7 +254,7 @@ class Expander:
             if self._generated > MAX_GENERATED_LINES:
                 return
             for name, value in assignment.items():
-                self.macros.define(name, value)
+                self.macros.define(name, [value])
             yield from self._generated_lines([text], origin)
 
     def _replace(self, origin: _Origin, position: int) -> bool | None:
@@ -297,7 +283,7 @@ class Expander:
         if result.more:
             self._sources.append(self._generated_lines(result.more, origin, result.source))
         column = origin.columns[position]
-        origin.text = result.text.strip(BLANK)
+        origin.text = result.text.strip(lexer.BLANK)
         origin.columns = [column] * len(origin.text)
         origin.literal = False
         return True
@@ -307,28 +293,28 @@ class Expander:
             files = self.include(keyword, pattern, tuple(self._open), origin.at(position))
             self._sources += [self._lines_of(opened) for opened in reversed(files)]
 
-    def _continue_macro(self, line: Line) -> bool:
+    def _continue_macro(self, line: lexer.Line) -> bool:
         """Adds a line to the macro that it continues, if there is one; an empty line ends the macro."""
         name, self._defining = self._defining, None
         if name is None or not line.text:
             return False
         if line.continued:
             self._defining = name
-        if text := line.text.removesuffix("\\").rstrip(BLANK):
+        if text := line.text.removesuffix("\\").rstrip(lexer.BLANK):
             self.macros.extend(name, text)
         return True
 
-    def _remember_service(self, body: str, line: Line) -> None:
+    def _remember_service(self, body: str, line: lexer.Line) -> None:
         """Remembers the service in a ``# Service:`` comment for the next statement."""
         if line.comment is not None:
             match = _SERVICE.match(body[line.comment - 1 :])
             self._service = match[1] if match else None
 
-    def _add_to_copy(self, text: str, folder: str) -> None:
+    def _add_to_copy(self, text: str) -> None:
         """Adds a line to the copy for the digest: blanks folded, the folder appended if it uses ``_PWD``."""
         folded = _QUOTED_OR_SPACE.sub(lambda m: m[0] if m[0][0] == '"' else " ", text).strip(" ")
         if "_PWD" in folded:
-            folded += " @" + posixpath.relpath(folder or ".", self._home or ".")
+            folded += " @" + posixpath.relpath(self._folder or ".", self._home or ".")
         if folded:
             self.copy.append(folded)
 
@@ -340,9 +326,9 @@ def _physical(text: str) -> Iterator[tuple[int, int, str]]:
             yield number, start, raw[start : start + MAX_LINE].rstrip("\r")
 
 
-def _again(line: Line) -> Line:
+def _again(line: lexer.Line) -> lexer.Line:
     """In what the parent wrote for keepalived's children, a comment mark that was escaped starts a comment."""
     if "#" not in line.text and "!" not in line.text:
         return line
-    again = decomment(line.text)
+    again = lexer.decomment(line.text)
     return again._replace(columns=[line.columns[column - 1] for column in again.columns], comment=line.comment)

@@ -23,6 +23,7 @@ MAX_FILES = 1000
 MAX_DEPTH = 30
 MAX_ENTRIES = 100_000
 _MAX_ALTERNATIVES = 1000
+_INNERMOST_BRACES = re.compile(r"([^}]*)\{([^{}]*)\}")
 
 
 def is_skipped(mode: int) -> bool:
@@ -120,21 +121,13 @@ def _fixed_part(pattern: str) -> tuple[str, str]:
 
 
 def _braces(pattern: str) -> list[str]:
-    """Expands ``{a,b}`` alternatives (GLOB_BRACE); at most a thousand."""
+    """Expands ``{a,b}`` alternatives (GLOB_BRACE)."""
     done: list[str] = []
     todo = [pattern]
     while todo and len(done) + len(todo) <= _MAX_ALTERNATIVES:
         current = todo.pop(0)
-        span = _innermost(current)
-        if span is None:
+        if match := _INNERMOST_BRACES.match(current):
+            todo[:0] = [match[1] + part + current[match.end() :] for part in match[2].split(",")]
+        else:
             done.append(current)
-            continue
-        start, end = span
-        todo[:0] = [current[:start] + part + current[end + 1 :] for part in current[start + 1 : end].split(",")]
     return list(dict.fromkeys(done))
-
-
-def _innermost(text: str) -> tuple[int, int] | None:
-    end = text.find("}")
-    start = text.rfind("{", 0, end) if end >= 0 else -1
-    return (start, end) if start >= 0 else None

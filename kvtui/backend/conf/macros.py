@@ -69,12 +69,8 @@ class Macros:
         self.left = MAX_ALL_REPLACEMENTS
         self._endless: set[str] = set()
 
-    def define(self, name: str, value: str) -> None:
-        self._values[name] = [value]
-        self._endless.discard(name)
-
-    def begin(self, name: str, first: str) -> None:
-        self._values[name] = [first] if first else []
+    def define(self, name: str, lines: list[str]) -> None:
+        self._values[name] = lines
         self._endless.discard(name)
 
     def extend(self, name: str, line: str) -> None:
@@ -94,7 +90,7 @@ class Macros:
             if match is None:
                 break
             name = match[1] or match[2]
-            lines = self._lines(name, folder)
+            lines = self._values.get(name, [folder] if name == "_PWD" else None)
             if lines is None or (len(lines) > 1 and match.end() != len(text)):
                 position = match.end()
                 continue
@@ -115,9 +111,6 @@ class Macros:
     def _never_ends(self, name: str) -> Replaced:
         self._endless.add(name)
         return Replaced("", [], name, endless=name)
-
-    def _lines(self, name: str, folder: str) -> list[str] | None:
-        return [folder] if name == "_PWD" and name not in self._values else self._values.get(name)
 
 
 def sequence(text: str, macros: Macros) -> Rounds | None:

@@ -17,17 +17,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.conf.lexer import (
-    BLANK,
-    CONDITION,
-    DEFINITION,
-    WordSpan,
-    brace_or_end,
-    decomment,
-    is_directive,
-    skip_space,
-    words,
-)
+from kvtui.backend.conf import lexer
 from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
@@ -68,7 +58,7 @@ class Piece(Struct, frozen=True):
     @property
     def name(self) -> str:
         """The first words, as messages name a block."""
-        return " ".join(word.value for word in islice(words(self.text), 3))
+        return " ".join(word.value for word in islice(lexer.words(self.text), 3))
 
     def at(self, position: int = 0) -> Location:
         return Location(self.file, self.line, self.columns[position])
@@ -94,8 +84,8 @@ class Statement(Struct, dict=True):
     children: list[Statement] | None = None
 
     @cached_property
-    def spans(self) -> list[WordSpan]:
-        return list(words(self.piece.text)) if self.piece else []
+    def spans(self) -> list[lexer.WordSpan]:
+        return list(lexer.words(self.piece.text)) if self.piece else []
 
     @cached_property
     def words(self) -> list[str]:
@@ -177,7 +167,7 @@ def as_written(text: str, problems: Problems, file: str = "") -> Iterator[Piece]
     """
     defining = False
     for number, raw in enumerate(text.split("\n"), start=1):
-        line = decomment(raw.rstrip("\r"))
+        line = lexer.decomment(raw.rstrip("\r"))
         if line.open_quote is not None:
             problems.open_quote(Location(file, number, line.open_quote))
         if defining and line.text:
@@ -186,16 +176,16 @@ def as_written(text: str, problems: Problems, file: str = "") -> Iterator[Piece]
         defining = False
         condition = None
         position = 0
-        while (position := skip_space(line.text, position)) < len(line.text):
-            if match := CONDITION.match(line.text, position):
+        while (position := lexer.skip_space(line.text, position)) < len(line.text):
+            if match := lexer.CONDITION.match(line.text, position):
                 condition, position = line.text[position : match.end(2)], match.end()
                 continue
-            directive = is_directive(line.text, position)
-            end = len(line.text) if directive else brace_or_end(line.text, position)
-            part = line.text[position:end].rstrip(BLANK)
+            directive = lexer.is_directive(line.text, position)
+            end = len(line.text) if directive else lexer.brace_or_end(line.text, position)
+            part = line.text[position:end].rstrip(lexer.BLANK)
             columns = line.columns[position : position + len(part)]
             yield Piece(part, file, number, columns, condition is None, None, condition, directive)
-            defining = bool(DEFINITION.match(line.text, position)) and line.continued
+            defining = bool(lexer.DEFINITION.match(line.text, position)) and line.continued
             position = end
 
 
