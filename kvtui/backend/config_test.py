@@ -95,12 +95,10 @@ class ConfigTest(Struct, frozen=True):
     Attributes:
         exit_code: 0 ok, 2 or 5 config error, 6 script security (see the module); None when it did not exit by itself.
         killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace).
-        timed_out: it was killed after ``TIMEOUT``.
-        messages: each once, in order.
         ran: what ran, as whom and where, for an operator.
         cut: it printed more than ``MAX_OUTPUT_BYTES`` and was killed.
         outside: what of keepalived's confinement did not hold for it, in words; empty when all did.
-        forced: it ran without a filter or label of keepalived's, because the operator forced it.
+        forced: it ran without a filter or label of keepalived's.
     """
 
     exit_code: int | None
@@ -122,11 +120,8 @@ def run(
 ) -> ConfigTest:
     """Tests the config file of a keepalived, or a text instead.
 
-    Args:
-        keepalived: whose program, namespaces, rights and flags.
-        text: tested instead of the file (relative includes in it are not found).
-        timeout: seconds.
-        force: also where it lacks a seccomp filter or security label of keepalived's.
+    Relative includes in a text are not found. ``force``: also where it lacks a seccomp filter or security label of
+    keepalived's.
 
     Raises:
         ConfigTestUnconfinedError: it would have more rights than keepalived.
@@ -203,7 +198,6 @@ def _outside(rights: Rights, missed: Sequence[str]) -> str:
 
 
 def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
-    """Parses the output of ``keepalived -t``."""
     found: dict[tuple[str, int | None], Message] = {}
     for raw in islice(dict.fromkeys(output.splitlines()), MAX_LINES):
         line = masked(raw.strip(), known)
@@ -222,7 +216,7 @@ def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple
 def _started(
     keepalived: Keepalived, rights: Rights, argv: Sequence[str], text: str | None, timeout: float, *, enter: bool = True
 ) -> tuple[dict[str, Any], str, bool, bool]:
-    """Runs it: returns the launcher's facts, the output, whether it was too late, and whether it printed too much."""
+    """Returns the launcher's facts, the output, whether it was too late, and whether it printed too much."""
     with ExitStack() as files:
         with _explained(keepalived.pid, "namespaces"):
             program = os.open(f"/proc/{keepalived.pid}/exe", os.O_RDONLY | os.O_CLOEXEC)

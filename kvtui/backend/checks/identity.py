@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -29,16 +30,10 @@ class UnknownUserError(Exception):
 
 
 class Identity(Struct, frozen=True):
-    """What a script runs as.
+    """What a script runs as: ``process`` is the child of keepalived that runs it, ``env`` is keepalived's environment.
 
-    Attributes:
-        process: keepalived's child that runs it.
-        user: name of ``uid``.
-        groups: supplementary.
-        env: keepalived's environment.
-        cwd: path in keepalived's mount namespace.
-        rights: what it gets.
-        own_users: its user namespace differs: user ids mean other users there.
+    ``cwd`` is a path in keepalived's mount namespace. With ``own_users`` its user namespace differs from kvtui's: user
+    ids mean other users there.
     """
 
     process: int
@@ -57,11 +52,9 @@ class Identity(Struct, frozen=True):
 
 
 def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -> Identity:
-    """Reads it all. ``script_user`` is that of ``global_defs``: a name, perhaps with a group.
+    """Raises UnknownUserError, and OSError without permission or when keepalived ended.
 
-    Raises:
-        UnknownUserError: there is no such user.
-        OSError: no permission, or keepalived ended.
+    ``script_user`` is that of ``global_defs``: a name, perhaps with a group.
     """
     children = keepalived.children
     child = (children.vrrp if check.kind == "vrrp_script" else children.checker) or keepalived.pid
@@ -87,8 +80,7 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
 
 
 def _environment(proc: str) -> dict[str, str]:
-    with open(f"{proc}/environ", "rb") as stream:  # noqa: PTH123 - a path of /proc, as text
-        words = stream.read().decode("utf-8", "surrogateescape").split("\0")
+    words = Path(f"{proc}/environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
     return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
 
 

@@ -24,7 +24,6 @@ KINDS = frozenset({"TCP_CHECK", "HTTP_GET", "SSL_GET"})
 
 
 async def run_network_check(check: Check, pid: int) -> CheckResult:
-    """Runs it once, from the network namespace of a process."""
     began = time.monotonic()
     where = endpoint(check.address or "", check.port)
 

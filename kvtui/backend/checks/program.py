@@ -27,13 +27,10 @@ CHECKS_WRITTEN_PATH = (2, 3, 0)
 
 
 class Program(Struct, frozen=True):
-    """A script's program.
+    """A script's program: its path in keepalived's root, and why it cannot run.
 
-    Attributes:
-        path: absolute, in keepalived's root; None where there is none.
-        problems: why it cannot run.
-        interpreter: the one that it names and that does not exist.
-        insecure: what users other than root could replace, so that ``enable_script_security`` refuses it.
+    ``insecure`` names what users other than root could replace, so that ``enable_script_security`` refuses it.
+    ``interpreter`` is the one that it names and that does not exist.
     """
 
     path: str | None
@@ -43,11 +40,7 @@ class Program(Struct, frozen=True):
 
 
 def find_program(check: Check, identity: Identity, version: Version | None = None) -> Program:
-    """Looks for it as keepalived does (``check_script_secure``).
-
-    Raises:
-        OSError: no permission to look.
-    """
+    """Looks for it as keepalived does (``check_script_secure``). Raises OSError without permission to look."""
     if not check.argv:
         return Program(None, ("it names no program",))
     name = check.argv[0]

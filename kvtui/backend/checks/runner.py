@@ -26,13 +26,10 @@ EXEC = "keepalived cannot execute it, and takes that for success (measured with 
 
 
 class Prospect(Struct, frozen=True):
-    """What a run would be.
+    """What a run would be, and how it differs from a run by hand.
 
-    Attributes:
-        problems: why keepalived disables it.
-        refused: why kvtui does not run it; it may work in keepalived.
-        unsafe: what the run would lack of keepalived's confinement.
-        differences: from a run by hand.
+    ``problems`` are why keepalived disables the check, ``refused`` is why kvtui does not run it although it may work in
+    keepalived, ``unsafe`` is what the run would lack of keepalived's confinement.
     """
 
     check: Check

@@ -80,7 +80,6 @@ class _Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the launcher wrote so far."""
         with suppress(BlockingIOError):
             while data := os.read(self._status, 4096):
                 self._lines += data

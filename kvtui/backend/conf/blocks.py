@@ -33,13 +33,9 @@ class _Level(Struct):
 
 
 class _Loss(Struct):
-    """A ``{`` that keepalived ignores, and what it loses by that.
+    """A ``{`` that keepalived ignores: the statement before it, why it is not expected, and what its ``}`` ends.
 
-    Attributes:
-        header: the statement before it; None when there is none.
-        why: why it is not expected.
-        closed: what its ``}`` ends.
-        lost: what keepalived ignores until braces and blocks agree again.
+    ``lost`` is what keepalived ignores until braces and blocks agree again.
     """
 
     header: Piece | None

@@ -30,9 +30,8 @@ def set_priority(text: str, instance: str, value: int) -> str:
 
     Raises:
         ValueError: ``value`` is out of range.
-        InstanceNotFoundError: the file has no such instance.
-        NotLiteralError: its priority comes from ``@``, ``$`` or ``~``, is not a number, or is not in this file.
-        EditError: the file's braces or quotes do not balance.
+        EditError: the file has no such instance, its priority comes from ``@``, ``$`` or ``~``, is not a number or not
+            in this file, or the file's braces or quotes do not balance.
     """
     if not 1 <= value <= 255:
         raise ValueError(f"Priority {value} is not between 1 and 255")

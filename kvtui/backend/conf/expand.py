@@ -57,15 +57,12 @@ class Opened(Struct, frozen=True):
 class Expander:
     """One configuration.
 
-    Args:
-        config_id: compared with ``@id`` lines (``-i``); None for keepalived's default, the first label of the node's
-            name.
-        include: called with the keyword, the file pattern, the names of the open files and the location; returns the
-            files to read there. None: includes are skipped (the consolidated copy has them inlined).
+    ``config_id`` is compared with ``@id`` lines (``-i``); None for keepalived's default, the first label of the node's
+    name. ``include`` is called with the keyword, the file pattern, the names of the open files and the location, and
+    returns the files to read there; without it includes are skipped (the consolidated copy has them inlined).
 
-    Attributes:
-        copy: the lines of keepalived's consolidated copy without markers, white space folded.
-        files: every file read, as keepalived names it, in the order of reading; one read twice is listed twice.
+    ``copy`` has the lines of keepalived's consolidated copy without markers, white space folded. ``files`` are in the
+    order of reading; one read twice is listed twice.
     """
 
     def __init__(
@@ -260,8 +257,7 @@ class Expander:
     def _replace(self, origin: _Origin, position: int) -> bool | None:
         """Replaces macros in the rest of the line; further lines of a macro are read next.
 
-        Returns:
-            Whether there were any; None for one that never ends.
+        Returns whether there were any; None for one that never ends.
         """
         if "$" not in origin.text[position:]:
             return False

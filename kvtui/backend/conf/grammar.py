@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 
 class Block(Struct, frozen=True):
-    """A keyword with a block.
+    """What may be in a block, None for a list of values, which ends at the first ``}``.
 
-    Attributes:
-        keywords: what may be in it; None for a list of values, which ends at the first ``}``.
-        processes: which of ``parent``, ``vrrp`` and ``checker`` read it; the others skip it.
+    ``processes``: which of ``parent``, ``vrrp`` and ``checker`` read it; the others skip it.
     """
 
     keywords: Mapping[str, Block | None] | None = None

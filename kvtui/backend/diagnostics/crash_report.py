@@ -26,13 +26,13 @@ actions_begun = 0
 
 
 def action_begins() -> None:
-    """Remember that this process changes the node: a crash must not claim that it did not."""
+    """Remembers that this process changes the node: a crash must not claim that it did not."""
     global actions_begun  # noqa: PLW0603 - a fact about this process
     actions_begun += 1
 
 
 def save(error: BaseException, state: Path) -> str:
-    """Write a report, and return the sentences for the person."""
+    """Writes a report, and returns the sentences for the person."""
     path = write(error, state)
     where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{text(error)}"
     changed = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ class PrivateRotatingHandler(RotatingFileHandler):
         return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Drop the record: there is no better place to say so."""
+        """Drops the record: there is no better place to say so."""
 
 
 class RedactingFormatter(logging.Formatter):
@@ -42,20 +43,17 @@ class RedactingFormatter(logging.Formatter):
 
 
 def start(state: Path) -> Path:
-    """Log to the file that ``KVTUI_DEBUG`` names, else to ``kvtui-debug.log`` in one of ``folders``.
+    """Logs to the file that ``KVTUI_DEBUG`` names, else to ``kvtui-debug.log`` in one of ``folders``.
 
-    Raises:
-        OSError: it cannot be written.
+    Raises OSError when it cannot be written.
     """
     if named := os.environ.get(VARIABLE):
         return _start(Path(named))
-    error: OSError | None = None
-    for folder in folders(state):
-        try:
+    *first, last = folders(state)
+    for folder in first:
+        with suppress(OSError):
             return _start(folder / "kvtui-debug.log")
-        except OSError as refused:
-            error = refused
-    raise error or OSError("no folder can be written")
+    return _start(last / "kvtui-debug.log")
 
 
 def _start(path: Path) -> Path:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 
 def open_private(path: Path, *, new: bool = False) -> int:
-    """Open a file for appending, with mode 0600.
+    """Opens a file for appending, with mode 0600.
 
-    Raises:
-        OSError: it cannot be written, or it is a link, no regular file, or somebody else's.
+    Raises OSError when it cannot be written, or is a link, no regular file, or somebody else's.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     fd = os.open(path, flags | (os.O_EXCL if new else 0), 0o600)
@@ -38,8 +37,7 @@ def _check(found: os.stat_result, path: Path) -> None:
 def folders(state: Path | None) -> tuple[Path, ...]:
     """Returns where such files may be kept, the best folder first; the last one always exists.
 
-    Args:
-        state: kvtui's state folder. It is used only if it exists: the first action makes it, not a crash.
+    kvtui's state folder is used only if it exists: the first action makes it, not a crash.
     """
     found = [state] if state is not None and os.access(state, os.W_OK) else []
     if home := os.environ.get("XDG_STATE_HOME"):

@@ -46,9 +46,7 @@ class DumpFile(Struct, frozen=True):
     def read(self) -> tuple[str, Stamp]:
         """Returns the text, with invalid UTF-8 replaced, and the stamp.
 
-        Raises:
-            FileNotFoundError: there is no file.
-            DumpError: no permission, or it is not a regular file of keepalived's user or of root.
+        Raises FileNotFoundError, and DumpError without permission or if no regular file of keepalived's user or root.
         """
         try:
             fd = open_regular(self.path, root=self.root, follow=False)

@@ -63,11 +63,10 @@ class Dump(Struct, frozen=True):
     """A dump of keepalived's state.
 
     Attributes:
-        instances: its VRRP instances.
         checks: its checker's view; None when it was not requested or not written, empty without a checker.
         read_at: when keepalived wrote it (seconds since the epoch).
         how: ``json``; ``data`` when the text dump was needed; ``file`` when an earlier file was read without a signal.
-        detail: what is missing and why; empty when nothing is.
+        detail: what is missing and why.
     """
 
     instances: tuple[VrrpInstance, ...]
@@ -92,14 +91,10 @@ class DumpRequester:
         self._proc = proc
 
     def read(self, now: float, *, full: bool = False) -> Dump:
-        """Requests a dump and reads it.
+        """Requests a dump and reads it; ``now`` is in seconds since the epoch.
 
-        Args:
-            now: seconds since the epoch.
-            full: request the text dump too, which alone has masters' addresses, track files, sync groups and checks.
-
-        Raises:
-            DumpError: no permission, no dump in time, keepalived is stopped or ended.
+        ``full`` requests the text dump too, which alone has masters' addresses, track files, sync groups and checks.
+        Raises DumpError without permission, without a dump in time, or when keepalived is stopped or ended.
         """
         if not self.signals:
             return self._existing(full=full)

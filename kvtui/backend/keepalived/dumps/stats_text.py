@@ -33,11 +33,7 @@ LAST = "pri_zero_sent"
 
 
 def parse_stats(text: str) -> dict[str, dict[str, int]]:
-    """Returns instance → counters; unknown lines are skipped.
-
-    Raises:
-        IncompleteDumpError: the last instance is cut off.
-    """
+    """Returns instance → counters. Raises IncompleteDumpError if the last instance is cut off."""
     found: dict[str, dict[str, int]] = {}
     counters: dict[str, int] = {}
     section = ""

@@ -23,17 +23,13 @@ _BY_CONTAINER = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.
 
 
 class Container(Struct, frozen=True):
-    """The container of a process; what is unknown is None.
-
-    Attributes:
-        uid: of its pod, as in the kubelet's folder names.
-        identity: 64 hexadecimal digits.
-        pod: ``namespace/name``.
-    """
+    """The container of a process; what is unknown is None."""
 
     uid: str | None = None
+    """Of its pod, as in the kubelet's folder names."""
     identity: str | None = None
     pod: str | None = None
+    """``namespace/name``."""
 
 
 def container_of(keepalived: Keepalived, proc: str = "/proc") -> Container | None:

@@ -22,11 +22,7 @@ class Tail:
         self._rest = b""
 
     def read(self) -> list[str]:
-        """Returns the new whole lines, with invalid UTF-8 replaced.
-
-        Raises:
-            OSError: it cannot be read, or is not a regular file.
-        """
+        """Returns the new whole lines, with invalid UTF-8 replaced. Raises OSError like ``open_regular``."""
         handle = open_regular(self.path)
         try:
             return self._read(handle, os.fstat(handle))
