@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec import Struct, field
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,7 +31,18 @@ SEQUENCES = ("~SEQ", "~LST")
 """The starts of lines that keepalived repeats with other values."""
 
 _SPACE = re.compile(r"[ \t\f\n\r\v]+")
-_COMMENT_MARKS = re.compile(r'[!#"\\]')
+_MARKS = re.compile(r'[!#"\\]')
+_MARKED_LINE = re.compile(
+    r"""
+    (?P<text> (?: [^!#"\\]++ | \\. | "(?:[^"\\]|\\.)*+" )*+ )
+    (?P<open_quote> "(?:[^"\\]|\\.)*+ )?
+    (?P<comment> [!#](?:[^\\]|\\.)*+ )?
+    (?P<backslash> \\ )?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""A backslash takes the next character with it, also in quotes and comments."""
+_QUOTED_OR_ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*+"|\\(.)', re.DOTALL)
 _BRACES = re.compile(rf'["{{}}]|{MACRO}')
 _WORD = re.compile(rf'"([^"]*)"?|(?:{MACRO}|[^ \t\f\n\r\v"])++')
 
@@ -42,7 +51,6 @@ class Line(NamedTuple):
     """A line as keepalived reads it: without comment and outer blanks, comment escapes resolved.
 
     Attributes:
-        text: the rest.
         columns: for each character of ``text`` its 1-based column in the physical line.
         comment: 1-based column where the comment starts; None when there is none.
         open_quote: 1-based column of a quote that the line does not close; None when all are closed.
@@ -74,62 +82,20 @@ def decomment(raw: str, offset: int = 0) -> Line:
     """
     raw = raw.partition("\0")[0]  # C strings end there
     start = len(raw) - len(raw.lstrip(BLANK))
-    if not _COMMENT_MARKS.search(raw, start):
+    marked = _MARKED_LINE.fullmatch(raw) if _MARKS.search(raw, start) else None
+    if marked is None:
         text = raw.strip(BLANK)
         return Line(text, range(offset + start + 1, offset + start + 1 + len(text)))
-    marks = _marks(raw, start)
-    cut = min(mark for mark in (len(raw), marks.comment, marks.backslash) if mark is not None)
-    end = max(start, len(raw[:cut].rstrip(BLANK)))
-    text, columns = _without(raw, start, end, marks.escapes)
-    if marks.backslash is not None:
-        text += "\\"
-        columns = [*columns, marks.backslash + 1]
-    if offset:
-        columns = [column + offset for column in columns]
-    comment = None if marks.comment is None else marks.comment + 1
-    return Line(text, columns, comment, None if marks.quote is None else marks.quote + offset + 1)
-
-
-class _Marks(Struct):
-    """Where a line's comment, open quote, escaped marks and last backslash are; 0-based."""
-
-    comment: int | None = None
-    quote: int | None = None
-    backslash: int | None = None
-    escapes: list[int] = field(default_factory=list)
-
-
-def _marks(raw: str, start: int) -> _Marks:
-    marks = _Marks()
-    position = start
-    while mark := _COMMENT_MARKS.search(raw, position):
-        at = mark.start()
-        position = at + 1
-        character = mark[0]
-        bare = marks.quote is None and marks.comment is None
-        if character == '"':
-            if marks.comment is None:
-                marks.quote = at if marks.quote is None else None
-        elif character == "\\":
-            if position == len(raw):
-                marks.backslash = at
-                break
-            if bare and raw[position] in "#!":
-                marks.escapes.append(at)
-            position += 1
-        elif bare:
-            marks.comment = at
-    return marks
-
-
-def _without(raw: str, start: int, end: int, escapes: list[int]) -> tuple[str, Sequence[int]]:
-    """Returns ``raw[start:end]`` without the backslashes of escaped comment marks, and the columns."""
-    escapes = [at for at in escapes if start <= at < end]
-    if not escapes:
-        return raw[start:end], range(start + 1, end + 1)
-    dropped = set(escapes)
-    kept = [at for at in range(start, end) if at not in dropped]
-    return "".join(raw[at] for at in kept), [at + 1 for at in kept]
+    quote, comment, backslash = (marked.start(name) for name in ("open_quote", "comment", "backslash"))
+    end = max(start, len(raw[: next((mark for mark in (comment, backslash) if mark >= 0), len(raw))].rstrip(BLANK)))
+    escapes = {match.start() for match in _QUOTED_OR_ESCAPED.finditer(marked["text"]) if match[1] in ("!", "#")}
+    kept = [at for at in range(start, end) if at not in escapes] + ([backslash] if backslash >= 0 else [])
+    return Line(
+        text="".join(raw[at] for at in kept),
+        columns=[offset + at + 1 for at in kept],
+        comment=comment + 1 if comment >= 0 else None,
+        open_quote=offset + quote + 1 if quote >= 0 else None,
+    )
 
 
 def brace_or_end(text: str, start: int) -> int:

@@ -191,24 +191,23 @@ def as_written(text: str, problems: Problems, file: str = "") -> Iterator[Piece]
 
 def build(pieces: Iterable[Piece], problems: Problems) -> Statement:
     """Nests the pieces by their braces, linear in their number."""
-    children: list[Statement] = []
-    root = Statement(children=children)
-    outer: list[list[Statement]] = []
+    root: list[Statement] = []
+    blocks = [root]
     header: Statement | None = None
     for piece in balanced(pieces, problems):
         if piece.text == "{":
-            outer.append(children)
             header = header or Statement(piece)  # not in the tree: keepalived ignores what is inside
-            children = header.children = []
+            header.children = []
+            blocks.append(header.children)
             header = None
         elif piece.text == "}":
             header = None
-            children = outer.pop() if outer else children
+            if len(blocks) > 1:
+                blocks.pop()
         else:
-            statement = Statement(piece)
-            children.append(statement)
-            header = None if piece.directive else statement
-    return root
+            blocks[-1].append(Statement(piece))
+            header = None if piece.directive else blocks[-1][-1]
+    return Statement(children=root)
 
 
 def balanced(pieces: Iterable[Piece], problems: Problems) -> Iterator[Piece]:

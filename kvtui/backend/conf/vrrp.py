@@ -87,22 +87,36 @@ def _instance(
         addresses.leave_out_without_device(block)
     vips = _without_twins(addresses.vips, interface)
     most = _MOST_VIPS[six]
-    priority = block.last("priority")
-    preempt = block.last("nopreempt", "preempt")
+    state = _state(block, problems)
+    priority_line = block.last("priority")
+    priority = _priority(priority_line, state)
+    own_state = "MASTER" if priority == OWNER else "BACKUP"
+    state = own_state if state is None or strict else state
+    auth_type = _auth_type(block, problems)
+    has_password = any(line.keyword == "auth_pass" for line in block.entries("authentication"))
+    if strict or version == 3 or not has_password or (auth_type == "AH" and vips and is_six(vips[0].address)):
+        auth_type = None
+    if auth_type == "AH" and state == "MASTER":
+        state = own_state
+    preempts_always = priority == OWNER or state == "MASTER"
+    nopreempt = _last_keyword(block, "nopreempt", "preempt") == "nopreempt"
+    no_delay = state == "MASTER" or strict or (nopreempt and not preempts_always)
+    accept = _last_keyword(block, "accept", "no_accept")
     instance = ConfInstance(
         name=name,
         at=block.at(),
-        state=_state(block, problems),
+        state=state,
         interface=interface,
         vrid=last_taken(unsigned(line.argument, 1, 255) for line in block.each("virtual_router_id")),
-        priority=_priority(priority),
-        priority_at=priority.at(1) if priority else None,
+        priority=priority,
+        priority_at=priority_line.at(1) if priority_line else None,
         priority_literal=all(p.literal and unsigned(p.argument, 0, 10**9) is not None for p in block.each("priority")),
         version=version,
-        nopreempt=preempt is not None and preempt.keyword == "nopreempt",
-        preempt_delay=seconds(block.value("preempt_delay"), 0, 1000) or None,
+        nopreempt=nopreempt and not preempts_always,
+        nopreempt_cleared=nopreempt and preempts_always,
+        preempt_delay=None if no_delay else seconds(block.value("preempt_delay"), 0, 1000) or None,
         advert_interval=_interval(block, version),
-        auth_type=_auth_type(block, problems),
+        auth_type=auth_type,
         vips=tuple(vips[:most]),
         excluded_vips=(*addresses.excluded, *vips[most:]),
         unicast_source=addresses.source,
@@ -112,9 +126,16 @@ def _instance(
         use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
         auth_digest=_auth_digest(block),
         tracks_interface=block.last("dont_track_primary") is None,
+        strict=strict,
+        accept=accept == "accept" if accept else not strict or priority == OWNER,
     )
-    _report(instance, block, problems, strict=strict)
-    return _completed(instance, block, strict=strict)
+    _report(instance, block, problems)
+    return instance
+
+
+def _last_keyword(block: Statement, *keywords: str) -> str | None:
+    line = block.last(*keywords)
+    return line.keyword if line else None
 
 
 def _without_twins(vips: list[VirtualAddress], interface: str | None) -> list[VirtualAddress]:
@@ -123,37 +144,6 @@ def _without_twins(vips: list[VirtualAddress], interface: str | None) -> list[Vi
     for vip in vips:
         first.setdefault((vip.address, vip.prefixlen, vip.interface or interface), vip)
     return list(first.values())
-
-
-def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> ConfInstance:
-    """Fills in what keepalived derives from other values (``vrrp_complete_instance``)."""
-    priority, state = instance.priority, instance.state
-    if priority is None and not is_built_in(block.value("priority")):
-        priority = OWNER if state == "MASTER" else DEFAULT_PRIORITY
-    own = "MASTER" if priority == OWNER else "BACKUP"
-    state = own if state is None or strict else state
-    has_password = any(line.keyword == "auth_pass" for line in block.entries("authentication"))
-    auth = None if strict or instance.version == 3 or not has_password else instance.auth_type
-    if auth == "AH" and _is_six(instance):
-        auth = None
-    if auth == "AH" and state == "MASTER":
-        state = own
-    preempts_always = priority == OWNER or state == "MASTER"
-    nopreempt = instance.nopreempt and not preempts_always
-    delay = None if state == "MASTER" or strict or nopreempt else instance.preempt_delay
-    line = block.last("accept", "no_accept")
-    accept = line.keyword == "accept" if line is not None else not strict or priority == OWNER
-    return replace(
-        instance,
-        priority=priority,
-        state=state,
-        auth_type=auth,
-        nopreempt=nopreempt,
-        nopreempt_cleared=instance.nopreempt and preempts_always,
-        preempt_delay=delay or None,
-        strict=strict,
-        accept=accept,
-    )
 
 
 def _is_six(instance: ConfInstance) -> bool:
@@ -194,11 +184,11 @@ def _interface(block: Statement, problems: Problems) -> str | None:
     return interface
 
 
-def _priority(line: Statement | None) -> int | None:
-    """An invalid one is 100; None without one, or where only keepalived knows it."""
-    if line is None or is_built_in(line.argument):
-        return None
-    return unsigned(line.argument, 1, OWNER) or DEFAULT_PRIORITY
+def _priority(line: Statement | None, state: str | None) -> int | None:
+    """An invalid one is 100; None where only keepalived knows it."""
+    if line is None:
+        return OWNER if state == "MASTER" else DEFAULT_PRIORITY
+    return None if is_built_in(line.argument) else unsigned(line.argument, 1, OWNER) or DEFAULT_PRIORITY
 
 
 def _interval(block: Statement, version: int) -> float | None:
@@ -258,7 +248,7 @@ def _tracks(block: Statement, problems: Problems, defined: Container[tuple[str, 
                 yield ConfTrack(kind, name, integer(weight, -254, 254), _REVERSE.get(reverse))
 
 
-def _report(instance: ConfInstance, block: Statement, problems: Problems, *, strict: bool) -> None:
+def _report(instance: ConfInstance, block: Statement, problems: Problems) -> None:
     name = instance.name
     priority = block.last("priority")
     if priority is not None and not is_built_in(priority.argument) and unsigned(priority.argument, 1, OWNER) is None:
@@ -270,8 +260,8 @@ def _report(instance: ConfInstance, block: Statement, problems: Problems, *, str
         exits = ": keepalived exits on it" if instance.vrid is None else ""
         problems.invalid(f"{name}: virtual_router_id must be between 1 and 255{exits}", vrid.at(1))
     if not instance.vips and block.last("no_virtual_ipaddress") is None:
-        fatal = strict or instance.version == 3
-        mode = "strict mode" if strict else f"VRRP version {instance.version}"
+        fatal = instance.strict or instance.version == 3
+        mode = "strict mode" if instance.strict else f"VRRP version {instance.version}"
         why = f"{mode} needs one: keepalived exits on it" if fatal else "the instance is useless"
         problems.invalid(f"{name}: no virtual_ipaddress: {why}", instance.at)
     if instance.interface is None and not is_built_in(block.value("interface")):
