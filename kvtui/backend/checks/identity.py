@@ -32,19 +32,16 @@ class UnknownUserError(Exception):
 class Identity(Struct, frozen=True):
     """What a script runs as: ``process`` is the child of keepalived that runs it, ``env`` is keepalived's environment.
 
-    ``cwd`` is a path in keepalived's mount namespace. With ``own_users`` its user namespace differs from kvtui's: user
-    ids mean other users there.
+    ``cwd`` is a path in keepalived's mount namespace.
     """
 
     process: int
     user: str
     uid: int
     gid: int
-    groups: tuple[int, ...]
     env: Mapping[str, str]
     cwd: str
     rights: Rights
-    own_users: bool = False
 
     @property
     def path(self) -> str:
@@ -71,11 +68,9 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
         user=user,
         uid=uid,
         gid=gid,
-        groups=groups,
         env=_environment(proc),
         cwd=os.readlink(f"{proc}/cwd"),  # noqa: PTH115 - text
         rights=replace(kept, uid=uid, gid=gid, groups=groups),
-        own_users=rights.own_users,
     )
 
 

@@ -26,29 +26,28 @@ KINDS = frozenset({"TCP_CHECK", "HTTP_GET", "SSL_GET"})
 async def run_network_check(check: Check, pid: int) -> CheckResult:
     began = time.monotonic()
     where = endpoint(check.address or "", check.port)
-
-    def result(*, passed: bool | None, detail: str) -> CheckResult:
-        seconds = time.monotonic() - began
-        return CheckResult(check, passed, f"{where}: {detail}", seconds=seconds)
-
+    passed: bool | None = False
     try:
         if check.kind == "TCP_CHECK":
             async with asyncio.timeout(check.timeout):
                 (await _connected(check, pid)).close()
-            return result(passed=True, detail="connected")
-        return result(passed=True, detail=await _all_urls(check, pid))
+            detail = "connected"
+        else:
+            detail = await _all_urls(check, pid)
+        passed = True
     except _CannotTellError as why:
-        return result(passed=None, detail=str(why))
-    except _WrongAnswerError as why:
-        return result(passed=False, detail=str(why))
-    except TimeoutError:
-        return result(passed=False, detail="no answer")
+        passed, detail = None, str(why)
     except PermissionError as error:
-        return result(passed=None, detail=error.strerror or "no permission")
+        passed, detail = None, error.strerror or "no permission"
+    except _WrongAnswerError as why:
+        detail = str(why)
+    except TimeoutError:
+        detail = "no answer"
     except ssl.SSLError as error:
-        return result(passed=False, detail=f"no TLS: {error.reason or error.strerror}")
+        detail = f"no TLS: {error.reason or error.strerror}"
     except OSError as error:
-        return result(passed=False, detail=os.strerror(error.errno).lower() if error.errno else str(error))
+        detail = os.strerror(error.errno).lower() if error.errno else str(error)
+    return CheckResult(check, passed, f"{where}: {detail}", seconds=time.monotonic() - began)
 
 
 class _WrongAnswerError(Exception):

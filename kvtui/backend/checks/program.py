@@ -13,8 +13,6 @@ from kvtui.backend.linux.files import open_regular
 from kvtui.backend.linux.rooted import real_path, stat_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.backend.checks.identity import Identity
     from kvtui.model.check import Check
     from kvtui.model.keepalived import Version
@@ -56,8 +54,8 @@ def find_program(check: Check, identity: Identity, version: Version | None = Non
     if found is None:
         where = "" if name.startswith("/") else f" in keepalived's PATH {identity.path or DEFAULT_PATH}"
         return Program(None, (f"{name} does not exist{where} (in keepalived's mount namespace)",))
-    insecure = next(_insecure(root, found), "") if identity.uid == 0 else ""
-    problems = (*_problems(root, found, identity), *_links(root, found, identity, version))
+    insecure = _insecure(root, found) if identity.uid == 0 else ""
+    problems = tuple(filter(None, (_not_executable(root, found, identity), _link(root, found, identity, version))))
     return Program(found, problems, insecure, "" if problems else _missing_interpreter(root, found))
 
 
@@ -68,25 +66,25 @@ def _state(root: str, path: str) -> os.stat_result | None:
         return None
 
 
-def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
+def _not_executable(root: str, path: str, identity: Identity) -> str:
     state = _state(root, path)
     if state is None or not stat.S_ISREG(state.st_mode):
-        yield f"{path} is not a regular file"
-        return
-    if not _may_execute(state, identity):
-        mode = stat.filemode(state.st_mode)
-        yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
+        return f"{path} is not a regular file"
+    if _may_execute(state, identity):
+        return ""
+    mode = stat.filemode(state.st_mode)
+    return f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
 
 
-def _links(root: str, path: str, identity: Identity, version: Version | None) -> Iterator[str]:
-    """Yields a folder of the path as written that is a link: since 2.3.0 ``check_security`` refuses it for root."""
+def _link(root: str, path: str, identity: Identity, version: Version | None) -> str:
+    """Names a folder of the path as written that is a link: since 2.3.0 ``check_security`` refuses it for root."""
     if version is None or version < CHECKS_WRITTEN_PATH or 0 not in {identity.uid, identity.gid}:
-        return
+        return ""
     for folder in map(str, PurePosixPath(path).parents[-2::-1]):
         if stat.S_ISLNK(stat_path(folder, root, follow=False).st_mode):
             real = real_path(path, root)
-            yield f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
-            return
+            return f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
+    return ""
 
 
 def _missing_interpreter(root: str, path: str) -> str:
@@ -102,13 +100,13 @@ def _may_execute(state: os.stat_result, identity: Identity) -> bool:
         return bool(mode & 0o111)
     if state.st_uid == identity.uid:
         return bool(mode & stat.S_IXUSR)
-    if state.st_gid in {identity.gid, *identity.groups}:
+    if state.st_gid in {identity.gid, *identity.rights.groups}:
         return bool(mode & stat.S_IXGRP)
     return bool(mode & stat.S_IXOTH)
 
 
-def _insecure(root: str, path: str) -> Iterator[str]:
-    """Yields each part of the path that another user than root may change (``check_security``)."""
+def _insecure(root: str, path: str) -> str:
+    """Names the first part of the path that another user than root may change (``check_security``)."""
     real = real_path(path, root)
     for part in (*map(str, reversed(PurePosixPath(real).parents)), real):
         state = _state(root, part)
@@ -117,4 +115,5 @@ def _insecure(root: str, path: str) -> Iterator[str]:
         sticky = stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX
         shared = (state.st_gid and state.st_mode & stat.S_IWGRP) or state.st_mode & stat.S_IWOTH
         if state.st_uid or (shared and not sticky):
-            yield f"{part} (mode {stat.filemode(state.st_mode)}, owner uid {state.st_uid}, gid {state.st_gid})"
+            return f"{part} (mode {stat.filemode(state.st_mode)}, owner uid {state.st_uid}, gid {state.st_gid})"
+    return ""

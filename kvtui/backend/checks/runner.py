@@ -61,7 +61,7 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
         refused = (
             f"{program.path} needs {program.interpreter}, which does not exist in keepalived's mount namespace: {EXEC}"
         )
-    elif identity.own_users:
+    elif identity.rights.own_users:
         refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
     elif os.geteuid() != 0 and (identity.rights.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"

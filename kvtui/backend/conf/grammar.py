@@ -113,10 +113,7 @@ _SYNC_GROUP = (
 _TRACKS = "track_interface track_script track_file track_process track_bfd"
 _TRACK_FILE = "file weight init_file"
 
-_HTTP = _block(
-    f"{_CONNECTION} nb_get_retry virtualhost http_protocol enable_sni fast_recovery",
-    url=_block(_URL),
-)
+_HTTP = _block(f"{_CONNECTION} nb_get_retry virtualhost http_protocol enable_sni fast_recovery", url=_block(_URL))
 _CHECKS = {
     "MISC_CHECK": _block(f"{_CONNECTION} misc_path misc_timeout misc_dynamic user"),
     "SMTP_CHECK": _block(f"{_CONNECTION} helo_name", host=_block(_CONNECTION)),
@@ -150,7 +147,6 @@ _VRRP = {
         "process param_match weight quorum quorum_max delay terminate_delay fork_delay full_command"
     ),
 }
-_PARENT = {"global_defs": _block(_GLOBAL, notification_email=VALUES)}
 _CHILDREN = {
     "track_file": _block(_TRACK_FILE),
     "vrrp_track_file": _block(_TRACK_FILE),
@@ -161,7 +157,7 @@ _CHILDREN = {
 }
 ROOT: dict[str, Block | None] = {
     **dict.fromkeys(GLOBAL_LINES),
-    **_read_by(_PARENT, "parent"),
+    **_read_by({"global_defs": _block(_GLOBAL, notification_email=VALUES)}, "parent"),
     **_read_by(_CHECKER, "checker"),
     **_read_by(_VRRP, "vrrp"),
     **_read_by(_CHILDREN, "vrrp", "checker"),

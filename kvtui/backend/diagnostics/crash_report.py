@@ -49,11 +49,15 @@ def one_line(error: BaseException) -> str:
     return redact(what)[:MAX_ERROR_CHARACTERS]
 
 
+def versions() -> str:
+    return f"kvtui {__version__}, Python {sys.version.split()[0]}, Linux {os.uname().release}, uid {os.geteuid()}"
+
+
 def text(error: BaseException) -> str:
     """Returns the report: version, command line and traceback, without the values of variables and without secrets."""
     trace = TracebackException.from_exception(error, capture_locals=False)
     return redact(
-        f"kvtui {__version__}, Python {sys.version.split()[0]}, Linux {os.uname().release}, uid {os.geteuid()}\n"
+        f"{versions()}\n"
         f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} kvtui {' '.join(sys.argv[1:])}\n\n"
         f"{''.join(trace.format())}"
     )[-MAX_REPORT_CHARACTERS:]

@@ -10,7 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui import __version__
+from kvtui.backend.diagnostics.crash_report import versions
 from kvtui.backend.diagnostics.private_file import folders, open_private
 from kvtui.backend.diagnostics.redact import redact
 
@@ -62,12 +62,5 @@ def _start(path: Path) -> Path:
     logging.getLogger().addHandler(handler)  # libraries' warnings too
     log = logging.getLogger("kvtui")
     log.setLevel(logging.DEBUG)
-    log.info(
-        "kvtui %s, Python %s, Linux %s, uid %d: %s",
-        __version__,
-        sys.version.split()[0],
-        os.uname().release,
-        os.geteuid(),
-        " ".join(sys.argv[1:]),
-    )
+    log.info("%s: %s", versions(), " ".join(sys.argv[1:]))
     return Path(handler.baseFilename)
