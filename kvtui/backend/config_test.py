@@ -46,12 +46,9 @@ TIMEOUT = 30.0
 slow: with a load of 16 on two CPUs it took more than 10 s."""
 START_TIMEOUT = 30.0
 """Seconds until the launcher, a Python of its own, must have started it: on a busy node that takes longer than it."""
-END_TIMEOUT = 5.0
-"""Seconds that the launcher has to wait for what was killed."""
-MAX_OUTPUT_BYTES = 1 << 20
-"""Then it is killed: a config with a thousand errors prints 0.1 MB."""
-MAX_LINES = 2000
-"""Different lines that are kept."""
+END_TIMEOUT = 5.0  # seconds that the launcher has to wait for what was killed
+MAX_OUTPUT_BYTES = 1 << 20  # then it is killed: a config with a thousand errors prints 0.1 MB
+MAX_LINES = 2000  # different lines that are kept
 MAX_STATUS_BYTES = 4096
 LIMITS = {
     resource.RLIMIT_AS: 1 << 30,
@@ -63,8 +60,7 @@ LIMITS = {
 """Bytes, seconds and descriptors; it gets the target's own where those are lower."""
 ROOT_IS_ENOUGH = frozenset({"mnt", "cgroup"})
 """Namespaces that a sidecar without CAP_SYS_ADMIN need not enter: its keepalived's root has the mounts."""
-CONF = "/proc/self/fd/5"
-"""Where the launcher puts the first file behind the program."""
+CONF = "/proc/self/fd/5"  # where the launcher puts the first file behind the program
 RUNNING = "the running config"
 _PLACE = re.compile(r"\((?:(?P<file>.+): )?Line (?P<line>\d+)\) (?P<text>.*)")
 

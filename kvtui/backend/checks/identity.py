@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_USER = "keepalived_script"
 """keepalived's script user where the config names none; root where there is no such user."""
-MAX_ACCOUNTS_BYTES = 1 << 20
-"""Of /etc/passwd and /etc/group."""
+MAX_ACCOUNTS_BYTES = 1 << 20  # of /etc/passwd and /etc/group
 
 
 class UnknownUserError(Exception):
@@ -59,6 +58,7 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
     rights = rights_of(child)
     user, uid, gid = _user(keepalived, check.user or script_user)
     same = uid == keepalived.uid
+    words = Path(f"{proc}/environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
     # root gives each script the one group (measured with 2.2.7, also for scripts of root)
     groups = rights.groups if same and uid else (gid,)
     # keepalived's change to another user takes all capabilities away
@@ -68,15 +68,10 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
         user=user,
         uid=uid,
         gid=gid,
-        env=_environment(proc),
+        env={name: value for name, equals, value in (word.partition("=") for word in words) if equals},
         cwd=os.readlink(f"{proc}/cwd"),  # noqa: PTH115 - text
         rights=replace(kept, uid=uid, gid=gid, groups=groups),
     )
-
-
-def _environment(proc: str) -> dict[str, str]:
-    words = Path(f"{proc}/environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
-    return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
 
 
 def _user(keepalived: Keepalived, line: str | None) -> tuple[str, int, int]:

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from kvtui.model.check import Check
     from kvtui.model.keepalived import Version
 
-DEFAULT_PATH = "/bin:/usr/bin"
-"""Where keepalived looks without a PATH (confstr(3), _CS_PATH)."""
+DEFAULT_PATH = "/bin:/usr/bin"  # where keepalived looks without a PATH (confstr(3), _CS_PATH)
 MAX_SHEBANG_BYTES = 255
-CHECKS_WRITTEN_PATH = (2, 3, 0)
-"""Before, keepalived replaced the path by the real one first (lib/notify.c)."""
+CHECKS_WRITTEN_PATH = (2, 3, 0)  # before, keepalived replaced the path by the real one first (lib/notify.c)
 
 
 class Program(Struct, frozen=True):

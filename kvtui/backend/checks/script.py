@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from kvtui.backend.checks.identity import Identity
     from kvtui.model.check import Check
 
-MAX_OUTPUT_BYTES = 4096
-"""Of what a script prints; the rest is read and dropped."""
-START_TIMEOUT = 20.0
-"""Seconds until the launcher must have started the script."""
-DRAIN = 0.2
-"""Seconds to wait for the rest of the output after the end."""
-GRACE = 2.0
-"""Seconds between SIGTERM and SIGKILL, as keepalived gives them."""
+MAX_OUTPUT_BYTES = 4096  # of what a script prints; the rest is read and dropped
+START_TIMEOUT = 20.0  # seconds until the launcher must have started the script
+DRAIN = 0.2  # seconds to wait for the rest of the output after the end
+GRACE = 2.0  # seconds between SIGTERM and SIGKILL, as keepalived gives them
 
 
 async def run_script(check: Check, program: str, identity: Identity, known: frozenset[str]) -> CheckResult:

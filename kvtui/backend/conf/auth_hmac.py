@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from kvtui.backend.conf.tree import Problems, Statement
 
 MIN_KEY_BYTES, MAX_KEY_BYTES = 32, 64
-MIN_WINDOW, DEFAULT_WINDOW, MAX_WINDOW = 1, 5, 300
-"""Seconds; the default is three advert intervals, but at least this."""
+MIN_WINDOW, DEFAULT_WINDOW, MAX_WINDOW = 1, 5, 300  # seconds; the default is three advert intervals, but at least this
 
 
 def auth_hmac(block: Statement, problems: Problems) -> AuthHmac | None:
@@ -46,18 +45,16 @@ def auth_hmac(block: Statement, problems: Problems) -> AuthHmac | None:
 def _key(line: Statement, known: list[int], problems: Problems) -> int | None:
     """Returns the id of a ``key ID VALUE`` that keepalived accepts. A file's contents are not read."""
     number = integer(line.argument)
+    value = line.words[2] if len(line.words) > 2 else ""
+    size = (len(value) - 3) // 2 if value.startswith("hex:") else len(value.encode())
     wrong = ""
     if number is None or not 1 <= number <= 255 or len(line.words) < 3:
         wrong = "auth_hmac: a key needs an id from 1 to 255 and a value: keepalived skips it"
     elif number in known:
         wrong = f"auth_hmac: key {number} is already defined: keepalived skips this one"
-    elif not line.words[2].startswith(("file:", "$")) and not MIN_KEY_BYTES <= _length(line.words[2]) <= MAX_KEY_BYTES:
+    elif not value.startswith(("file:", "$")) and not MIN_KEY_BYTES <= size <= MAX_KEY_BYTES:
         wrong = f"auth_hmac: key {number} must have {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes: keepalived skips it"
     if wrong:
         problems.invalid(wrong, line.at())
         return None
     return number
-
-
-def _length(value: str) -> int:
-    return (len(value) - 3) // 2 if value.startswith("hex:") else len(value.encode())

@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
-MEMFD = "/memfd:/keepalived/consolidated_configuration"
-"""Start of the link in ``/proc/PID/fd``; `` (deleted)`` follows."""
+MEMFD = "/memfd:/keepalived/consolidated_configuration"  # start of the link in /proc/PID/fd; " (deleted)" follows
 
 _MAX_ATTEMPTS = 10
-_RETRY_SECONDS = 0.01
-"""A reload writes a new copy: in 7 ms a small one, in 110 ms a large one."""
+_RETRY_SECONDS = 0.01  # a reload writes a new copy: in 7 ms a small one, in 110 ms a large one
 _QUOTED = re.compile(r'"[^"]*"')
 
 

@@ -60,7 +60,7 @@ def _priority_line(block: Statement, instance: str) -> Statement:
     for statement in priorities:
         if condition := _condition(statement):
             raise _not_literal(instance, f"it is on an '{condition}' line", statement)
-    if any(_may_set_priority(child) for child in block.children or ()):
+    if any(child.keyword.startswith("$") or (child.piece and child.piece.directive) for child in block.children or ()):
         raise NotLiteralError(
             f"The block of vrrp_instance {instance} has an include, a macro or a ~SEQ line, which may set the "
             "priority: edit the file by hand"
@@ -86,10 +86,6 @@ def _instance(root: Statement, name: str) -> Statement:
 
 def _condition(statement: Statement) -> str | None:
     return statement.piece.condition if statement.piece else None
-
-
-def _may_set_priority(statement: Statement) -> bool:
-    return statement.keyword.startswith("$") or (statement.piece is not None and statement.piece.directive)
 
 
 def _not_literal(instance: str, reason: str, statement: Statement) -> NotLiteralError:

@@ -82,7 +82,7 @@ class Expander:
         self._defining: str | None = None  # a macro that the next line continues
         self._generated = 0
         self._endless: set[str] = set()
-        self._service: str | None = None
+        self._service: str | None = None  # of a comment, for the next statement
 
     @property
     def _name(self) -> str:
@@ -130,7 +130,9 @@ class Expander:
             if self._continue_macro(line):
                 continue
             if not line.text:
-                self._remember_service(body, line)
+                if line.comment is not None:
+                    match = _SERVICE.match(body[line.comment - 1 :])
+                    self._service = match[1] if match else None
                 continue
             if line.open_quote is not None:
                 self.problems.open_quote(Location(opened.name, number, line.open_quote))
@@ -242,7 +244,10 @@ class Expander:
                 self._sources.append(self._rounds(rounds.values, rounds.text, origin))
             return True
         if match := lexer.INCLUDE.match(text, position):
-            self._follow(origin, match[0].rstrip(), text[match.end() :], position)
+            if self.include is not None:
+                pattern = text[match.end() :]
+                files = self.include(match[0].rstrip(), pattern, tuple(self._open), origin.at(position))
+                self._sources += [self._lines_of(opened) for opened in reversed(files)]
             return True
         return False
 
@@ -284,11 +289,6 @@ class Expander:
         origin.literal = False
         return True
 
-    def _follow(self, origin: _Origin, keyword: str, pattern: str, position: int) -> None:
-        if self.include is not None:
-            files = self.include(keyword, pattern, tuple(self._open), origin.at(position))
-            self._sources += [self._lines_of(opened) for opened in reversed(files)]
-
     def _continue_macro(self, line: lexer.Line) -> bool:
         """Adds a line to the macro that it continues, if there is one; an empty line ends the macro."""
         name, self._defining = self._defining, None
@@ -299,12 +299,6 @@ class Expander:
         if text := line.text.removesuffix("\\").rstrip(lexer.BLANK):
             self.macros.extend(name, text)
         return True
-
-    def _remember_service(self, body: str, line: lexer.Line) -> None:
-        """Remembers the service in a ``# Service:`` comment for the next statement."""
-        if line.comment is not None:
-            match = _SERVICE.match(body[line.comment - 1 :])
-            self._service = match[1] if match else None
 
     def _add_to_copy(self, text: str) -> None:
         """Adds a line to the copy for the digest: blanks folded, the folder appended if it uses ``_PWD``."""

@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from kvtui.backend.conf.tree import Problems, Statement
     from kvtui.model.conf import ConfVirtualServer
 
-MAX_RANGE_ADDRESSES = 256
-"""A longer range is not expanded: its group counts as unknown."""
-MAX_MEMBERS = 50_000
-"""Of all groups; later ones count as unknown."""
-MAX_REAL_SERVERS = 100_000
-"""Of all members; groups that would have more count as unknown."""
+MAX_RANGE_ADDRESSES = 256  # a longer range is not expanded: its group counts as unknown
+MAX_MEMBERS = 50_000  # of all groups; later ones count as unknown
+MAX_REAL_SERVERS = 100_000  # of all members; groups that would have more count as unknown
 _MAX_MARK = 2**32 - 1
 _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BLANK = " \t"
-"""Stripped by ``decomment`` at both ends of a line (words also end at C's other white space)."""
+BLANK = " \t"  # stripped by ``decomment`` at both ends of a line (words also end at C's other white space)
 
-MACRO = r"\$\{[A-Za-z_][A-Za-z0-9_]*+[ 0-9]*+\}"
-"""``${NAME}`` or ``${NAME 1 9}``: its braces are not a block's."""
+MACRO = r"\$\{[A-Za-z_][A-Za-z0-9_]*+[ 0-9]*+\}"  # ``${NAME}`` or ``${NAME 1 9}``: its braces are not a block's
 
 DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 """The start of ``$NAME=value``, without a blank before the ``=`` (``check_definition``)."""
@@ -27,8 +25,7 @@ CONDITION = re.compile(r"@(\^?)([^ \t]*)[ \t]*")
 INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
 """``include FILE`` and its stricter variants (``is_include``); the file name is the rest of the line."""
 
-SEQUENCES = ("~SEQ", "~LST")
-"""The starts of lines that keepalived repeats with other values."""
+SEQUENCES = ("~SEQ", "~LST")  # the starts of lines that keepalived repeats with other values
 
 _SPACE = re.compile(r"[ \t\f\n\r\v]+")
 _MARKS = re.compile(r'[!#"\\]')

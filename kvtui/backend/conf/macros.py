@@ -12,17 +12,14 @@ from kvtui.backend.conf.lexer import BLANK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_LINE = 1023
-"""Characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one."""
+MAX_LINE = 1023  # characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one
 
 MAX_REPLACEMENTS = 1000
 """On one line; more are counted as endless, such as ``$A=$A``: keepalived itself would loop for ever on it."""
 
-MAX_ALL_REPLACEMENTS = 100_000
-"""In a config; after that many the rest is read without replacing any."""
+MAX_ALL_REPLACEMENTS = 100_000  # in a config; after that many the rest is read without replacing any
 
-MAX_LINES = 20_000
-"""Further lines from one line; more are never read (``expand.MAX_GENERATED_LINES``)."""
+MAX_LINES = 20_000  # further lines from one line; more are never read (``expand.MAX_GENERATED_LINES``)
 
 UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
 """An undefined macro (names that start with ``_`` may be keepalived's own)."""

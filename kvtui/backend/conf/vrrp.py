@@ -25,15 +25,11 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import VirtualAddress
 
 OWNER, DEFAULT_PRIORITY = 255, 100
-_V2_MOST, _V3_MOST = 255.0, 40.95
-"""Seconds: the advert interval's field has 8 bits, or 12 bits for hundredths."""
-_MOST_VIPS = {False: 255, True: 89}
-"""In an advert of IPv4, IPv6; with an MTU of 1500."""
+_V2_MOST, _V3_MOST = 255.0, 40.95  # seconds: the advert interval's field has 8 bits, or 12 bits for hundredths
+_MOST_VIPS = {False: 255, True: 89}  # in an advert of IPv4, IPv6; with an MTU of 1500
 _TRACKS = ("interface", "script", "file", "process", "bfd")
-_DEFINITIONS = {"vrrp_script": "script", "track_file": "file", "vrrp_track_file": "file"}
-"""Block → what it defines."""
-Router = tuple[str, bool, int, str | None]
-"""Interface, whether IPv6, VRID, multicast group."""
+_DEFINITIONS = {"vrrp_script": "script", "track_file": "file", "vrrp_track_file": "file"}  # block → what it defines
+Router = tuple[str, bool, int, str | None]  # interface, whether IPv6, VRID, multicast group
 _REVERSE: dict[str | None, bool] = {"reverse": True, "noreverse": False}
 _FALSE = frozenset({"false", "off", "no"})
 _MAX_PASSWORD = 8  # keepalived cuts a longer one off

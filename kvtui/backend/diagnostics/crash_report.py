@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 MAX_REPORT_CHARACTERS = 200_000
 MAX_ERROR_CHARACTERS = 400
-MAX_REPORTS = 10
-"""Reports in a folder: kvtui that crashes in a loop does not fill the disk."""
+MAX_REPORTS = 10  # reports in a folder: kvtui that crashes in a loop does not fill the disk
 
 actions_begun = 0
 
@@ -73,12 +72,8 @@ def write(error: BaseException, state: Path | None) -> Path | None:
             descriptor = open_private(path, new=True)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(report)
-            _remove_old(folder)
+            ours = [p for p in folder.glob("kvtui-crash-*.txt") if p.lstat().st_uid == os.geteuid()]
+            for old in sorted(ours)[:-MAX_REPORTS]:
+                old.unlink(missing_ok=True)
             return path
     return None
-
-
-def _remove_old(folder: Path) -> None:
-    ours = [p for p in folder.glob("kvtui-crash-*.txt") if p.lstat().st_uid == os.geteuid()]
-    for path in sorted(ours)[:-MAX_REPORTS]:
-        path.unlink(missing_ok=True)

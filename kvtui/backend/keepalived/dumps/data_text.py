@@ -153,7 +153,8 @@ def _instance(
     state = _state(values.get("State", ""))
     vips = (*_addresses(entry, "Virtual IP"), *_addresses(entry, "Virtual IP Excluded", excluded=True))
     source = canonical(values.get("Using src_ip", "").partition(" ")[0])
-    family = _family(entry, vips, source)
+    address = vips[0].address if vips else source
+    family = AddressFamily.V6 if "Using Native IPv6" in values else AddressFamily.of(address) if address else None
     preempt = values.get("Preempt")
     interface, _, layer = (values.get("Interface") or values.get("Listening device") or "").partition(",")
     master, master_priority = _master(entry, state, family)
@@ -232,13 +233,6 @@ def _auth_hmac(lines: list[str]) -> AuthHmac | None:
     return AuthHmac(HmacMode(mode[1]), int(active[1]), None, int(window[1]) if window else None)
 
 
-def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None) -> AddressFamily | None:
-    if "Using Native IPv6" in entry.values:
-        return AddressFamily.V6
-    address = vips[0].address if vips else source
-    return AddressFamily.of(address) if address else None
-
-
 def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tuple[str | None, int | None]:
     """Returns address and priority of the master, which keepalived knows in BACKUP only.
 
@@ -260,14 +254,8 @@ def _seconds(text: str) -> float | None:
 def _track_file(line: str, files: dict[str, _Entry]) -> TrackFile:
     """Parses ``tf, weight 1``; path and value come from the section of track files."""
     name, _, rest = line.rpartition(", weight ")
-    name = name or line
-    entry = files.get(name)
-    return TrackFile(
-        name=name,
-        path=entry.values.get("File") if entry else None,
-        status=entry.number("Status") if entry else None,
-        weight=whole_number(rest),
-    )
+    entry = files.get(name or line, _Entry("", ""))
+    return TrackFile(name or line, entry.values.get("File"), entry.number("Status"), whole_number(rest))
 
 
 def _lvs_entries(lines: list[str]) -> list[_Entry]:

@@ -49,6 +49,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
     if not isinstance(data, dict) or not (name := _string(data, "iname")):
         return None
     state = STATES.get(_whole(data, "state"), VrrpState.UNKNOWN)
+    stats = entry["stats"] if isinstance(entry.get("stats"), dict) else {}
     vips = (*_addresses(data, "vips"), *_addresses(data, "evips", excluded=True))
     return VrrpInstance(
         name=name,
@@ -69,7 +70,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
         last_transition=_decimal(data, "last_transition"),
         vips=vips,
         auth_type=AUTH_TYPES.get(_whole(data, "auth_type")),
-        counters=_counters(entry.get("stats")),
+        counters={name: number for name in stats if (number := _whole(stats, name)) is not None},
         strict=_flag(data, "strict_mode"),
         accept=_flag(data, "accept"),
         tracks_interface=not _flag(data, "dont_track_primary"),
@@ -86,12 +87,6 @@ def _addresses(data: dict[str, Any], name: str, *, excluded: bool = False) -> It
 
 def _flag(data: dict[str, Any], key: str) -> bool | None:
     return bool(data[key]) if isinstance(data.get(key), bool | int) else None
-
-
-def _counters(stats: object) -> dict[str, int]:
-    if not isinstance(stats, dict):
-        return {}
-    return {name: number for name in stats if (number := _whole(stats, name)) is not None}
 
 
 def _whole(data: dict[str, Any], key: str) -> int | None:

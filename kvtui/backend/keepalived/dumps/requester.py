@@ -49,8 +49,7 @@ class _Kind(Struct, Generic[T], frozen=True):
     name: str
     signal: int
     parse: Callable[[str], T]
-    require_stable: bool = True
-    """Whether only an unchanged stamp, twice in a row, shows that the file is whole."""
+    require_stable: bool = True  # whether only an unchanged stamp, twice in a row, shows that the file is whole
 
 
 JSON = _Kind("keepalived.json", 36, parse_json, require_stable=False)  # SIGRTMIN + 2 on glibc
@@ -102,8 +101,11 @@ class DumpRequester:
             raise DumpError(f"keepalived {self.keepalived.pid} has ended")
         self._require_running()
         if self.keepalived.children.vrrp is None:
-            checks, written = self._ask_checks() if full else (None, now)
-            return Dump((), checks, written, "data" if full else "json", "keepalived runs no VRRP child")
+            why = "keepalived runs no VRRP child"
+            if not full:
+                return Dump((), None, now, "json", why)
+            checks, written = self._ask(CHECKS) if self.keepalived.children.checker is not None else ((), time.time())
+            return Dump((), checks, written, "data", why)
         if full or not self.keepalived.dumps_json:
             return self._ask_all()
         try:
@@ -142,11 +144,6 @@ class DumpRequester:
                 counters, _ = self._ask(STATS)
                 instances = tuple(replace(one, counters=counters.get(one.name, {})) for one in instances)
         return Dump(instances, checks, written, "data", detail)
-
-    def _ask_checks(self) -> tuple[tuple[RealServerCheck, ...], float]:
-        if self.keepalived.children.checker is None:
-            return (), time.time()
-        return self._ask(CHECKS)
 
     def _ask(self, kind: _Kind[T]) -> tuple[T, float]:
         before = self._stamps(kind)

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 FOLDERS = ("/run/log/journal", "/var/log/journal")
-TIMEOUT = 5.0
-"""Seconds, for a large journal on a slow disk."""
+TIMEOUT = 5.0  # seconds, for a large journal on a slow disk
 
 
 def is_here(root: str = "") -> bool:
@@ -36,7 +35,10 @@ def _has_files(folder: str) -> bool:
 
 class JournalLog:
     def __init__(self, keepalived: Keepalived, unit: str | None, max_lines: int) -> None:
-        self._matches = [f"_SYSTEMD_UNIT={unit}"] if unit else _by_pid(keepalived)
+        children = keepalived.children
+        pids = (keepalived.pid, children.vrrp, children.checker, children.bfd)
+        # matches of the same field are alternatives
+        self._matches = [f"_SYSTEMD_UNIT={unit}"] if unit else [f"_PID={pid}" for pid in pids if pid]
         self._max_lines = max_lines
         self._cursor = ""
         self.where = "systemd's journal" + (f", {unit}" if unit else "")
@@ -73,10 +75,3 @@ def _message(entry: dict[str, object]) -> str:
     message = entry.get("MESSAGE")
     text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
     return f"{entry.get('SYSLOG_IDENTIFIER') or 'keepalived'}: {text}"
-
-
-def _by_pid(keepalived: Keepalived) -> list[str]:
-    """Returns matches for all its processes: matches of the same field are alternatives."""
-    children = keepalived.children
-    pids = (keepalived.pid, children.vrrp, children.checker, children.bfd)
-    return [f"_PID={pid}" for pid in pids if pid]

@@ -25,11 +25,9 @@ _BY_CONTAINER = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.
 class Container(Struct, frozen=True):
     """The container of a process; what is unknown is None."""
 
-    uid: str | None = None
-    """Of its pod, as in the kubelet's folder names."""
+    uid: str | None = None  # of its pod, as in the kubelet's folder names
     identity: str | None = None
-    pod: str | None = None
-    """``namespace/name``."""
+    pod: str | None = None  # ``namespace/name``
 
 
 def container_of(keepalived: Keepalived, proc: str = "/proc") -> Container | None:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 MAX_LINES = 500
-RETRY_SECONDS = 5.0
-"""Until a log that cannot be read is tried again."""
+RETRY_SECONDS = 5.0  # until a log that cannot be read is tried again
 SYSLOGS = ("/var/log/syslog", "/var/log/daemon.log", "/var/log/messages")
 _OURS = re.compile(r" Keepalived\w*(?:\[\d+\])?: ")
 _UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)

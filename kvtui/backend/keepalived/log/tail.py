@@ -6,10 +6,8 @@ import os
 
 from kvtui.backend.linux.files import open_regular
 
-MAX_FIRST_BYTES = 64 * 1024
-"""At the first reading: the end of the file."""
-MAX_BYTES = 256 * 1024
-"""At each later reading; above that only the end is read, and a line states the gap."""
+MAX_FIRST_BYTES = 64 * 1024  # at the first reading: the end of the file
+MAX_BYTES = 256 * 1024  # at each later reading; above that only the end is read, and a line states the gap
 
 
 class Tail:
