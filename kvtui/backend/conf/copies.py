@@ -109,7 +109,8 @@ def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> t
 
 
 def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
-    expander = Expander(config_id, Includes(root))
+    expander = Expander(config_id)
+    expander.include = Includes(root, expander.problems)
     return _lines(expander, expander.file(opened))
 
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from kvtui.backend.conf import lexer
 from kvtui.backend.conf.macros import MAX_ALL_REPLACEMENTS, MAX_LINE, UNDEFINED, Macros, sequence
 from kvtui.backend.conf.tree import Piece, Problems
-from kvtui.model.conf import Location, Problem, ProblemKind
+from kvtui.model.conf import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -146,7 +146,7 @@ class Expander:
         for raw in text.split("\n"):
             if raw.startswith("#! "):
                 place = Location(self._name, max(1, numbers[-1] if numbers else 1))
-                self.problems.append(Problem(ProblemKind.INCLUDE, raw[3:], place))
+                self.problems.include(raw[3:], place)
             elif raw.startswith("# "):
                 self._open.append(posixpath.normpath(posixpath.join(self._folder, raw[2:])))
                 self.files.append(self._name)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from kvtui.backend.conf.expand import Opened
 from kvtui.backend.linux.files import open_regular, read_open
 from kvtui.backend.linux.rooted import open_folder, stat_path
-from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kvtui.backend.conf.tree import Problems
+    from kvtui.model.conf import Location
 
 MAX_FILE_BYTES = 4 << 20
 MAX_FILES = 1000
@@ -32,11 +34,11 @@ def is_skipped(mode: int) -> bool:
 
 
 class Includes:
-    """Opens included files for an ``Expander``; ``problems`` says what could not be read."""
+    """Opens included files for an ``Expander``; adds to ``problems`` what cannot be read."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, problems: Problems) -> None:
         self.root = root
-        self.problems: list[Problem] = []
+        self.problems = problems
         self._left = MAX_FILES
         self._bytes = MAX_FILE_BYTES
         self._entries_left = MAX_ENTRIES
@@ -47,14 +49,14 @@ class Includes:
         names = [name for part in _braces(pattern) for name in self._matching(posixpath.join(folder, part))]
         wild = glob.has_magic(pattern)
         if len(open_files) > MAX_DEPTH:
-            self._problem(f"Includes are more than {MAX_DEPTH} files deep: kvtui skips '{pattern}'", at)
+            self.problems.include(f"Includes are more than {MAX_DEPTH} files deep: kvtui skips '{pattern}'", at)
             return []
         if len(names) > self._left:
-            self._problem(f"More than {MAX_FILES} files are included: kvtui skips the rest of '{pattern}'", at)
+            self.problems.include(f"More than {MAX_FILES} files are included: kvtui skips the rest of '{pattern}'", at)
             names = names[: self._left]
         self._left -= len(names)
         if not names and (not wild or keyword in ("includew", "includea")):
-            self._problem(f"No file matches '{pattern}'", at)
+            self.problems.include(f"No file matches '{pattern}'", at)
         return [opened for name in names if (opened := self._open(name, open_files, at)) is not None]
 
     def _matching(self, name: str) -> list[str]:
@@ -94,21 +96,18 @@ class Includes:
 
     def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
         if name in open_files:
-            self._problem(f"'{name}' includes itself", at)
+            self.problems.include(f"'{name}' includes itself", at)
             return None
         try:
             if is_skipped(stat_path(name, self.root).st_mode):
-                self._problem(f"keepalived skips '{name}': not a regular file, or executable", at)
+                self.problems.include(f"keepalived skips '{name}': not a regular file, or executable", at)
                 return None
             data = read_open(open_regular(name, root=self.root), name, self._bytes)
             self._bytes -= len(data)
         except OSError as error:
-            self._problem(f"'{name}' cannot be read: {error.strerror or error}", at)
+            self.problems.include(f"'{name}' cannot be read: {error.strerror or error}", at)
             return None
         return Opened(name, data.decode("utf-8", "surrogateescape"))
-
-    def _problem(self, message: str, at: Location) -> None:
-        self.problems.append(Problem(ProblemKind.INCLUDE, message, at))
 
 
 def _fixed_part(pattern: str) -> tuple[str, str]:

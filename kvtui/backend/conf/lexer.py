@@ -13,20 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BLANK = " \t"  # stripped by ``decomment`` at both ends of a line (words also end at C's other white space)
-
 MACRO = r"\$\{[A-Za-z_][A-Za-z0-9_]*+[ 0-9]*+\}"  # ``${NAME}`` or ``${NAME 1 9}``: its braces are not a block's
-
 DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 """The start of ``$NAME=value``, without a blank before the ``=`` (``check_definition``)."""
-
 CONDITION = re.compile(r"@(\^?)([^ \t]*)[ \t]*")
 """``@id `` or ``@^id ``: the rest of the line holds only if the config id is equal (different)."""
-
 INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
 """``include FILE`` and its stricter variants (``is_include``); the file name is the rest of the line."""
-
 SEQUENCES = ("~SEQ", "~LST")  # the starts of lines that keepalived repeats with other values
-
 _SPACE = re.compile(r"[ \t\f\n\r\v]+")
 _MARKS = re.compile(r'[!#"\\]')
 _MARKED_LINE = re.compile(

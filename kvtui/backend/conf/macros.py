@@ -13,17 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_LINE = 1023  # characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one
-
 MAX_REPLACEMENTS = 1000
 """On one line; more are counted as endless, such as ``$A=$A``: keepalived itself would loop for ever on it."""
-
 MAX_ALL_REPLACEMENTS = 100_000  # in a config; after that many the rest is read without replacing any
-
 MAX_LINES = 20_000  # further lines from one line; more are never read (``expand.MAX_GENERATED_LINES``)
-
 UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
 """An undefined macro (names that start with ``_`` may be keepalived's own)."""
-
 _REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))")
 _SEQ = re.compile(r"~SEQ(x?)[ \t]*\([ \t]*([^ \t,)]+)[ \t]*,([^)]*)\)[ \t]*")
 _LST = re.compile(r"~LST[ \t]*\([ \t]*(\{[^{}]*\}|[^ \t,{}()]+)[ \t]*,([^()]*)\)[ \t]*")
@@ -41,11 +36,8 @@ class Rounds(Struct, frozen=True):
 class Replaced(Struct, frozen=True):
     """A line after its macros were replaced.
 
-    Attributes:
-        text: the line.
-        more: further lines, of a multi-line macro at its end.
-        source: the macro that these come from.
-        endless: a macro that refers to itself; empty when there is none.
+    ``more`` are further lines, of the multi-line macro ``source`` at its end; ``endless`` is a macro that refers to
+    itself.
     """
 
     text: str

@@ -46,27 +46,19 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     fd = open_regular(path, root=root)
     state = os.fstat(fd)
     text = read_open(fd, path, MAX_FILE_BYTES).decode("utf-8", "surrogateescape")
-    includes = Includes(root)
+    expander = Expander(config_id)
+    expander.include = Includes(root, expander.problems)
     if is_skipped(state.st_mode):
         message = "keepalived refuses this file: it is not a regular file, or is executable"
-        includes.problems.append(Problem(ProblemKind.INCLUDE, message, Location(path, 1)))
-    expander = Expander(config_id, includes)
-    pieces = expander.file(Opened(path, text))
-    return conf_of(expander, pieces, now=now, modified=state.st_mtime, problems=includes.problems)
+        expander.problems.include(message, Location(path, 1))
+    return conf_of(expander, expander.file(Opened(path, text)), now=now, modified=state.st_mtime)
 
 
-def conf_of(
-    expander: Expander,
-    pieces: Iterable[Piece],
-    *,
-    now: float = 0.0,
-    modified: float | None = None,
-    problems: Iterable[Problem] = (),
-) -> Conf:
-    """Sorts the problems by file and line; those of the caller are complete when the last piece is read."""
+def conf_of(expander: Expander, pieces: Iterable[Piece], *, now: float = 0.0, modified: float | None = None) -> Conf:
+    """Sorts the problems by file and line."""
     unbalanced = Problems()
     every = list(balanced(pieces, unbalanced))
-    all_problems = Problems((*expander.problems, *problems, *unbalanced))
+    all_problems = Problems((*expander.problems, *unbalanced))
     nesters = [Nester(process) for process in ("parent", "vrrp", "checker")]
     common, statements, checked = (nester.nest(every) for nester in nesters)
     instances = vrrp.instances(statements, vrrp.Defaults.of(common), all_problems)

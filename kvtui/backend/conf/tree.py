@@ -32,9 +32,6 @@ class Piece(Struct, frozen=True):
     """A statement without its block, or a single brace.
 
     Attributes:
-        text: without outer blanks.
-        file: as in ``Location``.
-        line: 1-based.
         columns: for each character of ``text`` its 1-based column.
         literal: written exactly so: not on an ``@`` line, not made by a macro or a sequence.
         service: the service that keepalived-vip's ``# Service:`` comment directly above names.
@@ -72,6 +69,9 @@ class Problems(list[Problem]):
 
     def invalid(self, message: str, at: Location) -> None:
         self.append(Problem(ProblemKind.VALUE, message, at))
+
+    def include(self, message: str, at: Location) -> None:
+        self.append(Problem(ProblemKind.INCLUDE, message, at))
 
     def open_quote(self, at: Location) -> None:
         self.syntax("A quote is not closed on its line", at)
