@@ -53,7 +53,8 @@ def read(env: Mapping[str, str]) -> Config:
         lines = located(text) if entries else {}
         for key, value in entries.items():
             at = Configured(None, path, lines.get(key))
-            _take(key, value, at, values, keys, problems)
+            if why := _take(key, value, at, values, keys):
+                problems.append(f"{plain(at.where)}: {why}")
     return Config(values, keys, tuple(problems), files)
 
 
@@ -100,30 +101,23 @@ def _bare(key: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
-def _take(
-    key: str,
-    value: object,
-    at: Configured,
-    values: dict[str, Configured],
-    keys: dict[str, Configured],
-    problems: list[str],
-) -> None:
+def _take(key: str, value: object, at: Configured, values: dict[str, Configured], keys: dict[str, Configured]) -> str:
+    """Adds an entry to the settings or the keys; returns why it is invalid, else nothing."""
     table, dot, name = key.partition(".")
     if table == KEYS and dot:
-        if isinstance(value, str) and value.strip():
-            keys[name] = Configured(value, at.file, at.line)
-        else:
-            problems.append(f'{plain(at.where)}: {plain(key)} must be a key in quotes, such as "d" or "ctrl+d"')
-        return
+        if not isinstance(value, str) or not value.strip():
+            return f'{plain(key)} must be a key in quotes, such as "d" or "ctrl+d"'
+        keys[name] = Configured(value, at.file, at.line)
+        return ""
     setting = BY_KEY.get(key)
     if setting is None:
         from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
 
         close = get_close_matches(key, BY_KEY, 1)
         hint = f"did you mean {close[0]}?" if close else f"settings are {', '.join(BY_KEY)} and the table [{KEYS}]"
-        problems.append(f"{plain(at.where)}: unknown setting {plain(key, 80)}; {hint}")
-    elif allowed := setting.refused(value):
-        problems.append(f"{plain(at.where)}: {key} must be {allowed}, not {plain(repr(value), 40)}")
-    else:
-        taken = tuple(value) if isinstance(value, list) else value
-        values[key] = Configured(taken, at.file, at.line)  # type: ignore[arg-type]  # `refused` checked it
+        return f"unknown setting {plain(key, 80)}; {hint}"
+    if allowed := setting.refused(value):
+        return f"{key} must be {allowed}, not {plain(repr(value), 40)}"
+    taken = tuple(value) if isinstance(value, list) else value
+    values[key] = Configured(taken, at.file, at.line)  # type: ignore[arg-type]  # `refused` checked it
+    return ""

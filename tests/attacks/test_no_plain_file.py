@@ -14,7 +14,7 @@ from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.backend import config_file
 from kvtui.backend.conf.reader import read
 from kvtui.backend.keepalived.dumps.file import DumpError, DumpFile
-from kvtui.backend.keepalived.log.tail import Tail
+from kvtui.backend.keepalived.log.reader import Tail
 from kvtui.backend.linux import processes
 from tests.processes.machine import Machine
 

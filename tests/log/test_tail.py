@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.keepalived.log.tail import MAX_BYTES, MAX_FIRST_BYTES, Tail
+from kvtui.backend.keepalived.log.reader import MAX_BYTES, MAX_FIRST_BYTES, Tail
 
 if TYPE_CHECKING:
     from pathlib import Path

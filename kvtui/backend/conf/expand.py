@@ -65,13 +65,9 @@ class Expander:
     order of reading; one read twice is listed twice.
     """
 
-    def __init__(
-        self,
-        config_id: str | None,
-        include: Callable[[str, str, tuple[str, ...], Location], list[Opened]] | None = None,
-    ) -> None:
+    def __init__(self, config_id: str | None) -> None:
         self.config_id = platform.node().partition(".")[0] if config_id is None else config_id
-        self.include = include
+        self.include: Callable[[str, str, tuple[str, ...], Location], list[Opened]] | None = None
         self.problems = Problems()
         self.copy: list[str] = []
         self.files: list[str] = []

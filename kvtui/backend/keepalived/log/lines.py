@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from kvtui.model.log import LogLine
@@ -33,11 +34,9 @@ def _of_container(raw: str) -> tuple[float | None, str]:
     if match := _CRI.fullmatch(raw):
         return _iso(match[1]), match[2]
     if raw.startswith('{"log":'):
-        try:
+        with suppress(ValueError, KeyError, TypeError):
             entry = json.loads(raw)
             return _iso(str(entry["time"])), str(entry["log"]).rstrip("\n")
-        except (ValueError, KeyError, TypeError):
-            return None, raw
     return None, raw
 
 

@@ -61,8 +61,7 @@ def _by_container(container: Container, root: str) -> tuple[str, Container] | No
         return None
     names = glob.glob("*.log", root_dir=f"{root}/var/log/containers")  # noqa: PTH207 - ignores errors
     for name in sorted(names):
-        match = _BY_CONTAINER.fullmatch(name) if container.identity in name else None
-        if match:
+        if container.identity in name and (match := _BY_CONTAINER.fullmatch(name)):
             pod = container.pod or f"{match['namespace']}/{match['pod']}"
             path = _file(root, f"/var/log/containers/{name}")
             return (path, replace(container, pod=pod)) if path else None
