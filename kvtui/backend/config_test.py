@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from kvtui.backend.conf.copies import saved_secrets
 from kvtui.backend.launcher.rights import lower, rights_of
-from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare, read_facts
+from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, open_pipe, prepare, read_facts
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.signals import kill_descendants
 from kvtui.model.secrets import masked, secrets_in
@@ -222,12 +222,8 @@ def _started(
                 given.append(memory_file(files, text.encode("utf-8", "surrogateescape")))
                 if os.geteuid() == 0 and rights.uid:  # only its owner may open it again
                     os.fchown(given[-1], rights.uid, rights.gid)
-            (status, said), (output, printed) = (os.pipe() for _ in range(2))
-            for fd in (status, output):
-                files.callback(os.close, fd)
             with ExitStack() as ours:
-                for fd in (said, printed):
-                    ours.callback(os.close, fd)
+                (status, said), (output, printed) = (open_pipe(files, ours) for _ in range(2))
                 launch = prepare(
                     files, keepalived.pid, rights, argv, ENVIRONMENT, status=said, program=given, enter=enter
                 )

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backend.launcher.start import prepare, read_facts
+from kvtui.backend.launcher.start import open_pipe, prepare, read_facts
 from kvtui.backend.linux.signals import kill_descendants, signal_descendants
 from kvtui.model.check import CheckResult
 from kvtui.model.secrets import masked
@@ -33,31 +33,21 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
     ``program`` is an absolute path in keepalived's root; passwords in ``known`` are masked in the output.
     """
     with ExitStack() as files:
-        (status, said), (output, printed) = (_pipe(files) for _ in range(2))
-        try:
-            argv = [program, *check.argv[1:]]
-            launch = prepare(files, identity.process, identity.rights, argv, identity.env, status=said, cwd="cwd")
-        except OSError as error:
-            for descriptor in (said, printed):
-                os.close(descriptor)
-            return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
-        process = await asyncio.create_subprocess_exec(*launch.words, **launch.options(printed))
-        for descriptor in (said, printed):
-            os.close(descriptor)
+        with ExitStack() as ours:
+            (status, said), (output, printed) = (open_pipe(files, ours) for _ in range(2))
+            try:
+                argv = [program, *check.argv[1:]]
+                launch = prepare(files, identity.process, identity.rights, argv, identity.env, status=said, cwd="cwd")
+            except OSError as error:
+                why = f"keepalived's namespaces cannot be opened: {error.strerror}; run as root"
+                return CheckResult(check, None, why)
+            process = await asyncio.create_subprocess_exec(*launch.words, **launch.options(printed))
         run = _Run(process, status, output)
         await run.to_end(check.timeout)
         facts = run.facts
     lines = run.output.decode("utf-8", "replace").splitlines()
     text = "\n".join(masked(plain(line), known) for line in lines)
     return _result(check, facts, text, time.monotonic() - run.began, is_late=run.is_late)
-
-
-def _pipe(files: ExitStack) -> tuple[int, int]:
-    """Returns a reading end that does not block and is closed with ``files``, and a writing end."""
-    reading, writing = os.pipe()
-    files.callback(os.close, reading)
-    os.set_blocking(reading, False)
-    return reading, writing
 
 
 class _Run:

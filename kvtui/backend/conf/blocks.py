@@ -25,9 +25,10 @@ _MAX_NAMED = 3
 
 
 class _Level(Struct):
-    """An open block: its statement, the keywords in it (None for values), and whether its ``{`` has yet to come."""
+    """An open block: its statement, its keywords (None for values), and whether its ``{`` has yet to come."""
 
     statement: Statement
+    children: list[Statement]
     keywords: Mapping[str, Block | None] | None
     expects_brace: bool = False
 
@@ -66,8 +67,7 @@ class Nester:
     def __init__(self, process: str) -> None:
         self.process = process
         self.problems = Problems()
-        self.root = Statement(children=[])
-        self._levels = [_Level(self.root, ROOT)]
+        self._levels = [_Level(Statement(), [], ROOT)]
         self._skipped: int | None = None  # open braces of a block of another process; 0 before its first
         self._last: Piece | None = None
         self._unknown = ""  # why the last statement is ignored
@@ -87,7 +87,7 @@ class Nester:
         self._ignore_line()
         if self._loss is not None:
             self._report(self._loss)
-        return self.root
+        return Statement(children=self._levels[0].children)
 
     def _agrees(self) -> bool:
         """Whether as many blocks as braces are open."""
@@ -131,10 +131,10 @@ class Nester:
         """A line of values; a ``}`` at its end ends their block."""
         ends = piece.text == "}" or piece.text.endswith('"}"')
         if not ends:
-            self._add(Statement(piece))
+            self._levels[-1].children.append(Statement(piece))
             return
         if len(piece.text) > len('"}"'):
-            self._add(Statement(_cut(piece, 0, -len('"}"'))))
+            self._levels[-1].children.append(Statement(_cut(piece, 0, -len('"}"'))))
         self._close(piece)
 
     def _ignore_brace(self, level: _Level) -> None:
@@ -180,18 +180,14 @@ class Nester:
             return
         if keyword in NEED_VALUE and statement.argument is None:
             self.problems.syntax(f"{keyword} has no value: keepalived exits on it", piece.at())
-        self._add(statement)
+        self._levels[-1].children.append(statement)
         if block is not None:
-            statement.children = []
+            children: list[Statement] = []
+            statement.children = children
             if keyword == "real_server" and skips_server(statement):
                 self._skipped = int(opened)
                 return
-            self._levels.append(_Level(statement, block.keywords, expects_brace=not opened))
-
-    def _add(self, statement: Statement) -> None:
-        children = self._levels[-1].statement.children
-        if children is not None:
-            children.append(statement)
+            self._levels.append(_Level(statement, children, block.keywords, expects_brace=not opened))
 
     def _report(self, loss: _Loss) -> None:
         self._loss = None

@@ -41,7 +41,6 @@ class _Origin(Struct):
     line: int
     columns: Sequence[int]
     literal: bool = True
-    conditional: bool = False
     replaced: bool = False
     made_by: frozenset[str] = frozenset()
 
@@ -186,7 +185,7 @@ class Expander:
             if match := lexer.CONDITION.match(text, position):
                 if match.end() == match.end(2) or (match[2] == self.config_id) == bool(match[1]):
                     return
-                origin.conditional = True
+                origin.literal = False
                 position = match.end()
                 continue
             if not origin.replaced:
@@ -211,8 +210,7 @@ class Expander:
             self._report_undefined(text, origin.at(start))
         columns = origin.columns[start : start + len(text)]
         service, self._service = self._service, None
-        literal = origin.literal and not origin.conditional
-        return Piece(text, origin.file, origin.line, columns, literal, service)
+        return Piece(text, origin.file, origin.line, columns, origin.literal, service)
 
     def _report_undefined(self, text: str, at: Location) -> None:
         """An undefined macro stays as written; outside of quotes keepalived reads its braces as a block's."""

@@ -71,7 +71,7 @@ def conf_of(expander: Expander, pieces: Iterable[Piece], *, now: float = 0.0, mo
         path=files[0] if files else "",
         read_at=now,
         modified=modified,
-        digest=digest(expander.copy),
+        digest=hashlib.sha256("\n".join(expander.copy).encode("utf-8", "surrogatepass")).hexdigest(),
         files=files,
         globals=_globals(common),
         instances=instances,
@@ -93,10 +93,6 @@ def _first(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     kept = set(ranked[: MAX_PROBLEMS - 1])
     more = Problem(ProblemKind.VALUE, f"{len(ranked) - len(kept)} more problems", ranked[-1].at)
     return (*(p for p in problems if p in kept), more)
-
-
-def digest(copy: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(copy).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _globals(root: Statement) -> dict[str, str]:

@@ -51,6 +51,15 @@ class Launch(Struct, frozen=True):
         }
 
 
+def open_pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
+    """Returns both ends, each closed with its stack; the reading end does not block."""
+    ends = os.pipe()
+    for stack, end in zip((reading, writing), ends, strict=True):
+        stack.callback(os.close, end)
+    os.set_blocking(ends[0], False)
+    return ends
+
+
 def read_facts(status: bytes) -> dict[str, Any]:
     """Parses the launcher's JSON lines: ``missed`` cgroups, PID of the ``keeper``, ``exit``, ``ended``, ``error``."""
     facts: dict[str, Any] = {}
