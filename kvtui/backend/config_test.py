@@ -86,25 +86,17 @@ class Message(Struct, frozen=True):
 
 
 class ConfigTest(Struct, frozen=True):
-    """The result of a test.
-
-    Attributes:
-        exit_code: 0 ok, 2 or 5 config error, 6 script security (see the module); None when it did not exit by itself.
-        killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace).
-        ran: what ran, as whom and where, for an operator.
-        cut: it printed more than ``MAX_OUTPUT_BYTES`` and was killed.
-        outside: what of keepalived's confinement did not hold for it, in words; empty when all did.
-        forced: it ran without a filter or label of keepalived's.
-    """
+    """The result of a test."""
 
     exit_code: int | None
-    killed_by: str | None = None
+    """0 ok, 2 or 5 config error, 6 script security (see the module); None when it did not exit by itself."""
+    killed_by: str | None = None  # name of the signal that ended it (2.1.5 crashes on a missing brace)
     timed_out: bool = False
     messages: tuple[Message, ...] = ()
-    ran: str = ""
-    cut: bool = False
-    outside: str = ""
-    forced: bool = False
+    ran: str = ""  # what ran, as whom and where, for an operator
+    cut: bool = False  # it printed more than ``MAX_OUTPUT_BYTES`` and was killed
+    outside: str = ""  # what of keepalived's confinement did not hold for it, in words
+    forced: bool = False  # it ran without a filter or label of keepalived's
 
     @property
     def clean(self) -> bool:

@@ -29,17 +29,14 @@ class UnknownUserError(Exception):
 
 
 class Identity(Struct, frozen=True):
-    """What a script runs as: ``process`` is the child of keepalived that runs it, ``env`` is keepalived's environment.
+    """What a script runs as."""
 
-    ``cwd`` is a path in keepalived's mount namespace.
-    """
-
-    process: int
+    process: int  # keepalived's child that runs it
     user: str
     uid: int
     gid: int
-    env: Mapping[str, str]
-    cwd: str
+    env: Mapping[str, str]  # keepalived's
+    cwd: str  # in keepalived's mount namespace
     rights: Rights
 
     @property

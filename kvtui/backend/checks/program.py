@@ -23,16 +23,12 @@ CHECKS_WRITTEN_PATH = (2, 3, 0)  # before, keepalived replaced the path by the r
 
 
 class Program(Struct, frozen=True):
-    """A script's program: its path in keepalived's root, and why it cannot run.
+    """A script's program."""
 
-    ``insecure`` names what users other than root could replace, so that ``enable_script_security`` refuses it.
-    ``interpreter`` is the one that it names and that does not exist.
-    """
-
-    path: str | None
-    problems: tuple[str, ...] = ()
-    insecure: str = ""
-    interpreter: str = ""
+    path: str | None  # absolute, in keepalived's root
+    problems: tuple[str, ...] = ()  # why it cannot run
+    insecure: str = ""  # what users other than root could replace, so that ``enable_script_security`` refuses it
+    interpreter: str = ""  # the one that it names and that does not exist
 
 
 def find_program(check: Check, identity: Identity, version: Version | None = None) -> Program:

@@ -26,19 +26,15 @@ EXEC = "keepalived cannot execute it, and takes that for success (measured with 
 
 
 class Prospect(Struct, frozen=True):
-    """What a run would be, and how it differs from a run by hand.
-
-    ``problems`` are why keepalived disables the check, ``refused`` is why kvtui does not run it although it may work in
-    keepalived, ``unsafe`` is what the run would lack of keepalived's confinement.
-    """
+    """What a run would be."""
 
     check: Check
     identity: Identity | None = None
     program: Program | None = None
-    problems: tuple[str, ...] = ()
-    refused: str = ""
-    unsafe: str = ""
-    differences: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # why keepalived disables it
+    refused: str = ""  # why kvtui does not run it; it may work in keepalived
+    unsafe: str = ""  # what the run would lack of keepalived's confinement
+    differences: tuple[str, ...] = ()  # from a run by hand
 
 
 def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:

@@ -25,24 +25,21 @@ _MAX_NAMED = 3
 
 
 class _Level(Struct):
-    """An open block: its statement, its keywords (None for values), and whether its ``{`` has yet to come."""
+    """An open block."""
 
     statement: Statement
     children: list[Statement]
-    keywords: Mapping[str, Block | None] | None
-    expects_brace: bool = False
+    keywords: Mapping[str, Block | None] | None  # None for a list of values
+    expects_brace: bool = False  # its ``{`` has yet to come
 
 
 class _Loss(Struct):
-    """A ``{`` that keepalived ignores: the statement before it, why it is not expected, and what its ``}`` ends.
+    """A ``{`` that keepalived ignores, and what it loses by that."""
 
-    ``lost`` is what keepalived ignores until braces and blocks agree again.
-    """
-
-    header: Piece | None
-    why: str
-    closed: str = ""
-    lost: list[Piece] = field(default_factory=list)
+    header: Piece | None  # the statement before it
+    why: str  # it is not expected
+    closed: str = ""  # what its ``}`` ends
+    lost: list[Piece] = field(default_factory=list)  # ignored until braces and blocks agree again
 
 
 _QUOTED_BRACE = re.compile(r'"([{}])"')

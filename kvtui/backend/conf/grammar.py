@@ -15,13 +15,8 @@ if TYPE_CHECKING:
 
 
 class Block(Struct, frozen=True):
-    """What may be in a block, None for a list of values, which ends at the first ``}``.
-
-    ``processes``: which of ``parent``, ``vrrp`` and ``checker`` read it; the others skip it.
-    """
-
-    keywords: Mapping[str, Block | None] | None = None
-    processes: frozenset[str] = frozenset()
+    keywords: Mapping[str, Block | None] | None = None  # None for a list of values, which ends at the first ``}``
+    processes: frozenset[str] = frozenset()  # which of ``parent``, ``vrrp`` and ``checker`` read it; the others skip it
 
 
 VALUES = Block()

@@ -39,18 +39,12 @@ _WORD = re.compile(rf'"([^"]*)"?|(?:{MACRO}|[^ \t\f\n\r\v"])++')
 
 
 class Line(NamedTuple):
-    """A line as keepalived reads it: without comment and outer blanks, comment escapes resolved.
-
-    Attributes:
-        columns: for each character of ``text`` its 1-based column in the physical line.
-        comment: 1-based column where the comment starts; None when there is none.
-        open_quote: 1-based column of a quote that the line does not close; None when all are closed.
-    """
+    """A line as keepalived reads it: without comment and outer blanks, comment escapes resolved; columns from 1 on."""
 
     text: str
-    columns: Sequence[int]
-    comment: int | None = None
-    open_quote: int | None = None
+    columns: Sequence[int]  # of each character of ``text`` in the physical line
+    comment: int | None = None  # column where the comment starts
+    open_quote: int | None = None  # column of a quote that the line does not close
 
     @property
     def continued(self) -> bool:

@@ -34,16 +34,12 @@ class Rounds(Struct, frozen=True):
 
 
 class Replaced(Struct, frozen=True):
-    """A line after its macros were replaced.
-
-    ``more`` are further lines, of the multi-line macro ``source`` at its end; ``endless`` is a macro that refers to
-    itself.
-    """
+    """A line after its macros were replaced."""
 
     text: str
-    more: list[str]
-    source: str
-    endless: str = ""
+    more: list[str]  # further lines, of a multi-line macro at its end
+    source: str  # the macro that these come from
+    endless: str = ""  # a macro that refers to itself
 
 
 class Macros:

@@ -29,24 +29,16 @@ _BUILT_IN_MACRO = re.compile(r"\$\{?_")
 
 
 class Piece(Struct, frozen=True):
-    """A statement without its block, or a single brace.
-
-    Attributes:
-        columns: for each character of ``text`` its 1-based column.
-        literal: written exactly so: not on an ``@`` line, not made by a macro or a sequence.
-        service: the service that keepalived-vip's ``# Service:`` comment directly above names.
-        condition: ``@id`` or ``@^id`` of its line, where conditions are not resolved.
-        directive: an include, a macro definition or a sequence, where these are not resolved.
-    """
+    """A statement without its block, or a single brace."""
 
     text: str
     file: str
     line: int
-    columns: Sequence[int]
-    literal: bool = True
-    service: str | None = None
-    condition: str | None = None
-    directive: bool = False
+    columns: Sequence[int]  # for each character of ``text`` its 1-based column
+    literal: bool = True  # written exactly so: not on an ``@`` line, not made by a macro or a sequence
+    service: str | None = None  # named by keepalived-vip's ``# Service:`` comment directly above
+    condition: str | None = None  # ``@id`` or ``@^id`` of its line, where conditions are not resolved
+    directive: bool = False  # an include, a macro definition or a sequence, where these are not resolved
 
     @property
     def is_brace(self) -> bool:

@@ -59,20 +59,14 @@ STATS = _Kind("keepalived.stats", signal.SIGUSR2, parse_stats)
 
 
 class Dump(Struct, frozen=True):
-    """A dump of keepalived's state.
-
-    Attributes:
-        checks: its checker's view; None when it was not requested or not written, empty without a checker.
-        read_at: when keepalived wrote it (seconds since the epoch).
-        how: ``json``; ``data`` when the text dump was needed; ``file`` when an earlier file was read without a signal.
-        detail: what is missing and why.
-    """
+    """A dump of keepalived's state."""
 
     instances: tuple[VrrpInstance, ...]
-    checks: tuple[RealServerCheck, ...] | None
-    read_at: float
+    checks: tuple[RealServerCheck, ...] | None  # None when not requested or not written, empty without a checker
+    read_at: float  # when keepalived wrote it, in seconds since the epoch
     how: Literal["json", "data", "file"]
-    detail: str = ""
+    """``data`` when the text dump was needed; ``file`` when an earlier file was read without a signal."""
+    detail: str = ""  # what is missing and why
 
 
 class DumpRequester:
