@@ -215,11 +215,11 @@ def _started(
                 if os.geteuid() == 0 and rights.uid:  # only its owner may open it again
                     os.fchown(given[-1], rights.uid, rights.gid)
             with ExitStack() as ours:
-                (status, said), (output, printed) = (open_pipe(files, ours) for _ in range(2))
+                (status, status_end), (output, output_end) = (open_pipe(files, ours) for _ in range(2))
                 launch = prepare(
-                    files, keepalived.pid, rights, argv, ENVIRONMENT, status=said, program=given, enter=enter
+                    files, keepalived.pid, rights, argv, ENVIRONMENT, status=status_end, program=given, enter=enter
                 )
-                process = subprocess.Popen(launch.words, **launch.options(printed))
+                process = subprocess.Popen(launch.words, **launch.options(output_end))
         with process:
             return _outcome(process, status, output, timeout)
 

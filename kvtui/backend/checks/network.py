@@ -74,7 +74,7 @@ async def _connected(check: Check, pid: int) -> socket.socket:
 
 
 async def _all_urls(check: Check, pid: int) -> str:
-    said = []
+    answers = []
     for url in check.urls:
         async with asyncio.timeout(check.timeout):
             status, body = await _get(check, url, pid)
@@ -86,8 +86,8 @@ async def _all_urls(check: Check, pid: int) -> str:
             raise _WrongAnswerError(f"{name} with another text than the digest's")
         if url.regex:
             raise _CannotTellError(f"{name}; kvtui does not try its regex")
-        said.append(name)
-    return ", ".join(said)
+        answers.append(name)
+    return ", ".join(answers)
 
 
 async def _get(check: Check, url: Url, pid: int) -> tuple[int, bytes]:

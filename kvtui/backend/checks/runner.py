@@ -1,4 +1,4 @@
-"""One check of a keepalived: what it would run as, what stands against it, and its run."""
+"""One check of a keepalived: what it would run as, what keeps it from running, and its run."""
 
 from __future__ import annotations
 

@@ -34,14 +34,16 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
     """
     with ExitStack() as files:
         with ExitStack() as ours:
-            (status, said), (output, printed) = (open_pipe(files, ours) for _ in range(2))
+            (status, status_end), (output, output_end) = (open_pipe(files, ours) for _ in range(2))
             try:
                 argv = [program, *check.argv[1:]]
-                launch = prepare(files, identity.process, identity.rights, argv, identity.env, status=said, cwd="cwd")
+                launch = prepare(
+                    files, identity.process, identity.rights, argv, identity.env, status=status_end, cwd="cwd"
+                )
             except OSError as error:
                 why = f"keepalived's namespaces cannot be opened: {error.strerror}; run as root"
                 return CheckResult(check, None, why)
-            process = await asyncio.create_subprocess_exec(*launch.words, **launch.options(printed))
+            process = await asyncio.create_subprocess_exec(*launch.words, **launch.options(output_end))
         run = _Run(process, status, output)
         await run.to_end(check.timeout)
         facts = run.facts

@@ -54,7 +54,7 @@ class Piece(Struct, frozen=True):
 
 
 class Problems(list[Problem]):
-    """What is wrong with a config, in the order of finding it."""
+    """The problems of a config, in the order of finding them."""
 
     def syntax(self, message: str, at: Location) -> None:
         self.append(Problem(ProblemKind.SYNTAX, message, at))
