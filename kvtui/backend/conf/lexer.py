@@ -73,14 +73,13 @@ def decomment(raw: str, offset: int = 0) -> Line:
         return Line(text, range(offset + start + 1, offset + start + 1 + len(text)))
     quote, comment, backslash = (marked.start(name) for name in ("open_quote", "comment", "backslash"))
     end = max(start, len(raw[: next((mark for mark in (comment, backslash) if mark >= 0), len(raw))].rstrip(BLANK)))
-    escapes = {match.start() for match in _QUOTED_OR_ESCAPED.finditer(marked["text"]) if match[1] in ("!", "#")}
-    kept = [at for at in range(start, end) if at not in escapes] + ([backslash] if backslash >= 0 else [])
-    return Line(
-        text="".join(raw[at] for at in kept),
-        columns=[offset + at + 1 for at in kept],
-        comment=comment + 1 if comment >= 0 else None,
-        open_quote=offset + quote + 1 if quote >= 0 else None,
-    )
+    columns: Sequence[int] = range(offset + start + 1, offset + end + 1)
+    text = raw[start:end]
+    if "\\" in raw:
+        escapes = {match.start() for match in _QUOTED_OR_ESCAPED.finditer(marked["text"]) if match[1] in ("!", "#")}
+        kept = [at for at in range(start, end) if at not in escapes] + ([backslash] if backslash >= 0 else [])
+        text, columns = "".join(raw[at] for at in kept), [offset + at + 1 for at in kept]
+    return Line(text, columns, comment + 1 if comment >= 0 else None, offset + quote + 1 if quote >= 0 else None)
 
 
 def brace_or_end(text: str, start: int) -> int:
