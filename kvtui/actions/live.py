@@ -73,7 +73,7 @@ class LiveBackend:
     def running_conf(self, keepalived: Keepalived) -> Conf | None:
         from kvtui.backend.conf.copies import read_running
 
-        return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+        return read_running(keepalived.pid, now=0.0, config_id=keepalived.config_id)
 
     def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
         from kvtui.actions.core.daemon import Daemon

@@ -69,7 +69,8 @@ class Keepalived(Struct, frozen=True):
     own_netns: bool | None  # it is in kvtui's network namespace
     children: Children
     started: float  # seconds since the epoch; changes when the clock is set
-    instance_name: str | None = None  # `-i` / `--config-id`
+    config_id: str | None = None  # `-i`, `--config-id`: which `@` lines of its config hold
+    instance_name: str | None = None  # of `instance` in its config; it names the pid files, and selects no `@` lines
     net_namespace: str | None = None  # of the config, or `-s`
     tmpdir: str = "/tmp"  # noqa: S108 - keepalived's own default, read only
     """Folder of its dumps, inside its mount namespace."""

@@ -222,6 +222,21 @@ def test_virtual_servers_are_named_as_in_the_kernel(line: str, names: list[str])
     assert [c.virtual_server for c in parse_check_data(text) if c.address == "10.77.0.11"] == names
 
 
+@pytest.mark.parametrize(
+    ("members", "names"),
+    [
+        ("fd00::5-fd00::6", ["[fd00::5]:81", "[fd00::6]:81"]),
+        ("10.0.0.5-fd00::6", ["10.0.0.5:81"]),
+        ("255.255.255.255-fd00::6", ["255.255.255.255:81"]),
+    ],
+)
+def test_a_range_has_addresses_of_one_version(members: str, names: list[str]) -> None:
+    text = sample("example-2.2.7-check.data").replace(" VS VIP = 10.77.0.100, VPORT = 80", " VS GROUP = [web]:0")
+    group = f" Virtual Server Group = web, IPv4 = yes, IPv6 = no\n   VIP Range = {members}, VPORT = 81\n"
+    text = text.replace(" ------< Virtual server >", group + " ------< Virtual server >", 1)
+    assert [c.virtual_server for c in parse_check_data(text) if c.address == "10.77.0.11"] == names
+
+
 def test_members_of_a_group_have_the_port_that_the_kernel_gives_them() -> None:
     text = sample("example-2.2.7-check.data").replace(" VS VIP = 10.77.0.100, VPORT = 80", " VS GROUP = [web]:0")
     group = " Virtual Server Group = web, IPv4 = yes, IPv6 = no\n   VIP = 10.0.0.1, VPORT = 81\n   FWMARK = 9\n"

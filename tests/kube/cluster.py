@@ -210,6 +210,16 @@ class FakeCluster:
         finally:
             self._call(self._emulator.thawed.set)
 
+    @contextlib.contextmanager
+    def held(self, plural: str) -> Iterator[None]:
+        """Lists of this kind are answered later."""
+        event = asyncio.Event()
+        self._call(lambda: self._emulator.held.update({plural: event}))
+        try:
+            yield
+        finally:
+            self._call(event.set)
+
     @property
     def requests(self) -> list[Asked]:
         """What was asked so far."""

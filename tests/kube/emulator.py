@@ -117,6 +117,8 @@ class Emulator(kmock.KubernetesScaffold):
         self.bookmark_every = 60.0
         self.thawed = asyncio.Event()
         self.thawed.set()
+        self.held: dict[str, asyncio.Event] = {}
+        """Lists of these plurals wait for the event."""
         self.sent: list[tuple[float, str]] = []
         """When (monotonic clock) an event of which plural was handed to the network."""
         self.user = "system:serviceaccount:default:kvtui"
@@ -164,6 +166,8 @@ class Emulator(kmock.KubernetesScaffold):
     async def _list(self, request: kmock.Request) -> Any:
         await self.thawed.wait()
         kind = self._admit(request, "list")
+        if held := self.held.get(kind.plural):
+            await held.wait()
         matches = _selector(kind, request)
         params = request.params
         after, revision = _continued(params.get("continue", ""), self.store.revision)

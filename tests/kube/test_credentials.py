@@ -113,6 +113,8 @@ async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> No
             f"{'a' * 70}.example:1 cannot be connected to",
         ),
         ("ftp://10.0.0.1", "the API's address is no http or https URL: ftp://10.0.0.1"),
+        ("https://10.0.0.1:x", "the API's address is no http or https URL: https://10.0.0.1:x"),
+        ("https://me:secret@10.0.0.1:99999", "the API's address is no http or https URL: 10.0.0.1:99999"),
     ],
 )
 async def test_an_api_that_cannot_be_reached(tmp_path: Path, server: str, expected: str) -> None:

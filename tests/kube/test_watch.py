@@ -205,6 +205,17 @@ async def test_a_node_takes_the_configmap_from_the_api_where_the_controller_cann
         assert here.kube.configmap_name == ("default", "vip-configmap")
 
 
+async def test_pods_are_read_where_no_service_of_the_configmap_exists(fake: FakeCluster, tmp_path: Path) -> None:
+    """The controller's own pods say which nodes have one."""
+    fake.put(*objects.tutorial())
+    fake.put(objects.configmap({VIP: "default/missing"}))
+    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a", settle=False) as here:
+        with fake.held("services"):
+            await here.until(lambda: {"services", "endpointslices"} <= {r.path.split("/")[-1] for r in fake.requests})
+            await here.until(lambda: here.state(Resource.ENDPOINTS).state is SourceState.OK)
+        await here.until(lambda: ("default", "kube-keepalived-vip-node-a") in here.pods)
+
+
 async def test_without_a_name_of_the_configmap_the_nodes_are_read_and_the_next_step_is_told(
     fake: FakeCluster, tmp_path: Path
 ) -> None:

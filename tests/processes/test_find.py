@@ -106,7 +106,7 @@ def test_an_instance_name_shows_in_the_pid_files(machine: Machine) -> None:
     (root / "run" / "keepalived" / "vrrp_bar.pid").write_text("8\n")
     (root / "run" / "keepalived" / "checkers_other.pid").write_text("70\n")
     (k,) = find(machine.proc)
-    assert k.instance_name == "bar"
+    assert (k.instance_name, k.config_id) == ("bar", None)  # `@` lines are selected by `-i`, not by `instance`
     assert [f.path for f in k.pid_files] == ["/run/keepalived/keepalived_bar.pid", "/run/keepalived/vrrp_bar.pid"]
 
 

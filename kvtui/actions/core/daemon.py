@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def running_conf(keepalived: Keepalived) -> Conf | None:
     """Returns the config that it runs; None as with ``read_running``."""
-    return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+    return read_running(keepalived.pid, now=0.0, config_id=keepalived.config_id)
 
 
 def saved_conf(keepalived: Keepalived) -> Conf:
     """Reads its config from the disk; raises OSError."""
-    return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=0.0)
+    return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.config_id, now=0.0)
 
 
 class Daemon(Struct, frozen=True):

@@ -81,7 +81,7 @@ def run_preflight(
     keepalived: Keepalived, *, timeout: float = TIMEOUT, force: bool = False, scope: Scope = Scope.COMPARED
 ) -> Preflight:
     """Blocking. Writes nothing, and does not disturb keepalived; ``force`` as in ``config_test.run``."""
-    config_id = keepalived.instance_name
+    config_id = keepalived.config_id
     started = time.monotonic()
     conf, error = _settled(keepalived, timeout)
     waited = time.monotonic() - started
@@ -130,7 +130,7 @@ def _settled(keepalived: Keepalived, timeout: float) -> tuple[Conf | None, str]:
 def _read(keepalived: Keepalived) -> tuple[Conf | None, str]:
     try:
         now = time.time()
-        return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now), ""
+        return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.config_id, now=now), ""
     except FileNotFoundError:
         return None, f"{keepalived.conf} {MISSING}"
     except OSError as error:

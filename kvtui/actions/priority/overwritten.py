@@ -116,7 +116,7 @@ def found_overwrites(entries: Iterable[Entry], now: float, backend: ActionBacken
     for entry, step in written(entries).items():
         try:
             keepalived = step.daemon.found()
-            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
+            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.config_id, now=now)
         except (StepError, OSError):
             continue  # it is gone, or cannot be read
         running = backend.running_conf(keepalived)

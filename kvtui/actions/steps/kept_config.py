@@ -121,6 +121,6 @@ def _remove_oldest(kept: int) -> None:
 
 
 def _digest(text: bytes, keepalived: Keepalived) -> str:
-    expander = Expander(keepalived.instance_name)
+    expander = Expander(keepalived.config_id)
     pieces = expander.file(Opened(keepalived.conf, text.decode("utf-8", "surrogateescape")))
     return reader.conf_of(expander, pieces).digest

@@ -54,7 +54,7 @@ def _change(steps: Sequence[Step], preflight: Preflight) -> Change | None:
         elif isinstance(step, KeepConfig):
             if not step.kept.exists():
                 return None
-            conf = reader.read(str(step.kept), config_id=preflight.keepalived.instance_name, now=0.0)
+            conf = reader.read(str(step.kept), config_id=preflight.keepalived.config_id, now=0.0)
             change = Change(preflight.running, conf)
     return change
 

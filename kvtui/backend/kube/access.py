@@ -17,7 +17,7 @@ import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies_environment
 
 import urllib3
@@ -28,6 +28,7 @@ from kvtui import __version__
 from kvtui.backend.kube import library
 from kvtui.backend.kube.discovery import HOST, PORT, ServiceAccount
 from kvtui.backend.kube.errors import AccessError
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,17 +95,26 @@ def load(place: Place) -> Access:
         _load_account(place, configuration)
     else:
         proxy_url, files = _load_kubeconfig(place, configuration, headers)
+    parts, port = _split(configuration.host, "the API's address")
     proxy = _set_proxy(configuration, place.origin, proxy_url)
-    parts = urlsplit(configuration.host)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AccessError(f"the API's address is no http or https URL: {parts.scheme}://{parts.hostname or ''}")
     configuration.retries = False  # kvtui retries, and follows no redirects
     configuration.connection_pool_maxsize = 32  # kept open for the next request
     configuration.socket_options = list(KEEPALIVE)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
-    server = f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+    server = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
     return Access(server, place.origin, library.ApiClient(configuration), headers, proxy, files)
+
+
+def _split(url: str, what: str) -> tuple[SplitResult, int | None]:
+    """Returns the parts of a URL, and its port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # the port is no number, or a bracket is missing; a password may be before the @
+        raise AccessError(f"{what} is no http or https URL: {plain(url.rpartition('@')[2])}") from None
+    return parts, port
 
 
 def _load_account(place: ServiceAccount, configuration: Any) -> None:
@@ -205,7 +215,7 @@ def _set_proxy(configuration: Any, origin: str, proxy_url: str | None) -> str | 
     configuration.proxy = configuration.no_proxy = configuration.proxy_headers = None
     if not given:
         return None
-    parts = urlsplit(given if "://" in given else f"http://{given}")
+    parts, _ = _split(given if "://" in given else f"http://{given}", f"the proxy of {origin}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AccessError(f'{origin} uses a proxy of the kind "{parts.scheme}"; only http and https are supported')
     if parts.username:

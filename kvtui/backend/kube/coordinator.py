@@ -103,6 +103,7 @@ class Coordinator:
                 own = query_plan.own_pod(pod[0], parse.labels(obj), parse.owner_uid(obj))
                 namespace, _, name = (parse.services_configmap(obj) or "").partition("/")
             except (KeyError, TypeError, AttributeError):
+                self.calls.put(self._skip_own)
                 return
             except KubeError as error:
                 self.calls.put(self._skip_own)
@@ -124,7 +125,8 @@ class Coordinator:
             return
         endpoints = self._feeds[Resource.ENDPOINTS]
         self._slices = self._slices and not endpoints.missing
-        plan = (configmaps.generation, services.generation, self._slices, services.forbidden, self._own)
+        state = (services.generation, services.known, services.forbidden)  # where none is there, only `known` changes
+        plan = (configmaps.generation, state, self._slices, self._own)
         if plan == self._planned:
             return
         self._planned = plan

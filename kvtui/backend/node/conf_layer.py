@@ -87,7 +87,7 @@ class ConfLayer:
             self._source = Source(SourceName.CONF, self._source.state, self._source.detail, now)
             return
         try:
-            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
+            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.config_id, now=now)
         except OSError as error:
             self.file, self._file_mark = None, None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))
@@ -115,7 +115,7 @@ class ConfLayer:
             return False
         first, self._running_mark, self.running = self._running_mark is None, mark, None
         if mark is not None:
-            self.running = copies.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
+            self.running = copies.read_running(keepalived.pid, now=now, config_id=keepalived.config_id)
             if self.running is None:  # it was being written
                 self._running_mark = None
         return not first

@@ -74,7 +74,7 @@ class Daemon:
 
 
 def conf_facts(keepalived: Keepalived) -> tuple[object, ...]:
-    return (keepalived.conf, keepalived.root, keepalived.instance_name)
+    return (keepalived.conf, keepalived.root, keepalived.config_id)
 
 
 def dump_facts(keepalived: Keepalived) -> tuple[object, ...]:

@@ -53,7 +53,7 @@ class NodeNames:
 
         if (chosen := self.keepalived()) is None:
             return Conf("", 0.0)
-        return reader.read(chosen.conf, root=chosen.root, config_id=chosen.instance_name, now=time.time())
+        return reader.read(chosen.conf, root=chosen.root, config_id=chosen.config_id, now=time.time())
 
     def virtual_servers(self) -> tuple[VirtualServer, ...]:
         """Returns those of the kernel, from procfs, which any user may read."""

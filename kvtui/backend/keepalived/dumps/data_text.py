@@ -291,7 +291,7 @@ def _members(name: str, value: str) -> list[_Virtual]:
     if address is None:
         return []
     start = ip_address(address)
-    count = 1 if end is None or ":" in end != ":" in address else int(ip_address(end)) - int(start) + 1
+    count = 1 if end is None or (":" in end) != (":" in address) else int(ip_address(end)) - int(start) + 1
     addresses = [start + step for step in range(min(max(count, 1), MAX_RANGE_ADDRESSES))]
     return [_Virtual(endpoint(str(one), port), port) for one in addresses]
 
