@@ -1,8 +1,7 @@
-"""kvtui in a process of its own, with an action whose world outlives it: ``python -m tests.actions.acting FOLDER``.
+"""Runs kvtui with an action on real files in a separate process: ``python -m tests.actions.acting FOLDER``.
 
-The screens are the demo's; with ``--yes`` behind it, it is a command line instead. Every action plans the same: two
-notes in FOLDER, a long pause between them, so that a test can take the terminal away while the first is written and the
-second is not.
+The screens are the demo's. With ``--yes`` after FOLDER it runs as a command line instead. Every action has the same
+plan: it writes two notes into FOLDER, with a long pause between them. A test can close the terminal during the pause.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ PAUSE = 600.0
 
 
 class Here(LiveBackend):
-    """This machine, with a journal in the folder."""
+    """The live backend, with a journal in the folder."""
 
     @cached_property
     def journal(self) -> Journal:
@@ -52,7 +51,7 @@ HERE = Here()
 
 
 class Acting(KvtuiApp):
-    """kvtui, acting on notes."""
+    """kvtui, with actions on notes."""
 
     @cached_property
     def backend(self) -> ActionBackend:
@@ -60,7 +59,7 @@ class Acting(KvtuiApp):
 
 
 async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionBackend) -> Action:
-    """The notes, but for an undo: that is planned as ever."""
+    """Plans to write the notes; an undo is planned by kvtui."""
     if intent.kind is ActionKind.UNDO:
         return await registry.plan(intent, seen, watch, backend)
     steps = [WriteNote(Path(sys.argv[1], name), "old", "new") for name in NOTES]
@@ -68,7 +67,7 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionB
 
 
 def command_line() -> int:
-    """As ``kvtui --yes failover vips``, with ``json`` behind it ``-o json`` too."""
+    """Runs ``kvtui --yes failover vips``; the argument ``json`` adds ``-o json``."""
     form = Format.JSON if "json" in sys.argv else Format.TEXT
     vars(act).update(plan=plan, backend_for=lambda _source: HERE)
     with own_streams():

@@ -1,4 +1,4 @@
-"""A journal, and a runner that writes it, for tests of actions."""
+"""Fixtures for tests of actions: a journal, and a runner that writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step whose world is a file, and actions made of it."""
+"""A step that writes a file, and actions made of such steps."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class WriteNote:
     path: Path
     before: str
     after: str
-    fails: str = ""  # "do", "undo", "state": which of them does
-    dies: str = ""  # "before do", "after do": this very process is killed there
+    fails: str = ""  # the method that fails: "do", "undo", "state"; "bug" raises in do
+    dies: str = ""  # "before do", "after do": this process is killed there
 
     def describe(self) -> str:
         return f"write {self.after} into {self.path.name}"
@@ -75,7 +75,7 @@ class WriteNote:
 
 
 def note(folder: Path, name: str, after: str = "new", before: str = "old", **changes: Any) -> WriteNote:
-    """A step, and its file as it is before."""
+    """Returns a step and writes its file as it is before."""
     path = folder / name
     if not path.exists():
         path.write_text(before)
@@ -83,7 +83,7 @@ def note(folder: Path, name: str, after: str = "new", before: str = "old", **cha
 
 
 def words(folder: Path, *names: str) -> list[str]:
-    """What is in the files now."""
+    """Returns the content of the files."""
     return [(folder / name).read_text() for name in names]
 
 
@@ -94,7 +94,7 @@ def action(
     kind: ActionKind = ActionKind.DRAIN,
     **changes: Any,
 ) -> Action:
-    """Of these steps; its verification says ``ok``."""
+    """Returns an action with these steps; its verification returns ``ok``."""
 
     async def verify(say: Callable[[str], None]) -> Verification:
         say("looking")
@@ -105,7 +105,7 @@ def action(
 
 
 def hanging(*steps: Step, at: asyncio.Event) -> Action:
-    """Its verification never ends; ``at`` tells that it has begun."""
+    """Returns an action whose verification never ends; ``at`` is set when it begins."""
 
     async def verify(_say: Callable[[str], None]) -> Verification:
         at.set()

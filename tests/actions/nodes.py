@@ -1,4 +1,4 @@
-"""Nodes, drains and journal entries for tests of drain plans; the tutorial's cluster, seen from node-a."""
+"""Nodes, drains and journal entries for tests of drain plans: the tutorial's cluster, as node-a observes it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def virtual(*reals: RealServer, **changes: Any) -> VirtualServer:
 
 
 def node(*virtuals: VirtualServer, **changes: Any) -> Observation:
-    """What is seen of node-a, which holds the VIP, with these virtual servers in its kernel."""
+    """Returns an observation of node-a, which holds the VIP and has these virtual servers in its kernel."""
     held = {"addresses": addresses(VIP), "ipvs": IpvsTable(virtuals, complete=True, read_at=NOW, monotonic=1.0)}
     return observe(snapshot(**{**held, **changes}))
 
 
 def grades(plan: Plan) -> dict[NoteSeverity, str]:
-    """All remarks of each grade as one text."""
+    """Returns all notes of each severity as one text."""
     found: dict[NoteSeverity, str] = {}
     for note_ in plan.notes:
         found[note_.severity] = f"{found.get(note_.severity, '')}{note_.text}\n"
@@ -54,7 +54,7 @@ def web() -> Observation:
 
 
 def done(action: Action, identity: str, at: float, result: str = "done", facts: dict[str, Any] | None = None) -> Entry:
-    """An action as the journal has it."""
+    """Returns the journal entry of the action."""
     return Entry(
         id=identity,
         at=at,
@@ -88,9 +88,9 @@ MASTER: dict[str, Any] = {
 
 
 def master(**changes: Any) -> Observation:
-    """This node is MASTER and has heard node-b (priority 101) long ago."""
+    """Returns an observation of a MASTER that heard node-b (priority 101) 90 s ago."""
     return observe(snapshot(instances=(instance(VrrpState.MASTER, **changes),), **MASTER))
 
 
 async def nothing() -> Observation:
-    raise AssertionError("a plan looks at nothing more")
+    raise AssertionError("a plan reads no further observation")

@@ -1,4 +1,4 @@
-"""Surveys of configs that a test wrote: the file is read as kvtui reads it, keepalived's words are given."""
+"""Preflights of configs that a test wrote: kvtui reads the file, the test gives the messages of keepalived."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ virtual_server 10.4.0.50 80 {
 """
 
 
-def said(output: str, exit_code: int | None = 5, **changes: Any) -> ConfigTest:
-    """A config test that printed this."""
+def printing(output: str, exit_code: int | None = 5, **changes: Any) -> ConfigTest:
+    """Returns a config test that printed this."""
     return ConfigTest(exit_code, messages=messages(output, frozenset(), {}), **changes)
 
 
@@ -52,7 +52,7 @@ CLEAN = ConfigTest(0)
 
 
 def daemon(folder: Path, **changes: Any) -> Keepalived:
-    """A keepalived whose config is in ``folder`` and whose PID is ours, so that it runs."""
+    """Returns a keepalived whose config is in ``folder``; it has the PID of this process, so that it runs."""
     return keepalived(**{"pid": os.getpid(), "root": "", "conf": str(folder / "keepalived.conf"), **changes})
 
 
@@ -64,7 +64,7 @@ def preflight_of(
     daemon_changes: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Preflight:
-    """The preflight of ``text`` on disk while ``running`` runs."""
+    """Returns the preflight with ``text`` on disk while keepalived runs with ``running``."""
     subject = daemon(folder, **(daemon_changes or {}))
     path = folder / "keepalived.conf"
     lines, confs = {}, {}

@@ -1,4 +1,4 @@
-"""What a reload would do to keepalived; the sentences of ``keepalived -t`` are those that 2.2.7 printed."""
+"""The effect of a reload on keepalived; the messages of ``keepalived -t`` are those of 2.2.7."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.assess_reload import ReloadAssessment, assess_reload
 from kvtui.model.keepalived import Children
-from tests.actions.preflights import CLEAN, CONF, preflight_of, said
+from tests.actions.preflights import CLEAN, CONF, preflight_of, printing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ def test_a_clean_config(tmp_path: Path) -> None:
         ("(vips) Unknown interface!", 4),
     ],
 )
-def test_what_killed_a_running_keepalived_names_its_place(tmp_path: Path, output: str, line: int) -> None:
-    assessment = assess_reload(preflight_of(tmp_path, test=said(output)))
+def test_an_error_that_ends_keepalived_names_its_line(tmp_path: Path, output: str, line: int) -> None:
+    assessment = assess_reload(preflight_of(tmp_path, test=printing(output)))
     assert assessment.fatal == (f"{tmp_path}/keepalived.conf:{line}: {output}: keepalived would exit at the reload",)
     assert (assessment.new, assessment.unsafe) == ((), ())
 
@@ -41,8 +41,8 @@ def test_what_killed_a_running_keepalived_names_its_place(tmp_path: Path, output
         "(/c: Line 8) *** Configuration line starting `interface` is missing a parameter after keyword `interface`",
     ],
 )
-def test_what_killed_a_running_keepalived(tmp_path: Path, output: str) -> None:
-    [sentence] = assess_reload(preflight_of(tmp_path, test=said(output))).fatal
+def test_an_error_that_ends_keepalived_is_fatal(tmp_path: Path, output: str) -> None:
+    [sentence] = assess_reload(preflight_of(tmp_path, test=printing(output))).fatal
     assert sentence.endswith("keepalived would exit at the reload")
 
 
@@ -56,22 +56,22 @@ def test_what_killed_a_running_keepalived(tmp_path: Path, output: str) -> None:
         "(/c: Line 13) (vips) track script nope not found, ignoring...",
     ],
 )
-def test_what_keepalived_lived_on_with_is_a_warning(tmp_path: Path, output: str) -> None:
-    assessment = assess_reload(preflight_of(tmp_path, test=said(output)))
+def test_an_error_that_keepalived_survives_is_a_warning(tmp_path: Path, output: str) -> None:
+    assessment = assess_reload(preflight_of(tmp_path, test=printing(output)))
     assert (assessment.fatal, assessment.unsafe, assessment.known, len(assessment.new)) == ((), (), (), 1)
 
 
 def test_a_warning_that_the_running_config_has_too_is_known(tmp_path: Path) -> None:
-    """Its line may be another one there."""
-    test = said("(/c: Line 9) Unknown keyword 'a'\n(/c: Line 12) Unknown keyword 'b'")
-    assessment = assess_reload(preflight_of(tmp_path, test=test, baseline=said("(/c: Line 8) Unknown keyword 'a'")))
+    """Its line may differ in the running config."""
+    test = printing("(/c: Line 9) Unknown keyword 'a'\n(/c: Line 12) Unknown keyword 'b'")
+    assessment = assess_reload(preflight_of(tmp_path, test=test, baseline=printing("(/c: Line 8) Unknown keyword 'a'")))
     assert assessment.known == ("/c:9: Unknown keyword 'a'",)
     assert assessment.new == ("/c:12: Unknown keyword 'b'",)
 
 
-def test_braces_are_judged_by_our_own_reading_where_the_test_crashes(tmp_path: Path) -> None:
+def test_kvtui_checks_the_braces_where_the_config_test_crashes(tmp_path: Path) -> None:
     text = CONF.replace("priority 100", "priority 100\n}")
-    crashed = said("", None, killed_by="SIGSEGV")
+    crashed = printing("", None, killed_by="SIGSEGV")
     assessment = assess_reload(preflight_of(tmp_path, text, running=None, test=crashed))
     path = f"{tmp_path}/keepalived.conf"
     assert f"{path}:15: This '}}' closes no block: keepalived may die of it, or lose what follows" in assessment.fatal
@@ -80,12 +80,12 @@ def test_braces_are_judged_by_our_own_reading_where_the_test_crashes(tmp_path: P
 
 def test_2_1_5_exits_with_0_for_an_error(tmp_path: Path) -> None:
     assessment = assess_reload(
-        preflight_of(tmp_path, running=None, test=said("(vips) the virtual router id must be set", 0))
+        preflight_of(tmp_path, running=None, test=printing("(vips) the virtual router id must be set", 0))
     )
     assert len(assessment.fatal) == 1
 
 
-def test_without_a_config_test_a_missing_vrid_is_seen_all_the_same(tmp_path: Path) -> None:
+def test_a_missing_vrid_is_found_without_a_config_test(tmp_path: Path) -> None:
     text = CONF.replace("  virtual_router_id 50\n", "")
     [why] = assess_reload(preflight_of(tmp_path, text, test=None)).fatal
     assert why == f"{tmp_path}/keepalived.conf:4: vips: virtual_router_id is missing: keepalived exits on it"
@@ -95,11 +95,11 @@ def test_empty_and_missing_files(tmp_path: Path) -> None:
     path = f"{tmp_path}/keepalived.conf"
     [empty] = assess_reload(preflight_of(tmp_path, "")).fatal
     assert empty.startswith(f"{path} has no vrrp_instance and no virtual_server")
-    [missing] = assess_reload(preflight_of(tmp_path, None, test=said(f"Config files missing '{path}'.", 0))).fatal
+    [missing] = assess_reload(preflight_of(tmp_path, None, test=printing(f"Config files missing '{path}'.", 0))).fatal
     assert missing == f"{path} does not exist: a reload would remove every instance and its VIPs"
 
 
-def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_not_reported_as_missing(tmp_path: Path) -> None:
     found = replace(preflight_of(tmp_path, None), error="/etc/k.conf cannot be read: Permission denied")
     [why] = assess_reload(found).fatal
     assert why == (
@@ -119,9 +119,9 @@ def test_no_instance_is_fatal_only_where_there_was_one(tmp_path: Path) -> None:
     assert len(assess_reload(preflight_of(tmp_path, SERVERS, running=None)).fatal) == 1
 
 
-def test_an_include_that_went_is_unsafe_and_one_that_was_never_there_is_not(tmp_path: Path) -> None:
+def test_a_removed_include_is_unsafe_and_one_that_never_existed_is_not(tmp_path: Path) -> None:
     text = CONF + "include gone.conf\n"
-    test = said("(Line 25) Config files missing 'gone.conf'.", 0)
+    test = printing("(Line 25) Config files missing 'gone.conf'.", 0)
     assessment = assess_reload(preflight_of(tmp_path, text, test=test))
     assert assessment.unsafe == (
         f"{tmp_path}/keepalived.conf:25: No file matches 'gone.conf': what it should bring is missing after the reload",
@@ -131,11 +131,11 @@ def test_an_include_that_went_is_unsafe_and_one_that_was_never_there_is_not(tmp_
 
 def test_an_executable_config_is_skipped_by_keepalived(tmp_path: Path) -> None:
     output = "Configuration file '/c' is not a regular non-executable file - skipping"
-    assert assess_reload(preflight_of(tmp_path, test=said(output, 0))).fatal == (output,)
+    assert assess_reload(preflight_of(tmp_path, test=printing(output, 0))).fatal == (output,)
 
 
-def test_a_test_that_gives_up_or_never_ends_is_fatal(tmp_path: Path) -> None:
-    assert len(assess_reload(preflight_of(tmp_path, test=said("", 2))).fatal) == 1
-    assert len(assess_reload(preflight_of(tmp_path, test=said("", None, timed_out=True))).fatal) == 1
+def test_a_config_test_that_fails_or_times_out_is_fatal(tmp_path: Path) -> None:
+    assert len(assess_reload(preflight_of(tmp_path, test=printing("", 2))).fatal) == 1
+    assert len(assess_reload(preflight_of(tmp_path, test=printing("", None, timed_out=True))).fatal) == 1
     assert CLEAN.clean
-    assert not said("x", 0).clean
+    assert not printing("x", 0).clean

@@ -1,4 +1,4 @@
-"""What is made of ``keepalived -t``'s words, and of passwords in them."""
+"""kvtui reads the messages of ``keepalived -t`` and masks passwords in them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_each_message_is_kept_once_with_its_file() -> None:
     )
 
 
-def test_the_memory_file_has_a_name_for_people() -> None:
+def test_the_memory_file_has_a_readable_name() -> None:
     [message] = messages("(/proc/self/fd/7: Line 3) x", frozenset(), {"/proc/self/fd/7": "the running config"})
     assert str(message) == "the running config:3: x"
 
@@ -89,7 +89,7 @@ def test_a_macro_of_a_secret_is_a_secret() -> None:
     assert secrets_in(lines) == {"${B}", "geheim1", "hex:geheim2"}
 
 
-def test_a_password_that_changed_shows_as_changed() -> None:
+def test_the_diff_shows_that_a_password_changed() -> None:
     diff = difference(["auth_pass old1"], ["auth_pass new1"], names=("running", "file"))
     assert diff.splitlines()[-2:] == [f"-auth_pass {MASK}", f"+auth_pass {MASK}"]
 

@@ -1,4 +1,4 @@
-"""The keepalived that is meant, and no other process: PIDs are given again, and keepalived is restarted."""
+"""Actions reach the keepalived of their plan and no other process, though PIDs are reused and keepalived restarts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 HANDLES = "import os, signal; signal.signal(1, lambda *_: os.write(1, b'again\\n'));"
-"""By write(2): the signal may come while print() runs, which must not be called again from its inside."""
+"""Uses write(2), because the signal may arrive during print(), which is not reentrant."""
 WAITS = "print('ready', flush=True);\nwhile True: signal.pause()"
 
 
 @contextmanager
 def process(code: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python that is ready."""
+    """Starts a Python process and waits until it is ready."""
     with subprocess.Popen([*DEFAULT_SIGNALS, sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
@@ -43,13 +43,13 @@ def process(code: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def seen(pid: int, later: int = 0) -> Keepalived:
-    """As if that process were keepalived; ``later``: it was another one, which started so much earlier or later."""
+    """Returns a keepalived with this PID; ``later`` shifts its start time, as for another process with the same PID."""
     found = read_process(pid)
     assert found is not None
     return keepalived(pid=pid, started=found.started, start_ticks=found.start_ticks + later)
 
 
-def test_sighup_goes_to_the_very_process() -> None:
+def test_sighup_goes_to_the_process_that_was_read() -> None:
     with process(HANDLES + WAITS) as child:
         send_sighup(seen(child.pid))
         assert child.stdout is not None
@@ -57,7 +57,7 @@ def test_sighup_goes_to_the_very_process() -> None:
 
 
 @pytest.mark.parametrize("later", [-360000, -1, 1])
-def test_a_process_that_was_given_the_pid_later_gets_no_signal(later: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_with_the_same_pid_gets_no_signal(later: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: sent.append(1))
     with (
@@ -68,14 +68,14 @@ def test_a_process_that_was_given_the_pid_later_gets_no_signal(later: int, monke
     assert sent == []
 
 
-def test_one_that_would_die_of_it_gets_no_signal() -> None:
+def test_a_process_that_sighup_would_end_gets_no_signal() -> None:
     with process("import signal;" + WAITS) as child:
         with pytest.raises(StepError, match="does not handle SIGHUP yet, which would end it"):
             send_sighup(seen(child.pid))
         assert child.poll() is None
 
 
-def test_one_that_has_ended_cannot_be_signalled() -> None:
+def test_a_process_that_has_ended_cannot_be_signalled() -> None:
     with process(HANDLES + WAITS) as child:
         there = seen(child.pid)
         child.kill()
@@ -89,13 +89,13 @@ def test_one_that_has_ended_cannot_be_signalled() -> None:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> list[Keepalived]:
-    """The keepaliveds that run."""
+    """The keepalived processes that run."""
     there: list[Keepalived] = []
     monkeypatch.setattr(processes, "find", lambda only=None: [k for k in there if only in {None, k.pid}])
     return there
 
 
-def test_it_is_found_again_after_a_restart_by_its_config_and_namespaces(running: list[Keepalived]) -> None:
+def test_a_restarted_keepalived_is_found_by_its_config_and_namespaces(running: list[Keepalived]) -> None:
     old = keepalived(pid=os.getpid(), mntns=7, netns=8)
     meant = Daemon.of(old)
     running.append(old)
@@ -105,16 +105,14 @@ def test_it_is_found_again_after_a_restart_by_its_config_and_namespaces(running:
     assert Daemon(4_000_000, 1, meant.conf, 7, 8).found() == restarted
 
 
-def test_in_another_container_it_is_another_one(running: list[Keepalived]) -> None:
+def test_a_keepalived_in_another_container_does_not_replace_it(running: list[Keepalived]) -> None:
     running[:] = [keepalived(pid=3, mntns=6, netns=8), keepalived(pid=4, mntns=7, netns=8, conf="/other")]
     with pytest.raises(StepError, match="none took its place in the same namespaces"):
         Daemon(4_000_000, 1, keepalived().conf, 7, 8).found()
 
 
-def test_a_pid_that_was_given_again_is_neither_asked_nor_written_to(
-    running: list[Keepalived], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Our own PID, but of a process that started earlier: its root is not that of keepalived."""
+def test_a_reused_pid_is_not_read_or_written(running: list[Keepalived], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PID is that of this process, but keepalived started earlier: this root is not that of keepalived."""
     monkeypatch.setattr(processes, "root_of", lambda _pid: pytest.fail("the root of another process"))
     meant = Daemon(os.getpid(), start_ticks(os.getpid()) - 1, "/c", 7, 8)
     assert not meant.is_same_process()

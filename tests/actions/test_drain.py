@@ -1,4 +1,4 @@
-"""Drain plans: what is written and what is warned of; from snapshots, without a kernel."""
+"""Drain plans: steps and warnings, from snapshots, without a kernel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_drain_writes_one_weight(web: Observation) -> None:
     assert "a drain affects this node only" in grades(plan)[NoteSeverity.NOTE]
 
 
-def test_every_virtual_server_that_has_it_or_one_of_them() -> None:
+def test_a_drain_covers_all_virtual_servers_or_the_chosen_one() -> None:
     dns = virtual(real(5, weight=2), real(6), protocol=Protocol.UDP, port=53)
     mark = virtual(real(5), real(6), protocol=Protocol.FWMARK, address=None, port=None, fwmark=7)
     seen = node(virtual(real(5), real(6)), dns, mark)
@@ -81,18 +81,18 @@ def test_every_virtual_server_that_has_it_or_one_of_them() -> None:
         ({"method": ForwardingMethod.TUNNEL, "tunnel_type": 2}, "-i -w 0 --tun-type gre --tun-nocsum"),
     ],
 )
-def test_by_hand_means_every_option_as_it_is(changes: dict[str, Any], options: str) -> None:
+def test_the_equivalent_command_keeps_every_option(changes: dict[str, Any], options: str) -> None:
     plan = plan_drain(node(virtual(real(5, **changes), real(6))), FIVE, backend=LIVE).plan
     assert plan.equivalent_commands == (f"ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 {options}",)
 
 
-def test_by_hand_in_another_network_namespace(web: Observation) -> None:
+def test_the_equivalent_command_enters_another_network_namespace(web: Observation) -> None:
     elsewhere = replace(web, snapshot=replace(web.snapshot, keepalived=(keepalived(own_netns=False),)))
     (command,) = plan_drain(elsewhere, FIVE, backend=LIVE).plan.equivalent_commands
     assert command == "nsenter -t 820 -n ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 0"
 
 
-def test_slowly_means_equal_steps_with_pauses() -> None:
+def test_a_slow_drain_has_equal_steps_with_pauses() -> None:
     seen = node(virtual(real(5, weight=100), real(6)))
     action = plan_drain(seen, FIVE, over=60, backend=LIVE)
     weights = [(s.before, s.after) for s in action.steps if isinstance(s, SetWeight)]
@@ -101,7 +101,7 @@ def test_slowly_means_equal_steps_with_pauses() -> None:
     assert math.fsum(action.pauses) == pytest.approx(60)
 
 
-def test_slowly_in_two_virtual_servers_goes_down_together() -> None:
+def test_a_slow_drain_lowers_two_virtual_servers_together() -> None:
     seen = node(virtual(real(5, weight=3), real(6)), virtual(real(5), real(6), port=443))
     action = plan_drain(seen, FIVE, over=10, backend=LIVE)
     weights = [(s.service[2], s.before, s.after) for s in action.steps if isinstance(s, SetWeight)]
@@ -113,7 +113,7 @@ def test_slowly_in_two_virtual_servers_goes_down_together() -> None:
     assert "weight 1 cannot go down in steps: 10.2.68.5:8080 in 10.4.0.50:443" in grades(action.plan)[NoteSeverity.NOTE]
 
 
-def test_the_last_one_is_refused_without_force() -> None:
+def test_a_drain_of_the_last_server_needs_force() -> None:
     seen = node(virtual(real(5), real(6, weight=0)))
     plan = plan_drain(seen, FIVE, backend=LIVE).plan
     refusal = plan.refusal(force=False) or ""
@@ -148,7 +148,7 @@ def test_a_lost_quorum_is_a_warning(quorum: int | None, warned: bool) -> None:
 
 @pytest.mark.parametrize("sysctl", [0, 1])
 @pytest.mark.parametrize("fix", [False, True])
-def test_persistent_clients_keep_coming_unless_the_sysctl_is_set(sysctl: int, fix: bool) -> None:
+def test_persistent_clients_keep_connecting_unless_the_sysctl_is_set(sysctl: int, fix: bool) -> None:
     seen = node(virtual(real(5), real(6), flags=("persistent",), persistence_timeout=1800))
     action = plan_drain(seen, FIVE, fix_persistence=fix, sysctls={QUIESCENT: sysctl}, backend=LIVE)
     warned = "clients that were there in the last 1800 s keep coming" in grades(action.plan).get(
@@ -170,20 +170,20 @@ def test_the_sysctl_is_left_alone_where_nothing_is_persistent(web: Observation) 
     assert [s.kind for s in plan_drain(web, FIVE, fix_persistence=True, backend=LIVE).steps] == ["weight"]
 
 
-def test_kube_proxy_sets_it_again() -> None:
+def test_a_virtual_server_of_kube_proxy_is_a_warning() -> None:
     held = AddressTable((InterfaceAddress(VIP, 32, "kube-ipvs0"),), (), NOW)
     nobody = conf(virtual_servers=())
     seen = node(virtual(real(5), real(6)), addresses=held, running=nobody, conf=nobody)
     assert "belongs to kube-proxy" in grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.WARNING]
 
 
-def test_on_a_backup_it_says_that_no_traffic_passes_here() -> None:
+def test_the_plan_on_a_backup_warns_that_no_traffic_passes_here() -> None:
     seen = node(virtual(real(5), real(6)), addresses=addresses())
     text = grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.WARNING]
     assert "this node does not hold 10.4.0.50, 10.4.0.5 does: no traffic for it passes here" in text
 
 
-def test_what_is_drained_already_succeeds_without_a_step() -> None:
+def test_draining_a_drained_server_succeeds_without_a_step() -> None:
     seen = node(virtual(real(5, weight=0), real(6)))
     action = plan_drain(seen, FIVE, backend=LIVE)
     assert (action.steps, action.plan.refusal(force=False)) == ((), None)
@@ -191,7 +191,7 @@ def test_what_is_drained_already_succeeds_without_a_step() -> None:
     assert "10.2.68.5:8080 in 10.4.0.50:80 already has weight 0" in grades(action.plan)[NoteSeverity.NOTE]
 
 
-def test_a_failed_one_gets_its_weight_back_when_it_recovers() -> None:
+def test_the_plan_notes_that_a_failed_server_gets_its_weight_back() -> None:
     check = RealServerCheck("10.4.0.50:80", *FIVE, alive=False, failed_checkers=1)
     seen = node(virtual(real(5, weight=0), real(6)), checks=(check,))
     assert (
@@ -200,14 +200,14 @@ def test_a_failed_one_gets_its_weight_back_when_it_recovers() -> None:
     )
 
 
-def test_more_notes_are_shown(web: Observation) -> None:
+def test_the_plan_has_extra_notes(web: Observation) -> None:
     assert (
         "the journal is in memory"
         in grades(plan_drain(web, FIVE, extra_notes=["the journal is in memory"], backend=LIVE).plan)[NoteSeverity.NOTE]
     )
 
 
-def test_file_check_is_pointed_at() -> None:
+def test_the_plan_names_the_file_check() -> None:
     checked = replace(conf_real(5), file_check="drain")
     written = replace(conf(checked, conf_real(6)), track_files=(ConfTrackFile("drain", "/run/drain"),))
     seen = node(virtual(real(5), real(6)), running=written, conf=written)

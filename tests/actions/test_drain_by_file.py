@@ -1,4 +1,4 @@
-"""Drains by the track file of a FILE_CHECK: which number, who else is reached, and the way back; without a kernel."""
+"""Drains by the track file of a FILE_CHECK: the number, other servers of the file, the undrain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DAEMON = Daemon(820, 1, "/etc/keepalived/keepalived.conf", 4026532000, 402653184
 def observed(
     *weights: int, five: int | None = None, six: int | None = None, file: int | None = None, both: bool = False
 ) -> Observation:
-    """Real server 5 (configured weight 10) has the FILE_CHECK, 6 (weight 1) where ``both``; weights in the kernel."""
+    """Returns a node whose real server 5 (configured weight 10) has the FILE_CHECK; with ``both``, 6 (weight 1) too."""
     checked = replace(conf_real(5, 10), file_check="rs", file_check_weight=five)
     other = replace(conf_real(6), file_check="rs" if both else None, file_check_weight=six)
     files = (ConfTrackFile("rs", "/run/rs", file),)
@@ -84,7 +84,7 @@ def test_the_smallest_number_that_drains(check: int | None, file: int | None, va
     assert "FILE_CHECK" not in grades(plan)[NoteSeverity.NOTE]
 
 
-def test_the_kernel_is_written_where_the_file_cannot_drain() -> None:
+def test_the_weight_is_set_in_the_kernel_where_the_file_cannot_drain() -> None:
     by_weight = (SetWeight(NETWORK, WEB, FIVE, 10, 0),)
     without = observed(10, 1, five=0)
     action = plan_drain(without, FIVE, checks=controls_of(without), backend=LIVE)
@@ -92,13 +92,13 @@ def test_the_kernel_is_written_where_the_file_cannot_drain() -> None:
     assert "the check has weight 0" in grades(action.plan)[NoteSeverity.NOTE]
     seen = observed(10, 1, five=5)
     assert plan_drain(seen, FIVE, backend=LIVE).steps == by_weight
-    # the file drains it already, but somebody set another weight in the kernel
+    # the file drains it, but something else set another weight in the kernel
     assert plan_drain(seen, FIVE, checks=controls_of(seen, "-5"), backend=LIVE).steps == by_weight
     (six,) = plan_drain(seen, SIX, checks=controls_of(seen), backend=LIVE).steps
     assert six == SetWeight(NETWORK, WEB, SIX, 1, 0)
 
 
-def test_a_file_that_is_not_there_counts_as_0() -> None:
+def test_a_missing_file_counts_as_0() -> None:
     seen = observed(10, 1, five=5)
     (step,) = plan_drain(seen, FIVE, checks=controls_of(seen, None), backend=LIVE).steps
     assert isinstance(step, SetCheckValue)
@@ -128,7 +128,7 @@ def test_others_whose_check_would_fail_or_priority_would_change_need_force() -> 
     assert "VRRP instances vips share track file rs" in (refusal or "")
 
 
-def test_checks_that_pull_apart_cannot_be_drained_by_one_number() -> None:
+def test_checks_with_opposite_weights_cannot_be_drained_by_one_number() -> None:
     checked = (Checked(WEB, FIVE, 10, 5), Checked(WEB, SIX, 1, -1))
     control = CheckFileControl(DAEMON, "rs", "/run/rs", "/run/rs", 0, existed=True, checked=checked)
     assert control.drains([(WEB, FIVE), (WEB, SIX)]) is None
@@ -136,7 +136,7 @@ def test_checks_that_pull_apart_cannot_be_drained_by_one_number() -> None:
     assert control.drains([]) is None
 
 
-def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
+def test_a_slow_drain_by_file_is_one_drain_with_pauses() -> None:
     seen = observed(10, 1, five=4, both=True)
     action = plan_drain(seen, FIVE, over=10, checks=controls_of(seen, None), backend=LIVE)
     found = [
@@ -158,7 +158,7 @@ def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
 # --- undrain
 
 
-def test_undrain_writes_the_number_that_was_there() -> None:
+def test_undrain_writes_the_previous_number() -> None:
     seen = observed(15, 1, five=5)
     first = done(plan_drain(seen, FIVE, checks=controls_of(seen, "1\n"), backend=LIVE), "a", 1.0)
     drained = observed(0, 1, five=5)
@@ -176,7 +176,7 @@ def test_undrain_writes_the_number_that_was_there() -> None:
     assert active_drains([first, done(action, "b", 2.0)]) == ()
 
 
-def test_without_a_journal_it_writes_0_and_names_who_else_comes_back() -> None:
+def test_undrain_without_a_journal_writes_0_and_names_the_other_servers() -> None:
     drained = observed(0, 0, five=5, both=True)
     action = plan_undrain(drained, FIVE, checks=controls_of(drained, "-2\n"), backend=LIVE)
     (step,) = action.steps
@@ -188,14 +188,14 @@ def test_without_a_journal_it_writes_0_and_names_who_else_comes_back() -> None:
     )
 
 
-def test_what_was_drained_in_the_kernel_is_given_back_there() -> None:
+def test_a_drain_in_the_kernel_is_undone_in_the_kernel() -> None:
     drained = observed(0, 1, five=5)
     assert plan_undrain(drained, FIVE, checks=controls_of(drained), backend=LIVE).steps == (
         SetWeight(NETWORK, WEB, FIVE, 0, 10),
     )
 
 
-def test_one_that_is_gone_gets_its_number_back_unless_somebody_wrote_another() -> None:
+def test_the_number_of_a_removed_server_is_restored_unless_it_changed() -> None:
     seen = observed(10, 1, five=5)
     first = done(plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE), "a", 1.0)
     gone = replace(seen, snapshot=replace(seen.snapshot, ipvs=_table(seen)))
@@ -219,7 +219,7 @@ def _table(seen: Observation) -> IpvsTable:
 
 
 class Kernel:
-    """A file, and a kernel that follows it, if at all."""
+    """A track file, and a kernel whose weights follow it if ``follows``."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *, follows: bool = True) -> None:
         self.path, self.follows = path, follows
@@ -238,7 +238,7 @@ class Kernel:
         return SetCheckValue(track, NETWORK, (Effect(WEB, FIVE, 10, 0), gone))
 
 
-def test_it_is_done_when_the_weights_have_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_step_is_applied_when_the_weights_have_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel(tmp_path / "rs", monkeypatch)
     step = kernel.step()
     assert step.state() is StepState.PENDING
@@ -248,7 +248,7 @@ def test_it_is_done_when_the_weights_have_followed(tmp_path: Path, monkeypatch: 
     assert (step.state(), kernel.path.read_text()) == (StepState.PENDING, "0\n")
 
 
-def test_where_keepalived_does_not_follow_the_number_is_put_back(
+def test_the_number_is_put_back_when_keepalived_does_not_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel(tmp_path / "rs", monkeypatch, follows=False)

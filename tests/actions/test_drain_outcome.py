@@ -1,4 +1,4 @@
-"""What follows from a drain for clients and instances, as the plan's data says it."""
+"""The consequences of a drain for clients and instances, in the data of the plan."""
 
 from __future__ import annotations
 
@@ -36,26 +36,28 @@ IN_FILE = {KEY}
         ((real(5), real(6)), configured(ONE, TWO), (), "served", "1 of 2 live remains; weight 1 of 2: each gets"),
         ((real(5),), configured(ONE), (), "refused", "0 of 1 live remain; new connections are refused"),
         ((real(5),), None, (), "refused", "0 of 1 live remain"),
-        ((real(5),), configured(ONE, SORRY), (), "refused", "new connections are refused"),  # it is not seen
+        ((real(5),), configured(ONE, SORRY), (), "refused", "new connections are refused"),  # kvtui cannot see it
         ((real(5),), configured(ONE, SORRY), IN_FILE, "sorry server", "the sorry server 10.2.68.9:8080 takes all"),
         ((real(5), real(6)), configured(ONE, TWO, SORRY, quorum=2), IN_FILE, "sorry server", "their connections end"),
         ((real(5), real(6)), configured(ONE, TWO, SORRY, quorum=2, hysteresis=1), IN_FILE, "served", "1 of 2 live"),
         ((real(5), real(9)), configured(ONE, SORRY), (), "sorry server", "10.2.68.9:8080 takes all new connections"),
     ],
 )  # fmt: skip
-def test_what_is_left(kernel: Any, written: ConfVirtualServer | None, in_file: Any, clients: str, says: str) -> None:
+def test_remaining_servers_and_new_connections(
+    kernel: Any, written: ConfVirtualServer | None, in_file: Any, clients: str, says: str
+) -> None:
     found = traffic(virtual(*kernel), "10.4.0.50:80", {KEY: 0}, written, in_file)
     assert found.new_connections == clients
     assert says in "".join(sentences_of(found))
 
 
 @pytest.mark.parametrize(("flags", "clients"), [((), "partly refused"), (("sched-flag-1",), "served")])
-def test_a_hashing_scheduler_refuses_some(flags: tuple[str, ...], clients: str) -> None:
+def test_a_hashing_scheduler_refuses_some_clients(flags: tuple[str, ...], clients: str) -> None:
     hashed = virtual(real(5), real(6), scheduler="sh", flags=flags)
     assert traffic(hashed, "", {KEY: 0}, configured(ONE, TWO)).new_connections == clients
 
 
-def test_the_plan_says_what_is_left_and_that_no_instance_moves() -> None:
+def test_the_plan_has_the_remaining_servers_and_no_instance_moves() -> None:
     plan = plan_drain(node(virtual(real(5, weight=4), real(6))), FIVE, backend=LIVE).plan
     assert (
         plan.effects[1] == "10.4.0.50:80: 1 of 2 live remains; weight 1 of 5: each gets about 5.0 × its new connections"

@@ -1,4 +1,4 @@
-"""Is the weight what it should be, and is nobody left? From tables, without a kernel."""
+"""Verification of a drain: the weight, and the connections that remain; from tables, without a kernel."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from kvtui.actions.core.network import Network
 
 
-def looking(*tables: IpvsTable, wait: float | None = None, **changes: Any) -> tuple[DrainProgress, list[str]]:
-    """Reads these tables one after another, a second apart; the last one for ever."""
+def watching(*tables: IpvsTable, wait: float | None = None, **changes: Any) -> tuple[DrainProgress, list[str]]:
+    """Returns a progress that reads these tables one second apart and repeats the last one, and its reports."""
     now = [100.0]
     left: Iterator[IpvsTable] = iter(tables)
     last = [tables[0]]
@@ -30,8 +30,8 @@ def looking(*tables: IpvsTable, wait: float | None = None, **changes: Any) -> tu
         return last[0]
 
     expected = (Expected(WEB, real(5, weight=4), 0),)
-    said: list[str] = []
-    return DrainProgress(NETWORK, expected, wait=wait, read=read, clock=lambda: now[0], pause=0.0, **changes), said
+    reported: list[str] = []
+    return DrainProgress(NETWORK, expected, wait=wait, read=read, clock=lambda: now[0], pause=0.0, **changes), reported
 
 
 def kernel(**changes: Any) -> IpvsTable:
@@ -40,9 +40,9 @@ def kernel(**changes: Any) -> IpvsTable:
     )
 
 
-async def test_weight_zero_and_all_else_as_it_was() -> None:
-    progress, said = looking(kernel(active=7))
-    seen = await progress.verify(said.append)
+async def test_weight_0_with_other_fields_unchanged_is_verified() -> None:
+    progress, reported = watching(kernel(active=7))
+    seen = await progress.verify(reported.append)
     assert (seen.ok, seen.detail) == (True, "seen in the kernel: 10.2.68.5:8080 in 10.4.0.50:80: weight 0")
     assert seen.facts["after"] == {
         "10.2.68.5:8080 in 10.4.0.50:80": {"weight": 0, "active": 7, "inactive": 1, "persistent": 0}
@@ -58,27 +58,27 @@ async def test_weight_zero_and_all_else_as_it_was() -> None:
         ({"tunnel_flags": 1}, "tunnel 0/0/1"),
     ],
 )
-async def test_anything_else_is_wrong(changes: dict[str, Any], words: str) -> None:
-    progress, said = looking(kernel(**changes))
-    seen = await progress.verify(said.append)
+async def test_another_weight_or_option_fails_the_verification(changes: dict[str, Any], words: str) -> None:
+    progress, reported = watching(kernel(**changes))
+    seen = await progress.verify(reported.append)
     assert seen.ok is False
     assert words in seen.detail
 
 
-async def test_a_server_that_its_check_took_out_meanwhile_is_no_failure() -> None:
+async def test_a_server_that_its_check_removed_is_not_a_failure() -> None:
     gone = IpvsTable((virtual(real(6)),), complete=True, read_at=NOW, monotonic=1.0)
-    progress, said = looking(gone)
-    seen = await progress.verify(said.append)
+    progress, reported = watching(gone)
+    seen = await progress.verify(reported.append)
     assert seen.ok is None
     assert "was removed from the kernel meanwhile" in seen.detail
 
 
-async def test_waiting_tells_what_is_left_until_nothing_is_twice() -> None:
+async def test_waiting_reports_connections_until_two_readings_are_empty() -> None:
     counts = [8, 8, 4, 2, 0, 1, 0, 0]
-    progress, said = looking(*(kernel(active=n, inactive=3) for n in counts), wait=60)
-    seen = await progress.verify(said.append)
+    progress, reported = watching(*(kernel(active=n, inactive=3) for n in counts), wait=60)
+    seen = await progress.verify(reported.append)
     assert (seen.ok, seen.detail) == (True, "weight 0, and empty: active 0, inactive 3, persistent 0")
-    assert said == [
+    assert reported == [
         "active 8, inactive 3, persistent 0",
         "active 4, inactive 3, persistent 0 · about 3.0s left",
         "active 2, inactive 3, persistent 0 · about 2.0s left",
@@ -88,16 +88,16 @@ async def test_waiting_tells_what_is_left_until_nothing_is_twice() -> None:
     ]
 
 
-async def test_waiting_ends_in_time() -> None:
-    progress, said = looking(kernel(active=1), wait=5)
-    seen = await progress.verify(said.append)
+async def test_waiting_ends_at_the_timeout() -> None:
+    progress, reported = watching(kernel(active=1), wait=5)
+    seen = await progress.verify(reported.append)
     assert seen.ok is None
     assert seen.detail.startswith("weight 0, but not empty after 5.0s: active 1, inactive 1, persistent 0; it stays")
 
 
-async def test_a_weight_that_comes_back_while_waiting_is_wrong() -> None:
-    progress, said = looking(kernel(active=1), kernel(active=1), kernel(active=1, weight=1), wait=60)
-    assert (await progress.verify(said.append)).ok is False
+async def test_a_weight_that_comes_back_while_waiting_fails_the_verification() -> None:
+    progress, reported = watching(kernel(active=1), kernel(active=1), kernel(active=1, weight=1), wait=60)
+    assert (await progress.verify(reported.append)).ok is False
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ async def test_a_weight_that_comes_back_while_waiting_is_wrong() -> None:
         (Protocol.TCP, 300, True, {"active": 0, "inactive": 0, "persistent": 2}, True),
     ],
 )
-async def test_what_must_be_gone_before_it_is_empty(
+async def test_which_counters_must_be_0_before_a_server_is_empty(
     protocol: Protocol, persistence: int | None, fixed: bool, counts: dict[str, int], empty: bool
 ) -> None:
     served = virtual(real(5, weight=0, **counts), real(6), protocol=protocol, persistence_timeout=persistence)
     seen = IpvsTable((served,), complete=True, read_at=NOW, monotonic=1.0)
-    progress, said = looking(seen, wait=5, persistence_fixed=fixed)
+    progress, reported = watching(seen, wait=5, persistence_fixed=fixed)
     expected = (Expected(served.key, real(5), 0),)
-    found = await replace(progress, expected=expected).verify(said.append)
+    found = await replace(progress, expected=expected).verify(reported.append)
     assert found.ok is (True if empty else None)
 
 
@@ -132,6 +132,6 @@ async def test_what_must_be_gone_before_it_is_empty(
         ([(0.0, 1000), (100.0, 64), (160.0, 16)], 150.0),
     ],
 )
-def test_the_estimate(samples: list[tuple[float, int]], seconds: float | None) -> None:
-    """What was seen more than a minute ago does not count; what halves in a second is below a half in three."""
+def test_seconds_left(samples: list[tuple[float, int]], seconds: float | None) -> None:
+    """The estimate ignores samples older than a minute and extrapolates the exponential decline."""
     assert seconds_left(samples) == (None if seconds is None else pytest.approx(seconds))

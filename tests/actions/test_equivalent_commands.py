@@ -1,4 +1,4 @@
-"""The command for a row: what an operator would type, with everything from outside quoted."""
+"""The equivalent command of a row: what an operator would type, with all text from outside quoted."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from tests.kit.views import demo
 SEEN = demo()
 
 
-def test_a_vip_is_looked_for() -> None:
+def test_the_command_of_a_vip_shows_its_address() -> None:
     assert SEEN.vips is not None
     assert of_vip(SEEN, SEEN.vips[0]) == "ip addr show to 10.4.0.50"
 
 
-def test_a_vip_that_was_left_behind_on_a_backup_is_removed() -> None:
+def test_the_command_of_a_vip_on_a_backup_removes_it() -> None:
     assert SEEN.vips is not None
     left = replace(SEEN.vips[0], present=True, state=VrrpState.BACKUP, owner_is_self=False)
     assert of_vip(SEEN, left) == "ip addr del 10.4.0.50/32 dev eth0"
 
 
-def test_in_the_network_namespace_of_keepalived() -> None:
+def test_the_command_enters_the_network_namespace_of_keepalived() -> None:
     assert SEEN.vips is not None
     keepalived = replace(SEEN.snapshot.keepalived[0], own_netns=False)
     elsewhere = replace(SEEN, snapshot=replace(SEEN.snapshot, keepalived=(keepalived,)))
     assert of_vip(elsewhere, SEEN.vips[0]) == "nsenter -t 4711 -n ip addr show to 10.4.0.50"
 
 
-def test_a_real_server_as_the_kernel_has_it() -> None:
+def test_the_command_of_a_real_server_has_the_kernels_options() -> None:
     assert SEEN.virtual_servers is not None
     view = SEEN.virtual_servers[0]
     assert of_server(SEEN, view, None) == "ipvsadm -Ln -t 10.4.0.50:80"
     assert of_server(SEEN, view, view.real_servers[0].key) == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 1")
 
 
-def test_a_server_that_only_the_config_has_has_no_command() -> None:
+def test_a_server_that_is_only_in_the_config_has_no_command() -> None:
     assert SEEN.virtual_servers is not None
     view = SEEN.virtual_servers[0]
     assert of_server(SEEN, replace(view, port=81), None) is None

@@ -1,4 +1,4 @@
-"""The plan of a failover: which way it takes, and when it is refused."""
+"""The plan of a failover: its method, and when it is refused."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 def alone(**changes: Any) -> Observation:
-    """MASTER, and nobody else was ever heard."""
+    """Returns a MASTER that has heard no other node."""
     held = {"addresses": addresses(VIP), "advertisers": (advertiser(0, outgoing=True),)}
     return observe(snapshot(instances=(instance(VrrpState.MASTER, **changes),), **held))
 
 
-def test_with_nopreempt_the_vip_is_taken_off(tmp_path: Path) -> None:
+def test_with_nopreempt_the_vip_is_removed(tmp_path: Path) -> None:
     action = plan_failover(master(), preflight_of(tmp_path), "vips", nothing, backend=LIVE)
     assert action.plan.refusal(force=False) is None
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup", "address"]
@@ -50,14 +50,16 @@ def test_with_nopreempt_the_vip_is_taken_off(tmp_path: Path) -> None:
     assert action.plan.effects[-1] == "Undo restores priority 100; the VIP stays where it is then (nopreempt)"
 
 
-def test_peers_that_may_preempt_are_left_to_it(tmp_path: Path) -> None:
+def test_a_lower_priority_is_enough_where_peers_may_preempt(tmp_path: Path) -> None:
     text = CONF.replace("  nopreempt\n", "")
     action = plan_failover(master(nopreempt=False), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
     assert "the VIP returns if this node then wins the election" in action.plan.effects[-1]
 
 
-def test_a_track_file_that_cannot_be_replaced_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_does_not_use_a_track_file_that_cannot_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = tracked(tmp_path, 0)
     preflight = preflight_of(tmp_path, text, text)
     control = str(tmp_path / "offset")
@@ -67,25 +69,25 @@ def test_a_track_file_that_cannot_be_replaced_is_no_way(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(("weight", "value"), [(0, "1"), (2, "-127"), (-100, "3")])
-def test_a_track_file_is_the_gentlest(tmp_path: Path, weight: int, value: str) -> None:
+def test_a_track_file_is_preferred(tmp_path: Path, weight: int, value: str) -> None:
     text = tracked(tmp_path, weight)
     action = plan_failover(master(), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["track value"]
     assert [c.after for c in action.plan.changes] == [value]
 
 
-def test_refused_where_it_is_not_master(tmp_path: Path) -> None:
+def test_failover_is_refused_where_the_instance_is_not_master(tmp_path: Path) -> None:
     shown = plan_failover(observe(snapshot()), preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
     assert "vips is BACKUP here, not MASTER" in (shown.refusal(force=True) or "")
 
 
-def test_unsafe_when_nobody_was_ever_heard(tmp_path: Path) -> None:
+def test_failover_is_unsafe_when_no_peer_was_heard(tmp_path: Path) -> None:
     shown = plan_failover(alone(), preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
     assert "no peer has been seen on the wire" in (shown.refusal(force=False) or "")
     assert shown.refusal(force=True) is None
 
 
-def test_what_keepalived_heard_counts(tmp_path: Path) -> None:
+def test_adverts_that_keepalived_received_count(tmp_path: Path) -> None:
     shown = plan_failover(
         alone(counters={"advert_rcvd": 12}), preflight_of(tmp_path), "vips", nothing, backend=LIVE
     ).plan
@@ -93,7 +95,7 @@ def test_what_keepalived_heard_counts(tmp_path: Path) -> None:
     assert "keepalived has received 12 adverts" in grades(shown)[NoteSeverity.NOTE]
 
 
-def test_configured_peers_are_warned_of(tmp_path: Path) -> None:
+def test_configured_peers_that_were_not_heard_are_a_warning(tmp_path: Path) -> None:
     shown = plan_failover(
         alone(unicast_peers=("10.4.0.4",)), preflight_of(tmp_path), "vips", nothing, backend=LIVE
     ).plan
@@ -101,7 +103,7 @@ def test_configured_peers_are_warned_of(tmp_path: Path) -> None:
     assert "known: 10.4.0.4 (a unicast_peer). If no node takes over in time" in grades(shown)[NoteSeverity.WARNING]
 
 
-def test_unsafe_where_adverts_cannot_be_seen(tmp_path: Path) -> None:
+def test_failover_is_unsafe_where_adverts_cannot_be_captured(tmp_path: Path) -> None:
     held = {**MASTER, "advertisers": None}
     seen = observe(snapshot(instances=(instance(VrrpState.MASTER, unicast_peers=("10.4.0.4",)),), **held))
     shown = plan_failover(seen, preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
@@ -129,7 +131,7 @@ def test_members_of_the_sync_group_move_too(tmp_path: Path) -> None:
     assert [p.state.then for p in shown.prediction] == ["BACKUP", "BACKUP"]
 
 
-def test_where_peers_may_preempt_nothing_is_lost_so_that_nothing_is_unsafe(tmp_path: Path) -> None:
+def test_failover_is_safe_where_peers_may_preempt(tmp_path: Path) -> None:
     text = CONF.replace("  nopreempt\n", "")
     preflight = preflight_of(tmp_path, text, text)
     shown = plan_failover(alone(nopreempt=False), preflight, "vips", nothing, backend=LIVE).plan
@@ -147,8 +149,8 @@ def test_a_priority_that_cannot_be_edited_is_refused(tmp_path: Path) -> None:
 
 
 @dataclass
-class Ticks:
-    """Stands in for ``time``: it moves when somebody looks."""
+class FakeTime:
+    """Replaces ``time``; a test advances it."""
 
     now: float = NOW
 
@@ -160,7 +162,7 @@ class Ticks:
 
 
 def every_second(node: int, start: float, end: float = 1e9) -> Callable[[float], tuple[Advertiser, ...]]:
-    """The adverts of one node from ``start`` to ``end``, seconds after the plan, as they are known at a time."""
+    """Returns a function of time: the adverts of one node until then, sent from ``start`` to ``end`` (seconds)."""
 
     def known(now: float) -> tuple[Advertiser, ...]:
         at = [NOW + start + n for n in range(60) if NOW + start + n <= min(now, NOW + end)]
@@ -172,8 +174,8 @@ def every_second(node: int, start: float, end: float = 1e9) -> Callable[[float],
 def verified(
     monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: Callable[[float], tuple[Advertiser, ...]], held: bool = False
 ) -> tuple[Verification, float]:
-    """What the verification says to these adverts after the VIP was taken off, and how many seconds it took."""
-    ticks = Ticks()
+    """Returns the verification of these adverts after the VIP was removed, and its duration in seconds."""
+    ticks = FakeTime()
     monkeypatch.setattr(failover, "time", ticks)
     monkeypatch.setattr(watch, "time", ticks)
     monkeypatch.setattr(watch, "PAUSE", 0)
@@ -195,8 +197,8 @@ async def _verify(verify: Callable[[Callable[[str], None]], Any]) -> Verificatio
     return found
 
 
-def test_the_owner_that_is_told_is_the_one_that_lasts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Node 1 is the worse one and gives way, whichever of the two came first. The VIP was seen gone after 0.05 s."""
+def test_the_reported_owner_is_the_one_that_stays_master(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Node 1 has the lower priority and steps down in either order. The VIP was seen gone after 0.05 s."""
     found, seconds = verified(monkeypatch, tmp_path, every_second(1, 0.6, 0.7), every_second(2, 0.604))
     assert found.ok is True
     assert (found.facts["owner_after"], found.facts["seconds_without_owner"]) == ("10.4.0.5", 0.55)
@@ -205,24 +207,24 @@ def test_the_owner_that_is_told_is_the_one_that_lasts(monkeypatch: pytest.Monkey
     assert (found.facts["owner_after"], found.facts["took_over"]) == ("10.4.0.5", ["10.4.0.5"])
 
 
-def test_one_that_gave_way_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_node_that_was_master_in_between_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6, 0.7), every_second(2, 0.9))
     assert (found.facts["owner_after"], found.facts["took_over"]) == ("10.4.0.5", ["10.4.0.4", "10.4.0.5"])
     assert "0.55 s without an owner; 10.4.0.4 also took over and gave way" in found.detail
 
 
-def test_two_that_both_go_on_are_not_settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_two_nodes_that_both_advertise_are_unverified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, seconds = verified(monkeypatch, tmp_path, every_second(1, 0.6), every_second(2, 0.7))
     assert (found.ok, found.facts["owner_after"], found.facts["prediction_came_true"]) == (None, None, None)
     assert found.detail.startswith("10.4.0.50 left this node, but its owner is not clear after 6 s: 10.4.0.4 and")
     assert seconds == pytest.approx(6.7, abs=0.1)
 
 
-def test_when_the_vip_stays_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failover_fails_when_the_vip_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6), held=True)
     assert (found.ok, found.detail) == (False, "10.4.0.4 advertises, but 10.4.0.50 is still on this node too")
 
 
-def test_when_nobody_comes_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failover_fails_when_no_node_takes_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = verified(monkeypatch, tmp_path)
     assert (found.ok, found.detail) == (False, "no other node took over within 3.6 s")

@@ -1,4 +1,4 @@
-"""Writing keepalived's files: the very bytes, at once or not at all."""
+"""Writing keepalived's files: byte for byte, and atomically."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRET = CONF.replace("nopreempt", "authentication {\n auth_type PASS\n auth_pas
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Daemon:
-    """A keepalived that shares our files."""
+    """A keepalived in the mount namespace of the test."""
     monkeypatch.setattr(Daemon, "root", lambda _self: "")
     return Daemon(1, 1, "/c", 1, 1)
 
@@ -39,7 +39,7 @@ def conf(tmp_path: Path) -> Iterator[Path]:
     path.write_bytes(SECRET.encode() + b"# caf\xe9\r\n")
     path.chmod(0o640)
     yield path
-    assert [p.name for p in tmp_path.iterdir()] == ["keepalived.conf"]  # no draft is left
+    assert [p.name for p in tmp_path.iterdir()] == ["keepalived.conf"]  # no temp file is left
 
 
 def write(path: Path, *, create: bool = False) -> None:
@@ -52,7 +52,7 @@ def step(here: Daemon, conf: Path) -> ReplaceFile:
     return ReplaceFile.plan(here, str(conf), text, "vips", (100, 42))
 
 
-def test_there_and_back(here: Daemon, conf: Path) -> None:
+def test_do_and_undo_change_one_line(here: Daemon, conf: Path) -> None:
     before = conf.read_bytes()
     change = step(here, conf)
     assert change.state() is StepState.PENDING
@@ -64,7 +64,7 @@ def test_there_and_back(here: Daemon, conf: Path) -> None:
     assert conf.read_bytes() == before
 
 
-def test_the_journal_has_all_that_is_needed_and_no_text(here: Daemon, conf: Path) -> None:
+def test_the_journal_restores_the_step_and_has_no_text_of_the_file(here: Daemon, conf: Path) -> None:
     before = conf.read_bytes()
     data = json.loads(json.dumps({"kind": "file", **step(here, conf).to_json()}))
     assert "hunter2" not in json.dumps(data)
@@ -75,7 +75,7 @@ def test_the_journal_has_all_that_is_needed_and_no_text(here: Daemon, conf: Path
     assert conf.read_bytes() == before
 
 
-def test_what_somebody_else_changed_is_left_alone(here: Daemon, conf: Path) -> None:
+def test_a_file_that_something_else_changed_is_left_alone(here: Daemon, conf: Path) -> None:
     change = step(here, conf)
     conf.write_text("theirs")
     assert change.state() is StepState.CONFLICT
@@ -103,14 +103,14 @@ def test_a_failed_write_leaves_the_old_file(
     assert conf.read_bytes() == before
 
 
-def test_what_a_controller_writes_while_the_draft_goes_to_disk_is_not_lost(
+def test_a_write_of_the_controller_during_fsync_is_not_lost(
     here: Daemon, conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change, fsync = step(here, conf), os.fsync
 
     def slow(fd: int) -> None:
         fsync(fd)
-        conf.write_text("theirs")  # in place, as keepalived-vip does
+        conf.write_text("theirs")  # in place, as keepalived-vip writes
 
     monkeypatch.setattr(os, "fsync", slow)
     with pytest.raises(StepError, match="was not written: it was changed by something else"):
@@ -118,7 +118,7 @@ def test_what_a_controller_writes_while_the_draft_goes_to_disk_is_not_lost(
     assert conf.read_text() == "theirs"
 
 
-def test_an_attribute_that_may_not_be_set_keeps_no_other_from_it(
+def test_one_attribute_that_cannot_be_set_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "f"
@@ -149,7 +149,7 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     assert (path.read_text(), os.getxattr(path, "user.kvtui")) == ("new", b"1")
 
 
-def test_a_file_that_is_not_there_is_made_only_when_asked_for(tmp_path: Path) -> None:
+def test_a_missing_file_is_created_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "f"
     with pytest.raises(FileNotFoundError):
         write(path)
@@ -196,7 +196,7 @@ def test_track_values(text: str, value: int) -> None:
     assert value_of(text) == value
 
 
-def test_a_track_file_that_was_not_there_goes_again(here: Daemon, tmp_path: Path) -> None:
+def test_undo_removes_a_track_file_that_did_not_exist(here: Daemon, tmp_path: Path) -> None:
     path = tmp_path / "offset"
     change = SetTrackValue(here, str(path), 0, 7, existed=False)
     assert change.state() is StepState.PENDING

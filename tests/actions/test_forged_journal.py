@@ -1,4 +1,4 @@
-"""A journal that somebody else wrote, or wrote in: what is no entry is passed over; undo changes nothing else."""
+"""A forged journal: kvtui skips invalid lines, and undo changes only keepalived's own files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture
 def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Daemon:
-    """A keepalived that shares our files; its config names one track file."""
+    """A keepalived in the mount namespace of the test; its config names one track file."""
     conf = tmp_path / "keepalived.conf"
     conf.write_text(TRACKED % (tmp_path / "allowed"))
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived(conf=str(conf), root=""))
@@ -70,7 +70,7 @@ def begin(**more: Any) -> str:
     ],
     ids=range(14),
 )
-def test_a_line_that_is_no_entry_is_passed_over_and_counted(journal: Journal, line: str) -> None:
+def test_an_invalid_line_is_skipped_and_counted(journal: Journal, line: str) -> None:
     whole = begin(id="mine")
     journal.file.write_text(f"{line}\n{whole}\n{line}\n")
     assert [e.id for e in journal.entries()] == ["mine"]
@@ -88,7 +88,7 @@ def test_only_the_end_of_an_endless_journal_is_read(journal: Journal, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "lock"])
-def test_no_link_and_no_fifo_is_opened(journal: Journal, tmp_path: Path, name: str) -> None:
+def test_links_and_fifos_are_not_opened(journal: Journal, tmp_path: Path, name: str) -> None:
     theirs = tmp_path / "theirs"
     theirs.write_text("theirs")
     place = journal.folder / name
@@ -105,7 +105,7 @@ def test_no_link_and_no_fifo_is_opened(journal: Journal, tmp_path: Path, name: s
     assert theirs.read_text() == "theirs"
 
 
-def test_a_folder_that_others_may_write_or_lead_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_others_can_write_or_redirect_is_refused(tmp_path: Path) -> None:
     loose, link, shared = tmp_path / "loose", tmp_path / "shared" / "link", tmp_path / "shared"
     loose.mkdir()
     loose.chmod(0o777)
@@ -131,7 +131,7 @@ def test_a_folder_of_another_user_is_refused(journal: Journal) -> None:
         journal.entries()
 
 
-def test_what_is_written_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
     journal = Journal(folder)
@@ -159,7 +159,7 @@ async def carried_out(journal: Journal, action: Action) -> Outcome:
 
 
 @pytest.mark.parametrize("kind", FORGED)
-async def test_a_forged_entry_changes_no_file_that_is_not_keepalived_s(
+async def test_a_forged_entry_changes_only_files_of_keepalived(
     journal: Journal, daemon: Daemon, tmp_path: Path, kind: str
 ) -> None:
     victim = tmp_path / "victim"
@@ -173,14 +173,14 @@ async def test_a_forged_entry_changes_no_file_that_is_not_keepalived_s(
     assert (victim.read_text(), temp.exists()) == ("1\n", True)
 
 
-async def test_its_own_track_file_is_put_back(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_track_file_of_keepalived_is_put_back(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
     mine = tmp_path / "allowed"
     mine.write_text("1\n")
     outcome = await carried_out(journal, undo(forged(journal, daemon, "track value", mine), LIVE))
     assert (outcome.code, mine.read_text()) == (ExitCode.DONE, "0\n")
 
 
-async def test_a_forged_address_stays(journal: Journal, daemon: Daemon) -> None:
+async def test_a_forged_address_is_not_removed(journal: Journal, daemon: Daemon) -> None:
     step = {"kind": "address", "daemon": to_builtins(daemon), "instance": "vips", "priority": 1}
     step |= {"address": "192.0.2.1", "prefixlen": 24, "interface": "eth0"}
     journal.file.write_text(begin(steps=[step]) + "\n")
@@ -189,7 +189,7 @@ async def test_a_forged_address_stays(journal: Journal, daemon: Daemon) -> None:
     assert "192.0.2.1 is no VIP in the config" in outcome.detail
 
 
-async def test_a_kept_config_is_found_by_its_digests_alone(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_kept_config_is_found_only_by_its_digests(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
     step = {
         "kind": "config",
         "daemon": to_builtins(daemon),
@@ -203,7 +203,7 @@ async def test_a_kept_config_is_found_by_its_digests_alone(journal: Journal, dae
     assert "no digest of a config" in outcome.detail
 
 
-async def test_a_step_in_a_step_in_a_step_ends(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
+async def test_nested_steps_have_a_limit(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
     step: dict[str, Any] = {"kind": "track value", "daemon": to_builtins(daemon), "path": str(tmp_path / "victim")}
     step |= FORGED["track value"]
     for depth in range(40):

@@ -1,4 +1,4 @@
-"""What was put back is looked at again before that is said: each step, and the VIPs."""
+"""After an undo kvtui checks each step and the VIPs before it reports success."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAEMON = Daemon(1, 1, "/etc/keepalived/keepalived.conf", None, None)
 
 
 class Addresses(LiveBackend):
-    """Has these addresses, one set a look, the last one for ever."""
+    """Returns these addresses, one set per reading, and repeats the last one."""
 
     def __init__(self, *looks: frozenset[tuple[str, str, int]] | StepError) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ async def interrupted(of: Action, folder: Path) -> Outcome:
     ],
     ids=["there", "back", "gone", "leaves", "more", "elsewhere", "unknown"],
 )
-async def test_the_vips_are_looked_at(tmp_path: Path, looks: list[Any], end: str) -> None:
+async def test_the_vips_are_checked_after_an_undo(tmp_path: Path, looks: list[Any], end: str) -> None:
     backend = Addresses(*(s if isinstance(s, StepError) else frozenset(s) for s in looks))
     outcome = await interrupted(action(note(tmp_path, "a"), vips=held(backend)), tmp_path / "state")
     assert outcome.code is ExitCode.INTERRUPTED
@@ -81,13 +81,13 @@ async def test_the_vips_are_looked_at(tmp_path: Path, looks: list[Any], end: str
     assert results(Journal(tmp_path / "state")) == ["put back" if end.startswith("everything") else "failed"]
 
 
-async def test_where_nothing_was_done_nothing_is_waited_for(tmp_path: Path) -> None:
+async def test_the_vips_are_not_checked_where_nothing_was_done(tmp_path: Path) -> None:
     outcome = await interrupted(action(vips=held(Addresses(frozenset()))), tmp_path / "state")
     assert outcome.detail == "interrupted; nothing had been changed"
 
 
 class Stubborn(WriteNote):
-    """Its undo claims to succeed, and does nothing."""
+    """Its undo returns without an error and changes nothing."""
 
     def undo(self) -> None:
         pass
@@ -100,13 +100,13 @@ async def test_a_step_that_is_not_undone_is_named(tmp_path: Path) -> None:
     assert results(Journal(tmp_path / "state")) == ["failed"]
 
 
-async def test_a_value_that_was_lowered_in_steps_is_back(tmp_path: Path) -> None:
-    """Each step alone knows only its own two values."""
+async def test_a_value_that_was_lowered_in_steps_is_restored(tmp_path: Path) -> None:
+    """Each step knows only its own two values."""
     steps = [note(tmp_path, "a", after, before) for before, after in (("old", "b"), ("b", "c"), ("c", "d"))]
     outcome = await interrupted(action(*steps), tmp_path / "state")
     assert outcome.detail == "interrupted; everything was put back"
 
 
-def test_the_journal_keeps_them() -> None:
+def test_the_journal_keeps_the_vips() -> None:
     backend = LiveBackend()
     assert HeldVips.from_json(held(backend).to_json(), backend) == held(backend)

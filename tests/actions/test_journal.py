@@ -1,4 +1,4 @@
-"""The journal outlives everything: torn lines, full disks, two operators, kill -9."""
+"""The journal survives torn lines, full disks, two operators and kill -9."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def journal(tmp_path: Path) -> Journal:
 
 @pytest.fixture
 def holder(journal: Journal) -> Iterator[subprocess.Popen[str]]:
-    """Another kvtui that acts."""
+    """Another kvtui process that holds the lock."""
     env = {**os.environ, "SUDO_USER": "anna", "SSH_CLIENT": "192.0.2.7 4711 22"}
     argv = [sys.executable, "-c", HOLD, str(journal.folder)]
     pipe = subprocess.PIPE
@@ -75,7 +75,7 @@ def test_an_action_is_read_as_it_was_written(journal: Journal) -> None:
     assert journal.entry("nobody") is None
 
 
-def test_it_is_one_json_line_an_event_that_only_the_owner_and_group_read(journal: Journal) -> None:
+def test_each_event_is_one_json_line_for_owner_and_group(journal: Journal) -> None:
     journal.begin(entry(reason="two\nlines \u2028 and \x1b[31m"))
     journal.end("1124-120000-ab", "done", "")
     lines = journal.file.read_bytes().splitlines()
@@ -85,7 +85,7 @@ def test_it_is_one_json_line_an_event_that_only_the_owner_and_group_read(journal
     assert journal.entries()[0].reason == "two\nlines \u2028 and \x1b[31m"
 
 
-def test_a_torn_last_line_costs_that_line_only(journal: Journal) -> None:
+def test_a_torn_last_line_loses_only_that_line(journal: Journal) -> None:
     journal.begin(entry("a"))
     journal.begin(entry("b"))
     whole = journal.file.read_bytes()
@@ -98,7 +98,7 @@ def test_a_torn_last_line_costs_that_line_only(journal: Journal) -> None:
 @pytest.mark.parametrize(
     "noise", [b"null", b"[]", b"{}", b'{"event":"end","id":"nobody"}', b"\xff\x00", b'{"id":"x","event":"begin"}', b""]
 )
-def test_a_line_that_is_no_event_is_passed_over(journal: Journal, noise: bytes) -> None:
+def test_an_invalid_line_of_the_journal_is_skipped(journal: Journal, noise: bytes) -> None:
     journal.begin(entry("a"))
     journal.file.write_bytes(noise + b"\n" + journal.file.read_bytes() + noise + b"\n")
     assert journal.entries() == (entry("a"),)
@@ -113,7 +113,9 @@ def test_no_journal_yet(tmp_path: Path) -> None:
     assert not fresh.folder.exists()
 
 
-def test_the_second_operator_is_told_who_is_first(journal: Journal, holder: subprocess.Popen[str]) -> None:
+def test_the_error_of_a_locked_journal_names_the_first_operator(
+    journal: Journal, holder: subprocess.Popen[str]
+) -> None:
     words = r'anna.*192\.0\.2\.7.*is running "drain 10\.2\.68\.5:80" on this node since .* UTC'
     with pytest.raises(JournalLockedError, match=words), journal.locked("mine"):
         pass
@@ -131,7 +133,7 @@ def test_two_journals_of_one_process_lock_each_other_out(journal: Journal) -> No
         pass
 
 
-def test_what_is_being_done_by_another_is_not_unfinished(journal: Journal, holder: subprocess.Popen[str]) -> None:
+def test_an_action_that_another_process_runs_is_not_unfinished(journal: Journal, holder: subprocess.Popen[str]) -> None:
     journal.begin(entry("cut short"))
     journal.begin(entry("being done"))
     assert [e.id for e in journal.unfinished()] == ["cut short"]
@@ -140,21 +142,21 @@ def test_what_is_being_done_by_another_is_not_unfinished(journal: Journal, holde
     assert [e.id for e in journal.unfinished()] == ["cut short", "being done"]
 
 
-def test_whoever_holds_the_lock_sees_all_that_is_unfinished(journal: Journal) -> None:
+def test_the_holder_of_the_lock_sees_unfinished_actions(journal: Journal) -> None:
     journal.begin(entry("cut short"))
     with journal.locked("now"):
         assert [e.id for e in journal.unfinished()] == ["cut short"]
 
 
-def test_what_this_process_is_doing_is_not_unfinished(journal: Journal) -> None:
-    """Else a slow start of the terminal UI would offer to repair the action that was just begun."""
+def test_an_action_of_this_process_is_not_unfinished(journal: Journal) -> None:
+    """Otherwise a slow start of the terminal UI would offer to recover the action that has just begun."""
     with journal.locked("drain"):
         journal.begin(entry("being done"))
         assert journal.unfinished() == ()
     assert [e.id for e in journal.unfinished()] == ["being done"]
 
 
-def test_undo_means_the_newest_that_is_in_force(journal: Journal) -> None:
+def test_undo_takes_the_newest_action_in_force(journal: Journal) -> None:
     for identity, result in (("a", "done"), ("b", "unverified"), ("c", "put back"), ("d", "failed")):
         journal.begin(entry(identity))
         journal.end(identity, result, "")
@@ -173,7 +175,7 @@ def test_undo_means_the_newest_that_is_in_force(journal: Journal) -> None:
     assert newest.id == "a"
 
 
-def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_of_an_unwritable_folder_has_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     blocked = Journal(tmp_path / "file" / "state")
     words = "so nothing is done: run kvtui as root, or set KVTUI_STATE_DIR"
@@ -181,7 +183,9 @@ def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None
         pass
 
 
-def test_a_full_disk_is_an_error_and_the_next_line_is_whole(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_the_next_line_is_complete(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = os.write
     with monkeypatch.context() as full:
         full.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
@@ -191,17 +195,17 @@ def test_a_full_disk_is_an_error_and_the_next_line_is_whole(journal: Journal, mo
     assert [e.id for e in journal.entries()] == ["b"]
 
 
-def test_who_acts() -> None:
+def test_the_operator_is_read_from_the_environment() -> None:
     assert operator({"SUDO_USER": "anna", "USER": "root", "SSH_CLIENT": "192.0.2.7 1 2"})["user"] == "anna"
     assert operator({"USER": "root", "SSH_CONNECTION": "192.0.2.7 1 192.0.2.1 2"})["ssh_client"] == "192.0.2.7"
     assert operator({"POD_NAME": "kvtui-x"})["pod"] == "kvtui-x"
     assert operator({})["host"] == os.uname().nodename
 
 
-def test_who_acts_where_the_environment_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_is_the_user_id_without_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     assert operator({})["user"] == "root"
-    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)  # no passwd has it
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)  # not in passwd
     assert operator({})["user"] == "uid 4000000001"
 
 
@@ -211,16 +215,16 @@ def test_ids_sort_by_time() -> None:
     assert ids[0].startswith("1124-")
 
 
-def test_an_id_is_given_once() -> None:
+def test_ids_are_unique() -> None:
     taken = {f"0101-000000-{number:02x}" for number in range(256)}
     last = "0101-000000-5a"
     assert new_id(0.0, taken - {last}) == last
 
 
-# --- where it is kept
+# --- the state folder
 
 
-def test_the_folder_is_the_environments_else_the_usual_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_state_folder_is_kvtui_state_dir_or_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
     assert folder() == tmp_path
     monkeypatch.delenv("KVTUI_STATE_DIR")
@@ -242,7 +246,7 @@ def test_a_pod_that_shares_the_hosts_pids_uses_the_hosts_folder(tmp_path: Path) 
     assert host_root(proc) == str(proc / "1/root")
 
 
-def test_on_the_host_itself_it_is_the_plain_path(tmp_path: Path) -> None:
+def test_the_state_folder_on_the_host_has_no_prefix(tmp_path: Path) -> None:
     assert host_root(fake_proc(tmp_path, "pid:[4026531836]", other_root=False)) == ""
 
 
@@ -269,12 +273,12 @@ damaged
         ("/run/kvtui", "is in memory (tmpfs) and is gone after a reboot"),
     ],
 )
-def test_a_journal_that_does_not_last_is_said_to(tmp_path: Path, path: str, words: str | None) -> None:
+def test_a_journal_that_does_not_persist_is_reported(tmp_path: Path, path: str, words: str | None) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(MOUNTS)
-    said = state_note(Path(path), mounts)
-    assert said is None if words is None else words in (said or "")
+    reported = state_note(Path(path), mounts)
+    assert reported is None if words is None else words in (reported or "")
 
 
-def test_without_mountinfo_nothing_is_claimed(tmp_path: Path) -> None:
+def test_there_is_no_note_without_mountinfo(tmp_path: Path) -> None:
     assert state_note(tmp_path, tmp_path / "nothing") is None

@@ -1,4 +1,4 @@
-"""The config that ran before a reload is kept for an undo, and the newer file beside it."""
+"""A reload keeps the config that ran before for an undo; the undo keeps the newer file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEWER = CONF.replace("priority 100", "priority 42")
 
 
 class Stage:
-    """A keepalived that runs ``CONF`` while its file is ``NEWER``; ``reload`` lets it run the file."""
+    """A keepalived that runs ``CONF`` while its file is ``NEWER``."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(tmp_path, monkeypatch)
 
 
-def test_it_is_brought_back_and_the_newer_file_is_kept_beside_it(stage: Stage) -> None:
+def test_undo_restores_the_config_and_keeps_the_newer_file(stage: Stage) -> None:
     step = stage.step
     assert step.state() is StepState.PENDING
     step.do()
@@ -70,23 +70,23 @@ def test_it_is_brought_back_and_the_newer_file_is_kept_beside_it(stage: Stage) -
     assert KeepConfig.from_json(step.to_json()) == step
 
 
-def test_the_file_stays_where_the_reload_was_never_sent(stage: Stage) -> None:
+def test_undo_leaves_the_file_where_no_reload_was_sent(stage: Stage) -> None:
     stage.step.do()
     stage.step.undo()
     assert stage.file.read_text() == NEWER
     assert stage.step.state() is StepState.PENDING
 
 
-def test_the_file_is_brought_back_where_keepalived_has_not_read_the_newer_one_yet(stage: Stage) -> None:
-    """The signal was sent: it reads the file in a moment, and that must be the one of before."""
+def test_undo_restores_the_file_before_keepalived_has_read_the_newer_one(stage: Stage) -> None:
+    """The signal was sent: keepalived is about to read the file, so it must be the previous one."""
     step = replace(stage.step, is_sent=lambda: True)
     step.do()
     step.undo()
     assert stage.read().digest == step.ran
 
 
-def test_what_an_earlier_reload_of_the_same_configs_kept_is_kept_again(stage: Stage) -> None:
-    """Else the step would count as done before, and would not be put back."""
+def test_a_second_reload_of_the_same_configs_keeps_the_config_again(stage: Stage) -> None:
+    """Otherwise the step would count as applied before it is done, and would not be put back."""
     stage.step.do()
     sent: list[bool] = []
     again = replace(stage.step, is_sent=lambda: bool(sent))
@@ -96,7 +96,7 @@ def test_what_an_earlier_reload_of_the_same_configs_kept_is_kept_again(stage: St
     assert again.state() is StepState.APPLIED
 
 
-def test_what_was_reloaded_since_the_plan_is_not_kept(stage: Stage) -> None:
+def test_a_config_that_was_reloaded_since_the_plan_is_not_kept(stage: Stage) -> None:
     stage.running = stage.read()
     with pytest.raises(StepError, match="was reloaded since the plan was made"):
         stage.step.do()

@@ -1,4 +1,4 @@
-"""An action that was killed is found, and put back, finished or left; undo refuses what it cannot do."""
+"""A killed action is found, and put back, finished or left; undo is refused where it is impossible."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ asyncio.run(guarded(Runner(journal), put_back(journal.unfinished()[0], LIVE)))
 
 
 def killed(folder: Path, where: int = 0, dies: str = "", code: str = RUN) -> None:
-    """Run an action of three steps in a process that dies at one of them."""
+    """Runs an action of three steps in a process that is killed at one of them."""
     argv = [sys.executable, "-c", code, str(folder), str(where), dies]
     done = subprocess.run(argv, cwd=PROJECT, check=False, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -77,7 +77,7 @@ EVERYWHERE = [(where, dies) for where in range(3) for dies in ("before do", "aft
 
 
 @pytest.mark.parametrize(("where", "dies"), EVERYWHERE)
-async def test_killed_at_any_step_it_is_found_and_put_back(tmp_path: Path, where: int, dies: str) -> None:
+async def test_an_action_killed_at_any_step_is_found_and_put_back(tmp_path: Path, where: int, dies: str) -> None:
     killed(tmp_path, where, dies)
     journal = Journal(tmp_path / "state")
     (entry,) = journal.unfinished()
@@ -101,7 +101,7 @@ async def test_killed_at_any_step_it_is_found_and_put_back(tmp_path: Path, where
 
 
 @pytest.mark.parametrize(("where", "dies"), EVERYWHERE)
-async def test_killed_at_any_step_it_can_be_finished_and_undone(tmp_path: Path, where: int, dies: str) -> None:
+async def test_an_action_killed_at_any_step_can_be_finished_and_undone(tmp_path: Path, where: int, dies: str) -> None:
     killed(tmp_path, where, dies)
     journal = Journal(tmp_path / "state")
     (entry,) = journal.unfinished()
@@ -116,7 +116,7 @@ async def test_killed_at_any_step_it_can_be_finished_and_undone(tmp_path: Path, 
     assert results(journal) == ["undone", "done", "done"]
 
 
-async def test_where_neither_way_is_open_things_can_be_left(tmp_path: Path) -> None:
+async def test_an_action_that_cannot_be_finished_or_put_back_can_be_left(tmp_path: Path) -> None:
     killed(tmp_path, 1, "after do")
     (tmp_path / "a").write_text("somebody else's")
     journal = Journal(tmp_path / "state")
@@ -136,7 +136,7 @@ async def test_where_neither_way_is_open_things_can_be_left(tmp_path: Path) -> N
     assert journal.unfinished() == ()
 
 
-async def test_a_repair_that_is_killed_too_can_be_repaired(tmp_path: Path) -> None:
+async def test_a_killed_recovery_can_be_recovered(tmp_path: Path) -> None:
     killed(tmp_path, 2, "after do")
     journal = Journal(tmp_path / "state")
     (first,) = journal.unfinished()
@@ -163,7 +163,7 @@ async def run_one(runner: Runner, todo: Action) -> str:
     return outcome.id
 
 
-async def test_undo_refuses_when_the_world_has_changed_since(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_undo_is_refused_when_the_node_changed_since(tmp_path: Path, runner: Runner, journal: Journal) -> None:
     identity = await run_one(runner, action(note(tmp_path, "a"), note(tmp_path, "b")))
     (tmp_path / "b").write_text("somebody else's")
     entry = journal.entry(identity)
@@ -175,7 +175,9 @@ async def test_undo_refuses_when_the_world_has_changed_since(tmp_path: Path, run
     assert words(tmp_path, "a", "b") == ["new", "somebody else's"]
 
 
-async def test_undo_of_what_somebody_put_back_writes_nothing(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_undo_of_a_change_that_was_reverted_writes_nothing(
+    tmp_path: Path, runner: Runner, journal: Journal
+) -> None:
     identity = await run_one(runner, action(note(tmp_path, "a")))
     (tmp_path / "a").write_text("old")
     entry = journal.entry(identity)
@@ -197,10 +199,10 @@ async def test_undo_twice_and_undo_of_an_undo_are_refused(tmp_path: Path, runner
 
 
 @pytest.mark.parametrize("where", [1, 2, 3, 4])
-async def test_one_thing_in_many_steps_is_judged_as_a_whole(
+async def test_steps_on_the_same_object_are_inspected_together(
     tmp_path: Path, runner: Runner, journal: Journal, where: int
 ) -> None:
-    """A slow drain lowers one weight again and again; killed at the third step, the first finds neither side."""
+    """A slow drain lowers one weight in steps; after the third step, the weight has neither value of the first step."""
     values = ["100", "75", "50", "25", "0"]
     steps = [note(tmp_path, "weight", b, a) for a, b in pairwise(values)]
     await run_one(runner, action(*steps))
@@ -220,7 +222,9 @@ async def test_a_step_of_another_version_is_named(tmp_path: Path, runner: Runner
     assert not recovery.can_put_back
 
 
-async def test_a_step_that_cannot_look_says_why(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_a_step_that_cannot_read_its_state_fails_with_the_reason(
+    tmp_path: Path, runner: Runner, journal: Journal
+) -> None:
     outcome = await runner.run(action(note(tmp_path, "a", fails="state")))
     assert (outcome.code, outcome.detail) == (ExitCode.FAILED, "failed: a cannot be read; nothing had been changed")
     assert results(journal) == ["put back"]
@@ -231,7 +235,7 @@ async def test_a_step_that_cannot_look_says_why(tmp_path: Path, runner: Runner, 
 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
-    """Handles signals as a Python that no shell has started in the background: those that are ignored stay so."""
+    """Restores the default handlers, because a shell starts background processes with ignored signals."""
     defaults: dict[signal.Signals, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,

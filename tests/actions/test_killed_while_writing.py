@@ -1,4 +1,4 @@
-"""Killed in the middle of a change of the config: what is left beside the file, and what runs where none can see."""
+"""A kill while the config is written: temp files, and a running config that cannot be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HERE = Daemon(820, 1, "/c", 1, 1)
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A keepalived of before 2.2.0 that shares our files: what it runs cannot be read. A word for each signal."""
+    """The signals sent to a keepalived older than 2.2.0, whose running config cannot be read."""
     words: list[str] = []
 
     def reload(self: ReloadStep) -> None:
@@ -64,7 +64,7 @@ def steps(file: Path) -> tuple[ReloadStep, ReplaceFile, ReloadStep]:
 
 
 def begun(journal: Journal, made: Sequence[Step], done: int = 0) -> Entry:
-    """The journal of an action that was killed after so many steps."""
+    """Returns the journal entry of an action that was killed after ``done`` steps."""
     data = tuple({"kind": s.kind, **s.to_json()} for s in made)
     entry = Entry("0101-000000-aa", NOW, "priority", "vips", {"user": "anna"}, "", "priority of vips", data)
     with journal.locked("priority of vips"):
@@ -76,34 +76,34 @@ def begun(journal: Journal, made: Sequence[Step], done: int = 0) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("journaled", "world", "sides", "to_finish", "to_put_back"),
+    ("journaled", "carried_out", "states", "to_finish", "to_put_back"),
     [
-        (0, 0, "bbb", ["do"], []),  # before anything
-        (1, 1, "abb", ["do"], ["undo"]),  # a reload too many on the way back does no harm
+        (0, 0, "bbb", ["do"], []),  # before the first step
+        (1, 1, "abb", ["do"], ["undo"]),  # an additional reload at the undo is harmless
         (1, 2, "aab", ["do"], ["undo"]),  # the file is written
-        (2, 3, "aab", ["do"], ["undo"]),  # the signal was sent, and is not in the journal: once more
+        (2, 3, "aab", ["do"], ["undo"]),  # the signal was sent but is not in the journal: it is sent again
         (3, 3, "aaa", [], ["undo"]),
     ],
 )
-def test_where_what_runs_cannot_be_read_the_journal_counts(
+def test_the_journal_decides_where_the_running_config_cannot_be_read(
     tmp_path: Path,
     file: Path,
     sent: list[str],
     journaled: int,
-    world: int,
-    sides: str,
+    carried_out: int,
+    states: str,
     to_finish: list[str],
     to_put_back: list[str],
 ) -> None:
     marker, write, reload = steps(file)
     changed = CONF.replace("priority 100", "priority 42")
     for way, text, signals in ((recovery.put_back, CONF, to_put_back), (recovery.finish, changed, to_finish)):
-        if world > 1:
+        if carried_out > 1:
             write.do()
         journal = Journal(tmp_path / way.__name__)
         entry = begun(journal, (marker, write, reload), journaled)
         assert [f.state for f in recovery.inspect(entry, backend=LIVE).steps] == [
-            StepState.APPLIED if state == "a" else StepState.PENDING for state in sides
+            StepState.APPLIED if state == "a" else StepState.PENDING for state in states
         ]
         sent.clear()
         outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
@@ -114,7 +114,7 @@ def test_where_what_runs_cannot_be_read_the_journal_counts(
 
 
 def killed_before_the_rename(step: Step) -> None:
-    """The step, in a process that is killed when its draft is whole and the file is the old one."""
+    """Does the step in a process that is killed when its temp file is complete, before the rename."""
     child = os.fork()
     if child == 0:
         os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL)  # noqa: ARG005 - as it is called
@@ -126,7 +126,7 @@ def killed_before_the_rename(step: Step) -> None:
 
 
 @pytest.mark.parametrize("way", [recovery.put_back, recovery.finish, recovery.leave])
-def test_a_draft_is_reported_and_removed(
+def test_a_temp_file_is_reported_and_removed(
     tmp_path: Path, file: Path, way: Callable[[Entry, ActionBackend], Action]
 ) -> None:
     made = steps(file)
@@ -145,12 +145,12 @@ def test_a_draft_is_reported_and_removed(
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_draft_of_a_track_file_too_also_when_an_undo_was_killed(tmp_path: Path) -> None:
+def test_the_temp_file_of_a_killed_undo_of_a_track_file_is_removed(tmp_path: Path) -> None:
     control = tmp_path / "etc" / "offset"
     control.parent.mkdir()
     step = SetTrackValue(HERE, str(control), 0, 7, existed=False)
     killed_before_the_rename(step)
-    assert [p.name.startswith(".offset.kvtui-") for p in control.parent.iterdir()] == [True]  # and no empty offset
+    assert [p.name.startswith(".offset.kvtui-") for p in control.parent.iterdir()] == [True]  # no empty "offset"
     journal = Journal(tmp_path / "journal")
     entry = begun(journal, (Reversed(step),))
     assert recovery.inspect(entry, backend=LIVE).sentence.startswith(

@@ -1,4 +1,4 @@
-"""A prediction rests on who was heard: a kvtui that has just started listens first, and says what it does not know."""
+"""Predictions need adverts: a kvtui that has just started listens first, and reports what is unknown."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import VrrpInstance
 
 
-class Late(Demo):
-    """A demo whose adverts are heard only by one who listens for as long as three of them take."""
+class LateAdverts(Demo):
+    """A demo whose adverts arrive only after three advert intervals."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Late(Demo):
 def test_the_command_line_listens_until_the_master_must_have_been_heard(
     intent: Intent, listened: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = Late()
+    source = LateAdverts()
     monkeypatch.setattr(Invocation, "source", lambda _self: source)
     assert act(Invocation(demo=True, dry_run=True), intent) == 0
     assert source.listened == listened
@@ -68,7 +68,7 @@ def test_the_command_line_listens_until_the_master_must_have_been_heard(
 
 
 def backup(state: VrrpState = VrrpState.BACKUP, **changes: Any) -> Observation:
-    """A backup that has heard nobody yet."""
+    """Returns a backup that has heard no node yet."""
     return observe(snapshot(**{"instances": (instance(state),), "addresses": addresses(), **changes}))
 
 
@@ -77,14 +77,14 @@ def test_how_long_to_listen() -> None:
     assert still_to_hear(silent, "vips") == 3.0
     assert still_to_hear(backup(advertisers=(), instances=(instance(advert_interval=5.0),)), "vips") == 15.0
     assert still_to_hear(silent, "nope") == 0.0
-    assert still_to_hear(backup(advertisers=None), "vips") == 0.0  # nothing is heard, however long it takes
+    assert still_to_hear(backup(advertisers=None), "vips") == 0.0  # adverts cannot be captured
     assert still_to_hear(backup(advertisers=(advertiser(2),)), "vips") == 0.0
     assert still_to_hear(backup(advertisers=(advertiser(0, outgoing=True),)), "vips") == 0.0
 
 
 @pytest.mark.parametrize("advertisers", [(), None])
-def test_who_was_never_heard_is_not_foretold(advertisers: tuple[()] | None, tmp_path: Path) -> None:
-    """The master's priority may be more or less than 200: both are possible, and said."""
+def test_the_outcome_is_unknown_where_no_peer_was_heard(advertisers: tuple[()] | None, tmp_path: Path) -> None:
+    """The master's priority may be above or below 200; the plan has both outcomes."""
     text = CONF.replace("  nopreempt\n", "")
     seen = backup(advertisers=advertisers, instances=(instance(nopreempt=False),))
     plan = plan_priority(seen, preflight_of(tmp_path, text, text), "vips", 200, unused, backend=LIVE).plan
@@ -104,20 +104,20 @@ def test_an_instance_in_fault_takes_no_part(tmp_path: Path) -> None:
     assert (found.state.then, found.vips_here.then, found.owner_then) == ("FAULT", (), "10.4.0.5")
 
 
-class Shown(DumpWatch):
-    """Keepalived says what it is wanted to say."""
+class FixedDump(DumpWatch):
+    """keepalived reports a fixed instance."""
 
     async def instances(self) -> tuple[VrrpInstance, ...]:
         return (instance(base_priority=90, effective_priority=90),)
 
 
-class Told(LiveBackend):
+class FixedBackend(LiveBackend):
     def dumps(self, keepalived: Keepalived) -> DumpWatch:
-        return Shown(keepalived)
+        return FixedDump(keepalived)
 
 
-def test_what_was_not_foretold_neither_came_true_nor_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is verified by keepalived's own words; whoever is master then is said."""
+def test_an_unknown_prediction_has_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """keepalived's dump verifies the priority; the detail names the new master."""
     monkeypatch.setattr("kvtui.actions.core.outcome_watch.MARGIN", 0.0)
     text = (
         CONF.replace("advert_int 1", "advert_int 0.01")
@@ -136,7 +136,7 @@ def test_what_was_not_foretold_neither_came_true_nor_failed(tmp_path: Path, monk
             "vips",
             90,
             watch,
-            Told(),
+            FixedBackend(),
         )
     )
     assert found.ok

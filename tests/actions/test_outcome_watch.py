@@ -1,4 +1,4 @@
-"""What came of a plan: as predicted, lost, doubled, moved, or not verified."""
+"""The outcome of a plan: as predicted, VIP lost, VIP on two nodes, VIP moved, or not verified."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def lost() -> Observation:
     return observe(snapshot(instances=(instance(),), addresses=addresses(), advertisers=()))
 
 
-def verdict(
+def watched(
     monkeypatch: pytest.MonkeyPatch, prediction: Prediction, *seen: Observation, watch: float = 0.0
 ) -> tuple[Verification, float]:
-    """What is said when these observations come, half a second apart, the last one for ever; and after how long."""
+    """Returns verification and duration for these observations, half a second apart; the last one repeats."""
     clock = Clock()
     monkeypatch.setattr(watching, "time", clock)
     monkeypatch.setattr(watching, "PAUSE", 0)
@@ -95,59 +95,59 @@ def verdict(
     return asyncio.run(run()), clock.now
 
 
-def test_what_stays_for_sure_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, seconds = verdict(monkeypatch, STAYS, here())
+def test_a_certain_outcome_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, seconds = watched(monkeypatch, STAYS, here())
     assert (found.ok, found.as_predicted) == (True, True)
     assert found.detail == "as predicted: vips is MASTER"
     assert seconds <= 1.5
 
 
-def test_what_may_move_is_waited_for_as_long_as_it_can_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A move that comes after 10 s of preempt_delay is seen, and said to be against the prediction."""
+def test_a_likely_outcome_is_watched_until_a_move_is_impossible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A move after 10 s of preempt_delay is detected and reported as not predicted."""
     likely = replace(STAYS, certainty=Certainty.LIKELY)
-    found, seconds = verdict(monkeypatch, likely, here(), watch=13.0)
+    found, seconds = watched(monkeypatch, likely, here(), watch=13.0)
     assert (found.ok, seconds) == (True, 15.5)
-    found, _ = verdict(monkeypatch, likely, *[here()] * 20, moved(), watch=13.0)
+    found, _ = watched(monkeypatch, likely, *[here()] * 20, moved(), watch=13.0)
     assert (found.ok, found.as_predicted) == (None, False)
     assert "10.4.0.50 moved to 10.4.0.4, which was not predicted: take it back with `kvtui undo`" in found.detail
 
 
 def test_a_move_as_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, seconds = verdict(monkeypatch, MOVES, here(), here(), moved(), watch=3.6)
+    found, seconds = watched(monkeypatch, MOVES, here(), here(), moved(), watch=3.6)
     assert (found.ok, found.as_predicted) == (True, True)
     assert found.detail == "as predicted: vips is BACKUP, 10.4.0.4 is master"
     assert [o.owner_then for o in found.observed] == ["10.4.0.4"]
     assert seconds < 3.6
-    found, _ = verdict(monkeypatch, MOVES, moved(2), watch=3.6)
+    found, _ = watched(monkeypatch, MOVES, moved(2), watch=3.6)
     assert (found.ok, found.as_predicted) == (True, False)
     assert "NOT as predicted, but no VIP is lost" in found.detail
 
 
 @pytest.mark.parametrize("prediction", [STAYS, UNKNOWN])
 def test_a_vip_that_nobody_has_is_lost(monkeypatch: pytest.MonkeyPatch, prediction: Prediction) -> None:
-    found, _ = verdict(monkeypatch, prediction, lost(), watch=1.0)
+    found, _ = watched(monkeypatch, prediction, lost(), watch=1.0)
     assert found.ok is None
     assert "10.4.0.50 left this node, and no other node advertises it" in found.detail
 
 
-def test_what_was_not_known_loses_nothing_where_another_node_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = verdict(monkeypatch, UNKNOWN, moved(), watch=1.0)
+def test_an_unknown_outcome_is_ok_where_another_node_has_the_vip(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = watched(monkeypatch, UNKNOWN, moved(), watch=1.0)
     assert (found.ok, found.as_predicted) == (True, None)
 
 
 def test_a_vip_on_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that rejects our adverts hardly sends its own: keepalived's counters tell."""
-    found, _ = verdict(monkeypatch, STAYS, here(counters={"addr_list_err": 3}), watch=1.0)
+    """A node that rejects our adverts sends few of its own; keepalived's counters show that it is there."""
+    found, _ = watched(monkeypatch, STAYS, here(counters={"addr_list_err": 3}), watch=1.0)
     assert (found.ok, found.as_predicted) == (None, False)
     assert "10.4.0.50 is on two nodes" in found.detail
     known = replace(STAYS, two_owners=True, certainty=Certainty.LIKELY)
-    found, _ = verdict(monkeypatch, known, here(counters={"addr_list_err": 3}), watch=1.0)
+    found, _ = watched(monkeypatch, known, here(counters={"addr_list_err": 3}), watch=1.0)
     assert (found.ok, found.as_predicted) == (True, True)
-    found, _ = verdict(monkeypatch, known, here(), watch=1.0)
-    assert [o.two_owners for o in found.observed] == [None]  # that it is not on the wire says nothing
+    found, _ = watched(monkeypatch, known, here(), watch=1.0)
+    assert [o.two_owners for o in found.observed] == [None]  # missing adverts prove nothing
 
 
-def test_an_interruption_ends_the_watching_and_puts_nothing_back() -> None:
+def test_an_interrupted_watch_is_unverified_and_puts_nothing_back() -> None:
     running: list[asyncio.Task[Verification]] = []
 
     async def look() -> Observation:

@@ -1,4 +1,4 @@
-"""A priority that kvtui wrote and a controller wrote over: found, told with what runs, and no more than that."""
+"""A controller overwrites a priority that kvtui wrote: kvtui reports it with the running priority."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def entry(identity: str, before: int, after: int, name: str = "vips", **changes: Any) -> Entry:
-    """An action by the config that is in force."""
+    """Returns a journal entry of an action in force that wrote the config."""
     write = ReplaceFile(DAEMON, PATH, name, (before, after), ("a", "b"))
     return made(identity, (ReloadStep(DAEMON, When.UNDO), write, ReloadStep(DAEMON, When.DO)), target=name, **changes)
 
@@ -82,7 +82,7 @@ def found(
 CONTROLLED = keepalived(controller=Controller(812, "kube-keepalived-vip", ("x",)))
 
 
-def test_the_next_sync_of_the_controller_is_told_with_what_runs() -> None:
+def test_the_sentence_names_the_controller_and_the_running_priority() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(100), runs=110, by=CONTROLLED)
     assert one.pending
     assert one.sentence == (
@@ -91,14 +91,14 @@ def test_the_next_sync_of_the_controller_is_told_with_what_runs() -> None:
     )
 
 
-def test_after_the_reload_it_is_lost() -> None:
+def test_the_priority_is_lost_after_the_reload() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(100), runs=100)
     assert not one.pending
     assert one.sentence.startswith("something else overwrote")
     assert one.sentence.endswith("; keepalived was reloaded or restarted since and runs with 100")
 
 
-def test_what_runs_cannot_be_read() -> None:
+def test_the_running_priority_is_unknown() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(100))
     assert (one.pending, one.runs) == (True, None)
     assert one.sentence.endswith(
@@ -106,24 +106,24 @@ def test_what_runs_cannot_be_read() -> None:
     )
 
 
-def test_an_instance_that_is_gone() -> None:
+def test_an_instance_that_was_removed_from_the_file() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(None), runs=110)
     assert (one.found, one.sentence.count("it has no vips, not 110 of e1")) == (None, 1)
 
 
-def test_nothing_to_tell_while_the_file_has_it() -> None:
+def test_there_is_no_finding_while_the_file_has_the_priority() -> None:
     assert found(entry("e1", 100, 110), disk=on_disk(110), runs=110) == ()
     assert found(entry("e1", 100, 110), disk=on_disk(110), runs=100) == ()
 
 
-def test_a_file_that_is_being_written_or_cannot_be_read_tells_nothing() -> None:
+def test_there_is_no_finding_while_the_file_is_written_or_unreadable() -> None:
     half = on_disk(None, modified=NOW - 0.1)
     assert found(entry("e1", 100, 110), disk=half, runs=110) == ()
     assert len(found(entry("e1", 100, 110), disk=half, runs=110, now=NOW + 0.3)) == 1
     assert found(entry("e1", 100, 110), disk=None, runs=110) == ()
 
 
-def test_the_newest_that_was_not_taken_back_counts() -> None:
+def test_the_newest_action_that_was_not_undone_counts() -> None:
     assert [o.entry for o in found(entry("e1", 100, 110), entry("e2", 110, 120), disk=on_disk(110), runs=120)] == ["e2"]
     undone = entry("e2", 110, 120, result="undone")
     assert found(entry("e1", 100, 110), undone, disk=on_disk(110), runs=110) == ()
@@ -134,15 +134,15 @@ def test_the_newest_that_was_not_taken_back_counts() -> None:
     [{"result": r} for r in ("undone", "put back", "failed", "left", None)]
     + [{"undoes": "e0"}, {"finishes": "e0"}, {"steps": ({"kind": "file"},)}],
 )
-def test_what_is_not_in_force_wrote_nothing(changes: dict[str, Any]) -> None:
+def test_an_action_that_is_not_in_force_does_not_count(changes: dict[str, Any]) -> None:
     assert written([replace(entry("e1", 100, 110), **changes)]) == {}
 
 
-def test_an_unverified_one_is_in_force() -> None:
+def test_an_unverified_action_is_in_force() -> None:
     assert list(written([entry("e1", 100, 110, result="unverified")])) == ["e1"]
 
 
-def test_going_back_to_what_the_controller_wrote_ends_it() -> None:
+def test_setting_the_priority_of_the_controller_ends_the_finding() -> None:
     """`priority vips 100` finds 100 in the file and only reloads."""
     reload = made("e2", (ReloadStep(DAEMON, When.DO, shown="x", alone=True),))
     assert found(entry("e1", 100, 110), reload, disk=on_disk(100), runs=100) == ()
@@ -150,7 +150,7 @@ def test_going_back_to_what_the_controller_wrote_ends_it() -> None:
 
 
 @pytest.mark.parametrize(("changes", "count"), [({"netns": 7}, 0), ({"conf": "/other"}, 0), ({"netns": None}, 1)])
-def test_only_of_this_keepalived(changes: dict[str, Any], count: int) -> None:
+def test_only_actions_on_this_keepalived_count(changes: dict[str, Any], count: int) -> None:
     assert len(found(entry("e1", 100, 110), disk=on_disk(100), by=keepalived(**changes))) == count
 
 
@@ -164,7 +164,7 @@ def test_an_include_has_no_known_time() -> None:
     assert "something else overwrote /etc/keepalived/more.conf: it has" in one.sentence
 
 
-def test_from_a_snapshot_the_running_config_counts_before_the_dump() -> None:
+def test_the_running_config_counts_before_the_dump() -> None:
     base = snapshot(
         keepalived=(HERE,), chosen=HERE.pid, conf=on_disk(100), instances=(instance(base_priority=110),), running=None
     )
@@ -174,7 +174,7 @@ def test_from_a_snapshot_the_running_config_counts_before_the_dump() -> None:
     assert seen_overwrites(journal, replace(base, chosen=None)) == ()
 
 
-def test_for_the_journal_only_the_config_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_view_reads_only_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "keepalived.conf"
     file.write_text(CONF)
     here = keepalived(root=str(tmp_path), conf="/keepalived.conf")
@@ -195,7 +195,7 @@ def test_for_the_journal_only_the_config_is_read(tmp_path: Path, monkeypatch: py
 
 
 def journal_in(folder: Path, *entries: Entry) -> None:
-    """The journal with these, each done."""
+    """Writes a journal with these entries, each with the result "done"."""
     journal = Journal(folder)
     for one in entries:
         journal.begin(one)
@@ -203,11 +203,11 @@ def journal_in(folder: Path, *entries: Entry) -> None:
 
 
 def lost(runs: int | None = 110) -> Snapshot:
-    """The file has 100 again."""
+    """Returns a snapshot whose file has priority 100 again."""
     return snapshot(keepalived=(CONTROLLED,), chosen=HERE.pid, conf=on_disk(100), running=on_disk(runs))
 
 
-def test_it_is_a_finding_with_the_id_of_the_journal(tmp_path: Path) -> None:
+def test_the_finding_has_the_id_of_the_journal_entry(tmp_path: Path) -> None:
     state = JournalFindings(tmp_path)
     assert state(lost()) == ()
     journal_in(tmp_path, entry("e1", 100, 110))
@@ -223,12 +223,12 @@ def test_it_is_a_finding_with_the_id_of_the_journal(tmp_path: Path) -> None:
     assert state(lost()) == ()
 
 
-def test_a_journal_that_cannot_be_read_is_no_finding(tmp_path: Path) -> None:
+def test_an_unreadable_journal_is_not_a_finding(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").mkdir()
     assert JournalFindings(tmp_path)(lost()) == ()
 
 
-class Still(Demo):
+class FixedSource(Demo):
     """A source that shows one snapshot."""
 
     async def read(self) -> Snapshot:
@@ -236,7 +236,7 @@ class Still(Demo):
 
 
 @pytest.mark.parametrize(("command", "code"), [(("status",), 0), (("triage", "--listen", "0"), 1)])
-def test_status_and_triage_have_it_in_their_documents(
+def test_status_and_triage_have_the_finding_in_their_documents(
     command: tuple[str, ...],
     code: int,
     tmp_path: Path,
@@ -245,7 +245,7 @@ def test_status_and_triage_have_it_in_their_documents(
 ) -> None:
     journal_in(tmp_path, entry("e1", 100, 110))
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(Invocation, "source", lambda _self: Still())
+    monkeypatch.setattr(Invocation, "source", lambda _self: FixedSource())
     invocation = Invocation()
     if command[0] == "status":
         show(replace(invocation, form=Format.JSON), "status", watch=False, listen=0.0)
@@ -255,17 +255,17 @@ def test_status_and_triage_have_it_in_their_documents(
     document = json.loads(out)
     if command[0] == "status":
         jsonschema.validate(document, schema())
-    told = [f for f in document["findings"] if f["id"] == "priority-overwritten"]
-    assert [(f["object"], f["evidence"][1]) for f in told] == [("vips", "journal entry e1")]
+    reported = [f for f in document["findings"] if f["id"] == "priority-overwritten"]
+    assert [(f["object"], f["evidence"][1]) for f in reported] == [("vips", "journal entry e1")]
     assert ("overwrote /etc/keepalived/keepalived.conf" in err) is (command[0] == "status")
 
 
-def test_a_finding_that_is_not_wanted_is_not_told(tmp_path: Path) -> None:
+def test_an_ignored_finding_is_not_reported(tmp_path: Path) -> None:
     journal_in(tmp_path, entry("e1", 100, 110))
 
     async def seen(*ignore: str) -> set[str]:
         settings = TriageSettings(ignore=frozenset(ignore))
-        observer = Observer(Still(), triage=True, triage_settings=settings, also=JournalFindings(tmp_path))
+        observer = Observer(FixedSource(), triage=True, triage_settings=settings, also=JournalFindings(tmp_path))
         observation = await observer.observe()
         await observer.close()
         return {f.id for f in observation.findings or ()}

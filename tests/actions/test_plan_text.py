@@ -1,4 +1,4 @@
-"""A plan in words: what cannot be done is refused before anything else is said of it."""
+"""The text of a plan: a refusal comes first and hides the prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLAN = Plan(ActionKind.FAILOVER, "vips", "move it", steps=("write",), effects=("
 NOTED = Note(NoteSeverity.NOTE, "it is edited")
 
 
-def test_a_refusal_comes_first_and_nothing_is_foretold() -> None:
+def test_a_refusal_comes_first_and_hides_the_prediction() -> None:
     plan = replace(PLAN, notes=(NOTED, Note(NoteSeverity.IMPOSSIBLE, "it is a BACKUP")))
     assert plan_text(plan).splitlines() == [
         "move it",
@@ -22,5 +22,5 @@ def test_a_refusal_comes_first_and_nothing_is_foretold() -> None:
     ]
 
 
-def test_what_can_be_done_is_foretold() -> None:
+def test_a_possible_plan_has_its_prediction() -> None:
     assert "What follows:\n  10.4.0.4 becomes master\n" in plan_text(PLAN)

@@ -1,4 +1,4 @@
-"""How often ``keepalived -t`` runs: it is the container's own program, and takes its time on a busy node."""
+"""How often ``keepalived -t`` runs: it is a program of the container, and is slow on a busy node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from kvtui.actions.core import preflight
 from kvtui.actions.core.preflight import Scope, run_preflight
 from kvtui.backend import config_test
-from tests.actions.preflights import CLEAN, CONF, daemon, preflight_of, said
+from tests.actions.preflights import CLEAN, CONF, daemon, preflight_of, printing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from kvtui.backend.config_test import ConfigTest
     from kvtui.model.keepalived import Keepalived
 
-WARNING = said("(vips) Ignoring track_interface eth0 since own interface")
+WARNING = printing("(vips) Ignoring track_interface eth0 since own interface")
 OTHER = CONF.replace("priority 100", "priority 120")
 
 
 @pytest.fixture
 def tests_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, ConfigTest, Scope], list[str]]:
-    """Returns what was tested where this file is on disk while ``CONF`` runs."""
+    """Returns which configs were tested with this file on disk while ``CONF`` runs."""
 
     def count(saved: str, result: ConfigTest, scope: Scope) -> list[str]:
         tested: list[str] = []

@@ -1,4 +1,4 @@
-"""The plan of a change of priority, and the way back through the journal."""
+"""The plan of a changed priority, and its reset through the journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_one_line_changes(tmp_path: Path) -> None:
+def test_the_plan_changes_one_line(tmp_path: Path) -> None:
     action = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE)
     shown = action.plan
     assert shown.refusal(force=False) is None
@@ -49,7 +49,7 @@ def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> 
     assert lost[0].startswith("vips: MASTER → BACKUP within 3.6 s (likely); 10.4.0.50 leaves this node for 10.4.0.4.")
 
 
-def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
+def test_the_prediction_considers_nopreempt(tmp_path: Path) -> None:
     effects = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
     assert "the other nodes are taken to have nopreempt as this one" in effects[0]
     preempting = plan_priority(
@@ -67,7 +67,7 @@ def test_a_priority_that_is_not_literal_is_refused(tmp_path: Path, line: str, wh
 
 
 @pytest.mark.parametrize("value", [0, 256, -1])
-def test_out_of_range(tmp_path: Path, value: int) -> None:
+def test_a_priority_out_of_range_is_refused(tmp_path: Path, value: int) -> None:
     shown = plan_priority(master(), preflight_of(tmp_path), "vips", value, nothing, backend=LIVE).plan
     assert f"priority {value} is not between 1 and 255" in (shown.refusal(force=True) or "")
 
@@ -77,22 +77,22 @@ def test_no_such_instance(tmp_path: Path) -> None:
         plan_priority(master(), preflight_of(tmp_path), "nope", 9, nothing, backend=LIVE)
 
 
-def test_instances_that_cannot_be_read_are_not_said_to_be_none(tmp_path: Path) -> None:
+def test_unreadable_instances_are_not_reported_as_none(tmp_path: Path) -> None:
     why = "/proc/820/root cannot be read: no permission"
     known = snapshot(instances=None, running=None, conf=None)
     sources = tuple(replace(s, detail=why) if s.name is SourceName.CONF else s for s in known.sources)
-    blind = observe(replace(known, sources=sources))
+    unreadable = observe(replace(known, sources=sources))
     with pytest.raises(InstancesUnreadableError, match=f"^the instances are unknown: {why}$"):
-        plan_priority(blind, preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE)
+        plan_priority(unreadable, preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE)
 
 
-def test_other_edits_are_said(tmp_path: Path) -> None:
+def test_other_edits_of_the_file_are_a_warning(tmp_path: Path) -> None:
     text = CONF.replace("advert_int 1", "advert_int 2")
     shown = plan_priority(master(), preflight_of(tmp_path, text), "vips", 42, nothing, backend=LIVE).plan
     assert "has other edits that do not run yet" in grades(shown)[NoteSeverity.WARNING]
 
 
-def test_the_controller_that_owns_the_file_is_said(tmp_path: Path) -> None:
+def test_the_controller_that_owns_the_file_is_a_warning(tmp_path: Path) -> None:
     owner = {"controller": Controller(7, "kube-keepalived-vip", ("x",))}
     shown = plan_priority(
         master(), preflight_of(tmp_path, daemon_changes=owner), "vips", 42, nothing, backend=LIVE
@@ -115,13 +115,13 @@ def test_the_same_value_writes_nothing(tmp_path: Path) -> None:
     assert "already has priority 100" in grades(action.plan)[NoteSeverity.NOTE]
 
 
-def test_a_value_that_is_only_on_disk_is_reloaded(tmp_path: Path) -> None:
+def test_a_priority_that_is_only_in_the_file_is_reloaded(tmp_path: Path) -> None:
     text = CONF.replace("priority 100", "priority 42")
     action = plan_priority(master(), preflight_of(tmp_path, text), "vips", 42, nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["hangup"]
 
 
-def test_a_track_file_comes_first(tmp_path: Path) -> None:
+def test_the_track_file_is_preferred_to_the_config(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 1)
     preflight = preflight_of(tmp_path, text, text)
     now = master(effective_priority=102)
@@ -136,7 +136,7 @@ def test_a_track_file_comes_first(tmp_path: Path) -> None:
     assert NoteSeverity.NOTE not in grades(by_config.plan)
 
 
-def test_the_config_where_the_track_file_does_not_get_there_exactly(tmp_path: Path) -> None:
+def test_the_config_is_used_where_the_track_file_cannot_reach_the_priority(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 1)
     preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=102)
     action = plan_priority(now, preflight, "vips", 111, nothing, backend=LIVE)
@@ -150,7 +150,7 @@ def test_the_config_where_the_track_file_does_not_get_there_exactly(tmp_path: Pa
 
 
 @pytest.mark.parametrize("use_track_file", [None, True])
-def test_a_track_file_that_is_there_already_is_not_written(tmp_path: Path, use_track_file: bool | None) -> None:
+def test_a_track_file_that_has_the_value_is_not_written(tmp_path: Path, use_track_file: bool | None) -> None:
     text = tracked(tmp_path, 2, 1)
     now, preflight = master(effective_priority=102), preflight_of(tmp_path, text, text)
     action = plan_priority(now, preflight, "vips", 102, nothing, use_track_file=use_track_file, backend=LIVE)
@@ -158,7 +158,7 @@ def test_a_track_file_that_is_there_already_is_not_written(tmp_path: Path, use_t
     assert "already has priority 102: nothing to write" in grades(action.plan)[NoteSeverity.NOTE]
 
 
-def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) -> None:
+def test_a_shared_track_file_is_used_only_on_request(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 0)
     second = text[text.index("vrrp_instance") : text.index("virtual_server")]
     text += second.replace("vips", "more").replace("virtual_router_id 50", "virtual_router_id 51")
@@ -174,7 +174,7 @@ def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) 
     assert "more also track it: their priority changes too" in grades(asked.plan)[NoteSeverity.WARNING]
 
 
-def test_a_track_file_that_checks_real_servers_is_used_only_when_asked_for(tmp_path: Path) -> None:
+def test_a_track_file_of_a_file_check_is_used_only_on_request(tmp_path: Path) -> None:
     check = "weight 1\n    FILE_CHECK {\n track_file offset\n weight 1\n }\n"
     text = tracked(tmp_path, 2, 0).replace("weight 1\n  }", check + "  }", 1)
     preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
@@ -193,7 +193,7 @@ def test_a_track_file_that_checks_real_servers_is_used_only_when_asked_for(tmp_p
     assert "it is also the FILE_CHECK of 10.2.68.5:8080" in grades(by_file)[NoteSeverity.WARNING]
 
 
-def test_a_track_file_that_cannot_be_replaced_is_no_knob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_track_file_that_cannot_be_replaced_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tracked(tmp_path, 2, 0)
     preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
     monkeypatch.setattr(LiveBackend, "obstacle", lambda *_: "it is mounted read-only")
@@ -218,9 +218,7 @@ def test_255_is_never_reached_by_a_track_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "effective"), [(900, 254), (-150, 1)])
-def test_what_was_cut_off_at_an_end_is_counted_from_the_configured_priority(
-    tmp_path: Path, value: int, effective: int
-) -> None:
+def test_a_capped_priority_is_computed_from_the_configured_one(tmp_path: Path, value: int, effective: int) -> None:
     text = tracked(tmp_path, 1, value)
     preflight = preflight_of(tmp_path, text, text)
     action = plan_priority(master(effective_priority=effective), preflight, "vips", 110, nothing, backend=LIVE)
@@ -228,10 +226,10 @@ def test_what_was_cut_off_at_an_end_is_counted_from_the_configured_priority(
 
 
 @pytest.mark.parametrize(("effective", "number"), [(105, "15"), (254, None), (1, None), (None, None)])
-def test_what_else_weighs_is_counted_where_keepalived_says_so(
+def test_other_weights_are_counted_where_keepalived_reports_them(
     tmp_path: Path, effective: int | None, number: str | None
 ) -> None:
-    """A script adds 5; at an end it cannot be told what is left without the file."""
+    """A script adds 5; at 1 and 254 the priority without the file is unknown."""
     text = tracked(tmp_path, 1, 10).replace(" offset\n}\n", " offset\n}\n track_script {\n  check weight 5\n }\n")
     text = "vrrp_script check {\n script /usr/bin/true\n}\n" + text
     preflight = preflight_of(tmp_path, text, text)
@@ -258,7 +256,7 @@ def test_a_track_file_of_weight_0_sets_no_priority(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weight", [0, 1, 2, 3, 7, 100, 253, -1, -2, -3, -100, -253])
-def test_the_value_that_is_a_fault(weight: int) -> None:
+def test_the_value_that_causes_fault(weight: int) -> None:
     value = TrackFileControl("k", "/k", weight, 0, existed=True, shared=()).fault_value()
     if weight == 0:
         assert value != 0
@@ -267,7 +265,7 @@ def test_the_value_that_is_a_fault(weight: int) -> None:
         assert value * weight <= -254 < closer * weight
 
 
-def test_knobs(tmp_path: Path) -> None:
+def test_track_file_controls(tmp_path: Path) -> None:
     text = tracked(tmp_path, 3, 9)
     assert track_file_controls(preflight_of(tmp_path, text, text), "vips", backend=LIVE) == (
         TrackFileControl("offset", str(tmp_path / "offset"), 3, 9, existed=True, shared=()),
@@ -275,7 +273,7 @@ def test_knobs(tmp_path: Path) -> None:
     assert track_file_controls(preflight_of(tmp_path), "vips", backend=LIVE) == ()
 
 
-def test_reset_goes_back_through_every_change(tmp_path: Path) -> None:
+def test_reset_reverts_every_change(tmp_path: Path) -> None:
     first = plan_priority(master(), preflight_of(tmp_path), "vips", 90, nothing, backend=LIVE)
     ninety = CONF.replace("priority 100", "priority 90")
     second = plan_priority(master(), preflight_of(tmp_path, ninety, ninety), "vips", 80, nothing, backend=LIVE)
@@ -287,7 +285,7 @@ def test_reset_goes_back_through_every_change(tmp_path: Path) -> None:
     assert [(c.before, c.after) for c in back.plan.changes] == [("80", "100")]
 
 
-def test_reset_does_not_go_back_behind_somebody_elses_change(tmp_path: Path) -> None:
+def test_reset_does_not_revert_a_change_that_something_else_made(tmp_path: Path) -> None:
     first = plan_priority(master(), preflight_of(tmp_path), "vips", 90, nothing, backend=LIVE)
     theirs = CONF.replace("priority 100", "priority 70")
     for entry in (done(first, "a", 1.0), replace(done(first, "b", 1.0), result="undone")):

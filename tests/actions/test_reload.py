@@ -10,7 +10,7 @@ from kvtui.actions.reload.plan import plan_reload
 from kvtui.actions.reload.verifier import undone_drains
 from kvtui.rules.observe import observe
 from tests.actions.nodes import grades, nothing
-from tests.actions.preflights import CONF, preflight_of, said
+from tests.actions.preflights import CONF, preflight_of, printing
 from tests.kit import real, snapshot, table
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def test_changes_are_named(tmp_path: Path) -> None:
     assert "-  priority 100\n+  priority 90\n" in shown.diff
 
 
-def test_a_fatal_config_is_refused_whatever_is_forced(tmp_path: Path) -> None:
-    shown = plan(preflight_of(tmp_path, test=said("(vips) the virtual router id must be set")))
+def test_a_fatal_config_is_refused_even_with_force(tmp_path: Path) -> None:
+    shown = plan(preflight_of(tmp_path, test=printing("(vips) the virtual router id must be set")))
     assert "virtual router id must be set" in (shown.refusal(force=True) or "")
 
 
@@ -54,8 +54,8 @@ def test_a_missing_include_can_be_forced(tmp_path: Path) -> None:
 
 
 def test_new_warnings_are_warnings_and_old_ones_notes(tmp_path: Path) -> None:
-    test = said("(/c: Line 1) Unknown keyword 'a'\n(/c: Line 2) Unknown keyword 'b'")
-    shown = plan(preflight_of(tmp_path, test=test, baseline=said("(/c: Line 1) Unknown keyword 'a'")))
+    test = printing("(/c: Line 1) Unknown keyword 'a'\n(/c: Line 2) Unknown keyword 'b'")
+    shown = plan(preflight_of(tmp_path, test=test, baseline=printing("(/c: Line 1) Unknown keyword 'a'")))
     assert grades(shown)[NoteSeverity.WARNING] == "/c:2: Unknown keyword 'b'\n"
     assert "'a'" in grades(shown)[NoteSeverity.NOTE]
     assert shown.refusal(force=False) is None
@@ -63,7 +63,7 @@ def test_new_warnings_are_warnings_and_old_ones_notes(tmp_path: Path) -> None:
 
 def test_many_warnings_are_counted(tmp_path: Path) -> None:
     output = "\n".join(f"(/c: Line {n}) Unknown keyword 'k{n}'" for n in range(1, 41))
-    warnings = grades(plan(preflight_of(tmp_path, test=said(output))))[NoteSeverity.WARNING].splitlines()
+    warnings = grades(plan(preflight_of(tmp_path, test=printing(output))))[NoteSeverity.WARNING].splitlines()
     assert (len(warnings), warnings[-1]) == (7, "and 34 more like these")
 
 
@@ -74,7 +74,7 @@ def test_an_untested_change_needs_force(tmp_path: Path) -> None:
     assert shown.refusal(force=True) is None
 
 
-def test_an_instance_that_disappears_is_warned_of(tmp_path: Path) -> None:
+def test_a_removed_instance_is_a_warning(tmp_path: Path) -> None:
     second = CONF[CONF.index("vrrp_instance") : CONF.index("virtual_server")].replace("vips", "two").replace("50", "51")
     shown = plan(preflight_of(tmp_path, CONF, running=CONF + second))
     assert "not in the new config: two" in grades(shown)[NoteSeverity.WARNING]

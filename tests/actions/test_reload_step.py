@@ -1,4 +1,4 @@
-"""Where a reload is on its way, as seen from what runs."""
+"""The state of a reload step, from the running config."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HERE = Daemon(820, 1, "/c", 1, 1)
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], list[str]]:
-    """What runs, by digest (None: it cannot be read); the list has a word for each signal."""
+def set_running(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], list[str]]:
+    """Sets the digest of the running config (None: unreadable) and returns the list of sent signals."""
     sent: list[str] = []
     runs: list[str | None] = [None]
 
@@ -51,50 +51,50 @@ def again(step: ReloadStep) -> ReloadStep:
     return made
 
 
-def test_each_way_signals_once(world: Callable[[str | None], list[str]]) -> None:
-    sent = world("old")
+def test_do_and_undo_signal_once_each(set_running: Callable[[str | None], list[str]]) -> None:
+    sent = set_running("old")
     first, last = ReloadStep(HERE, When.UNDO, ("old",)), ReloadStep(HERE, When.DO, ("old",))
     first.do()
     last.do()
     assert sent == ["do"]
-    world("new")
+    set_running("new")
     assert (first.state(), last.state()) == (StepState.APPLIED, StepState.APPLIED)
     last.undo()
     first.undo()
     assert sent == ["do", "undo"]
-    world("old")
+    set_running("old")
     assert (first.state(), last.state()) == (StepState.PENDING, StepState.PENDING)
 
 
 @pytest.mark.parametrize(
     ("digest", "state"), [("old", StepState.PENDING), ("edited", StepState.PENDING), ("new", StepState.APPLIED)]
 )
-def test_from_the_journal_it_is_seen_by_what_runs(
-    world: Callable[[str | None], list[str]], digest: str, state: StepState
+def test_a_step_from_the_journal_compares_the_running_config(
+    set_running: Callable[[str | None], list[str]], digest: str, state: StepState
 ) -> None:
-    world(digest)
+    set_running(digest)
     for when in When:
         assert again(ReloadStep(HERE, when, ("old", "edited"))).state() is state
 
 
-def test_where_what_runs_cannot_be_read_one_reload_too_many_is_sent(world: Callable[[str | None], list[str]]) -> None:
-    sent = world(None)
+def test_undo_reloads_where_the_running_config_cannot_be_read(set_running: Callable[[str | None], list[str]]) -> None:
+    sent = set_running(None)
     step = again(ReloadStep(HERE, When.UNDO, ()))
     assert step.state() is StepState.APPLIED
     step.undo()
     assert (step.state(), sent) == (StepState.PENDING, ["undo"])
 
 
-def test_a_reload_alone_has_no_way_back(world: Callable[[str | None], list[str]]) -> None:
-    world("same")
+def test_a_reload_alone_cannot_be_undone(set_running: Callable[[str | None], list[str]]) -> None:
+    set_running("same")
     step = ReloadStep(HERE, When.DO, shown="same", alone=True)
-    assert step.state() is StepState.PENDING  # asked for, though nothing changed
+    assert step.state() is StepState.PENDING  # requested, though nothing changed
     step.do()
     assert step.state() is StepState.APPLIED
     with pytest.raises(StepError, match="cannot be undone"):
         step.undo()
     assert again(step).state() is StepState.APPLIED
-    world("other")
+    set_running("other")
     assert again(step).state() is StepState.PENDING
 
 
@@ -114,8 +114,8 @@ def test_nothing_is_sent_when_the_last_test_is_fatal(monkeypatch: pytest.MonkeyP
     assert sent == []
 
 
-def test_what_keepalived_runs_with_already_does_not_stop_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last test compares with the config that runs only where something would be fatal."""
+def test_an_error_of_the_running_config_does_not_stop_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last test compares with the running config only where an error would be fatal."""
 
     class Found:
         conf = None

@@ -1,4 +1,4 @@
-"""Whatever happens to an action, the world is as after it or as before it, and the journal says which."""
+"""The node is in the state before or after an action in every case, and the journal records which."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_it_is_done_seen_and_written_down(tmp_path: Path, journal: Journal) -> None:
-    said: list[str] = []
+async def test_an_action_is_done_verified_and_journaled(tmp_path: Path, journal: Journal) -> None:
+    reported: list[str] = []
     todo = action(note(tmp_path, "a"), note(tmp_path, "b"))
-    outcome = await Runner(journal, progress=said.append).run(todo, reason="disk")
+    outcome = await Runner(journal, progress=reported.append).run(todo, reason="disk")
     (entry,) = journal.entries()
     assert outcome == Outcome(ExitCode.DONE, "as seen", entry.id, {"saw": 1})
     assert words(tmp_path, "a", "b") == ["new", "new"]
-    assert said == ["write new into a", "write new into b", "looking"]
+    assert reported == ["write new into a", "write new into b", "looking"]
     assert (entry.result, entry.done, entry.reason, entry.facts) == ("done", (0, 1), "disk", {"saw": 1})
     assert entry.steps[0] == {"kind": "note", "path": str(tmp_path / "a"), "before": "old", "after": "new"}
     assert entry.process[0] == os.getpid()
 
 
-async def test_what_is_done_already_is_not_done_again(tmp_path: Path, runner: Runner) -> None:
+async def test_an_applied_step_is_not_done_again(tmp_path: Path, runner: Runner) -> None:
     (tmp_path / "a").write_text("new")
     outcome = await runner.run(action(note(tmp_path, "a", fails="do"), note(tmp_path, "b")))
     assert outcome.code is ExitCode.DONE
@@ -83,7 +83,7 @@ async def test_a_step_that_fails_puts_the_others_back(tmp_path: Path, runner: Ru
     assert results(journal) == ["put back"]
 
 
-async def test_a_world_that_changed_since_the_plan_stops_it(tmp_path: Path, runner: Runner) -> None:
+async def test_a_change_of_the_node_since_the_plan_stops_the_action(tmp_path: Path, runner: Runner) -> None:
     steps = (note(tmp_path, "a"), note(tmp_path, "b"))
     (tmp_path / "b").write_text("somebody else's")
     outcome = await runner.run(action(*steps))
@@ -92,28 +92,28 @@ async def test_a_world_that_changed_since_the_plan_stops_it(tmp_path: Path, runn
     assert words(tmp_path, "a", "b") == ["old", "somebody else's"]
 
 
-async def test_what_is_seen_to_be_wrong_is_put_back(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_a_failed_verification_puts_the_steps_back(tmp_path: Path, runner: Runner, journal: Journal) -> None:
     outcome = await runner.run(action(note(tmp_path, "a"), ok=False))
     assert (outcome.code, outcome.detail) == (ExitCode.FAILED, "failed: as seen; everything was put back")
     assert words(tmp_path, "a") == ["old"]
     assert results(journal) == ["put back"]
 
 
-async def test_what_is_not_seen_in_time_stays(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_an_action_that_is_not_verified_in_time_stays(tmp_path: Path, runner: Runner, journal: Journal) -> None:
     outcome = await runner.run(action(note(tmp_path, "a"), ok=None))
     assert (outcome.code, outcome.detail) == (ExitCode.UNVERIFIED, "as seen")
     assert words(tmp_path, "a") == ["new"]
     assert results(journal) == ["unverified"]
 
 
-async def test_what_cannot_be_put_back_is_said(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_a_step_that_cannot_be_put_back_is_reported(tmp_path: Path, runner: Runner, journal: Journal) -> None:
     outcome = await runner.run(action(note(tmp_path, "a"), note(tmp_path, "b", fails="undo"), ok=False))
     assert outcome.detail == "failed: as seen; NOT put back: b cannot be put back"
     assert words(tmp_path, "a", "b") == ["old", "new"]
     assert results(journal) == ["failed"]
 
 
-async def test_what_somebody_else_changed_meanwhile_is_left_alone(tmp_path: Path, runner: Runner) -> None:
+async def test_undo_leaves_what_something_else_changed(tmp_path: Path, runner: Runner) -> None:
     class Meddler(WriteNote):
         def do(self) -> None:
             (tmp_path / "a").write_text("somebody else's")
@@ -125,7 +125,9 @@ async def test_what_somebody_else_changed_meanwhile_is_left_alone(tmp_path: Path
     assert words(tmp_path, "a", "b") == ["somebody else's", "old"]
 
 
-async def test_a_fault_of_kvtui_puts_back_and_is_not_hidden(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+async def test_a_crash_of_kvtui_puts_the_steps_back_and_is_raised(
+    tmp_path: Path, runner: Runner, journal: Journal
+) -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         await runner.run(action(note(tmp_path, "a"), note(tmp_path, "b", fails="bug")))
     assert words(tmp_path, "a", "b") == ["old", "old"]
@@ -133,7 +135,7 @@ async def test_a_fault_of_kvtui_puts_back_and_is_not_hidden(tmp_path: Path, runn
 
 
 @pytest.mark.parametrize("event", ["begin", "step_done", "end"])
-async def test_a_journal_that_fails_half_way(
+async def test_a_journal_that_fails_during_the_action(
     tmp_path: Path, runner: Runner, journal: Journal, monkeypatch: pytest.MonkeyPatch, event: str
 ) -> None:
     def fail(*_args: object, **_more: object) -> None:
@@ -158,7 +160,7 @@ async def test_a_journal_that_cannot_be_read(tmp_path: Path, runner: Runner, jou
 
 
 @pytest.mark.parametrize("ended", [0, 1, 2])
-async def test_cancelled_after_any_step_it_is_put_back(
+async def test_an_action_cancelled_after_any_step_is_put_back(
     tmp_path: Path, runner: Runner, journal: Journal, ended: int
 ) -> None:
     names = ["a", "b", "c"]
@@ -172,7 +174,7 @@ async def test_cancelled_after_any_step_it_is_put_back(
     assert results(journal) == ["put back"]
 
 
-async def test_cancelled_while_it_is_verified_it_is_put_back(tmp_path: Path, runner: Runner) -> None:
+async def test_an_action_cancelled_during_verification_is_put_back(tmp_path: Path, runner: Runner) -> None:
     begun = asyncio.Event()
     task = asyncio.ensure_future(runner.run(hanging(note(tmp_path, "a"), at=begun)))
     await begun.wait()
@@ -182,22 +184,22 @@ async def test_cancelled_while_it_is_verified_it_is_put_back(tmp_path: Path, run
     assert words(tmp_path, "a") == ["old"]
 
 
-async def test_ctrl_c_again_and_again_does_not_stop_the_putting_back(tmp_path: Path, journal: Journal) -> None:
+async def test_repeated_ctrl_c_does_not_stop_the_undo(tmp_path: Path, journal: Journal) -> None:
     release, begun = tmp_path / "fifo", asyncio.Event()
     os.mkfifo(release)
 
     class Slow(WriteNote):
         def undo(self) -> None:
-            release.read_text()  # until somebody writes
+            release.read_text()  # until the test writes
             super().undo()
 
     (tmp_path / "b").write_text("old")
     todo = hanging(note(tmp_path, "a"), Slow(tmp_path / "b", "old", "new"), note(tmp_path, "c"), at=begun)
-    said: list[str] = []
-    task = asyncio.ensure_future(Runner(journal, progress=said.append).run(todo))
+    reported: list[str] = []
+    task = asyncio.ensure_future(Runner(journal, progress=reported.append).run(todo))
     await begun.wait()
     async with asyncio.timeout(60):
-        while "putting back: restore old in b" not in said:
+        while "putting back: restore old in b" not in reported:
             task.cancel()
             await asyncio.sleep(0.01)
         for _ in range(3):
@@ -210,7 +212,7 @@ async def test_ctrl_c_again_and_again_does_not_stop_the_putting_back(tmp_path: P
     assert results(journal) == ["put back"]
 
 
-async def test_a_terminal_that_went_away_does_not_stop_it(tmp_path: Path, journal: Journal) -> None:
+async def test_a_closed_terminal_does_not_stop_the_action(tmp_path: Path, journal: Journal) -> None:
     def gone(_text: str) -> None:
         raise OSError(5, "Input/output error")
 

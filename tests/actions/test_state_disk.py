@@ -1,4 +1,4 @@
-"""The disk of the state folder is full or read-only, before an action and during it: a real one."""
+"""The disk of the state folder is full or read-only before an action or during it; the tests mount a real one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(bool(os.geteuid()), reason="only root may mount"
 
 
 class Switch:
-    """A step; ``then`` is called when it is done."""
+    """A step that calls ``then`` when it is done."""
 
     kind: ClassVar[str] = "switch"
 
@@ -64,7 +64,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(("how", "why"), [(fill, "No space left"), (make_read_only, "Read-only file system")])
-async def test_nothing_begins_where_it_cannot_be_written_down(
+async def test_no_action_begins_where_the_journal_cannot_be_written(
     state: Path, how: Callable[[Path], None], why: str
 ) -> None:
     how(state)
@@ -76,8 +76,8 @@ async def test_nothing_begins_where_it_cannot_be_written_down(
 
 
 @pytest.mark.parametrize("at", [0, 1])
-async def test_a_disk_that_becomes_full_during_an_action_puts_it_back(state: Path, at: int) -> None:
-    """That it ended is not in the journal, and it says so: the next start finds it."""
+async def test_a_disk_that_becomes_full_puts_the_action_back(state: Path, at: int) -> None:
+    """The journal has no end of the action, and the outcome reports that; the next start finds the action."""
     steps = [Switch(), Switch()]
     steps[at] = Switch(lambda: fill(state))
     outcome = await Runner(Journal(state)).run(action(*steps))

@@ -1,4 +1,4 @@
-"""Which real servers an operator means."""
+"""The real and virtual servers that an operator names."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_real_server_is_named_by_its_address(text: str, meant: tuple[str, int 
 
 
 @pytest.mark.parametrize("text", ["", "nginx", "10.2.68", "10.2.68.5/24", ":80"])
-def test_anything_else_is_no_real_server(text: str) -> None:
+def test_other_text_is_not_a_real_server(text: str) -> None:
     with pytest.raises(UnknownTargetError, match="is not a real server: write ADDRESS or ADDRESS:PORT"):
         parse_real(text)
 
@@ -57,7 +57,7 @@ def test_anything_else_is_no_real_server(text: str) -> None:
         ("7", (None, None, None, 7)),
     ],
 )
-def test_a_virtual_server_is_named_as_ipvsadm_does(text: str, meant: tuple[object, ...]) -> None:
+def test_a_virtual_server_is_named_as_in_ipvsadm(text: str, meant: tuple[object, ...]) -> None:
     assert parse_service(text) == Wanted(*meant)  # type: ignore[arg-type] # protocol, address, port, fwmark
 
 
@@ -71,30 +71,30 @@ def test_a_virtual_server_is_named_as_ipvsadm_does(text: str, meant: tuple[objec
         (Protocol.FWMARK, "::", 0, 7),
     ],
 )
-def test_what_the_option_is_for_a_virtual_server_means_that_one(key: ServiceKey) -> None:
+def test_the_option_of_a_virtual_server_names_that_virtual_server(key: ServiceKey) -> None:
     assert parse_service(service_option(key)).matches(key)
 
 
 @pytest.mark.parametrize("text", ["", "web", "icmp 10.4.0.50", "10.4.0.50:80 tcp", "fwmark x"])
-def test_anything_else_is_no_virtual_server(text: str) -> None:
+def test_other_text_is_not_a_virtual_server(text: str) -> None:
     with pytest.raises(UnknownTargetError, match="is not a virtual server: write VIP:PORT"):
         parse_service(text)
 
 
-def test_an_unknown_real_server_is_answered_with_those_there_are(web: Observation) -> None:
+def test_the_error_of_an_unknown_real_server_lists_the_others(web: Observation) -> None:
     with pytest.raises(UnknownTargetError) as raised:
         plan_drain(web, ("10.2.68.9", None), backend=LIVE)
     assert str(raised.value) == ("no real server 10.2.68.9 in 10.4.0.50:80; it has 10.2.68.5:8080, 10.2.68.6:8080")
 
 
-def test_an_unknown_virtual_server_is_answered_with_those_there_are(web: Observation) -> None:
+def test_the_error_of_an_unknown_virtual_server_lists_the_others(web: Observation) -> None:
     with pytest.raises(
         UnknownTargetError, match=r"no virtual server 10\.4\.0\.51:80 in the kernel; it has 10\.4\.0\.50:80"
     ):
         plan_drain(web, FIVE, "10.4.0.51:80", backend=LIVE)
 
 
-def test_a_real_server_that_its_check_took_out_is_said_to_be_out() -> None:
+def test_the_error_of_a_server_that_its_check_removed_says_so() -> None:
     seen = node(virtual(real(6)))
     with pytest.raises(
         UnknownTargetError, match=r"in the config of 10\.4\.0\.50:80 but not in the kernel: its health check"
@@ -109,6 +109,6 @@ def test_an_address_with_two_ports_in_one_virtual_server_is_ambiguous() -> None:
     assert len(plan_drain(seen, ("10.2.68.5", 8081), backend=LIVE).steps) == 1
 
 
-def test_without_a_table_nothing_is_planned() -> None:
+def test_no_drain_is_planned_without_a_table() -> None:
     with pytest.raises(UnknownTargetError, match="the IPVS table cannot be read"):
         plan_drain(observe(snapshot(ipvs=None)), FIVE, backend=LIVE)

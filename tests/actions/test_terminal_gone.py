@@ -1,4 +1,4 @@
-"""A terminal that goes away while the terminal UI carries an action out: put back, or reported at the next start."""
+"""The terminal closes during an action: the action is put back, or reported at the next start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_puts_back_what_the_dialog_began(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_puts_back_the_action_of_the_dialog(tmp_path: Path, number: signal.Signals) -> None:
     with Window(tmp_path) as window:
         window.act()
         window.process.send_signal(number)
@@ -26,7 +26,7 @@ def test_a_signal_puts_back_what_the_dialog_began(tmp_path: Path, number: signal
     assert results(tmp_path) == ["put back"]
 
 
-def test_a_window_that_is_closed_puts_back_what_the_dialog_began(tmp_path: Path) -> None:
+def test_a_closed_window_puts_back_the_action_of_the_dialog(tmp_path: Path) -> None:
     with Window(tmp_path) as window:
         window.act()
         window.close()
@@ -35,8 +35,8 @@ def test_a_window_that_is_closed_puts_back_what_the_dialog_began(tmp_path: Path)
     assert results(tmp_path) == ["put back"]
 
 
-def test_a_window_that_is_closed_puts_back_what_the_command_line_began(tmp_path: Path) -> None:
-    """Nothing that is said then arrives anywhere; the exit code is right all the same."""
+def test_a_closed_window_puts_back_the_action_of_the_command_line(tmp_path: Path) -> None:
+    """The output goes nowhere; the exit code is still correct."""
     with Window(tmp_path, "--yes") as window:
         window.acts()
         window.close()
@@ -45,7 +45,7 @@ def test_a_window_that_is_closed_puts_back_what_the_command_line_began(tmp_path:
     assert results(tmp_path) == ["put back"]
 
 
-def test_what_a_kill_left_is_reported_by_the_next_start_and_put_back_from_there(tmp_path: Path) -> None:
+def test_the_next_start_reports_a_killed_action_and_puts_it_back(tmp_path: Path) -> None:
     with Window(tmp_path) as window:
         window.act()
         window.process.kill()

@@ -1,4 +1,4 @@
-"""What others undid stays a finding until it is done again or closed."""
+"""An action that something else undid is a finding until it is repeated or closed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def taking_connections(weight: int = 1, **changes: Any) -> Observation:
     return node(virtual(real(5, weight=weight), real(6)), **changes)
 
 
-def test_a_lost_drain_is_a_finding_with_who_when_and_what() -> None:
+def test_an_undone_drain_is_a_finding_with_its_journal_entry() -> None:
     (lost,) = undone([drained_entry()], taking_connections().snapshot)
     finding = lost.finding
     assert finding.id == "drain-undone"
@@ -59,12 +59,12 @@ def test_a_restart_after_the_drain_is_the_cause() -> None:
 def test_the_log_names_the_check_that_passed_again() -> None:
     (lost,) = undone([drained_entry()], taking_connections().snapshot)
     assert lost.cause == UNCLEAR
-    said = "TCP connection to [10.2.68.5]:tcp:8080 success."
-    lines = (LogLine(said, NOW - 90), LogLine("TCP connection to [10.2.68.6]:tcp:8080 success.", NOW - 20))
+    message = "TCP connection to [10.2.68.5]:tcp:8080 success."
+    lines = (LogLine(message, NOW - 90), LogLine("TCP connection to [10.2.68.6]:tcp:8080 success.", NOW - 20))
     assert with_log(lost, LogTail(lines)).cause == UNCLEAR
-    known = with_log(lost, LogTail((*lines, LogLine(said, NOW - 30))))
+    known = with_log(lost, LogTail((*lines, LogLine(message, NOW - 30))))
     assert known.cause.startswith("its health check passed again: keepalived logged at ")
-    assert known.cause.endswith(said)
+    assert known.cause.endswith(message)
 
 
 def test_a_track_file_that_something_else_wrote() -> None:
@@ -82,7 +82,7 @@ def test_a_track_file_that_something_else_wrote() -> None:
     assert lost(0) == ["failover-undone: kvtui failover vips: track file /etc/keepalived/vip_ok has 0, not -6"]
 
 
-def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
+def test_there_is_no_finding_while_a_drain_holds_or_after_it_was_closed() -> None:
     assert undone([drained_entry()], node(virtual(real(5, weight=0), real(6))).snapshot) == ()
     assert undone([replace(drained_entry(), result="left")], taking_connections().snapshot) == ()
 

@@ -1,4 +1,4 @@
-"""What is remembered of a drain, and how it is given back."""
+"""Active drains in the journal, and the undrain that restores the weight."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def web() -> Observation:
     ("result", "counts"),
     [("done", True), ("unverified", True), ("put back", False), ("undone", False), ("failed", False), ("left", False)],
 )
-def test_a_drain_in_force_is_remembered(web: Observation, result: str, counts: bool) -> None:
+def test_only_a_drain_in_force_is_active(web: Observation, result: str, counts: bool) -> None:
     entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result)
     assert active_drains([entry]) == ((drained(),) if counts else ())
 
@@ -54,11 +54,11 @@ def test_a_damaged_step_does_not_hide_other_drains(web: Observation) -> None:
     assert active_drains([damaged, entry]) == (drained(),)
 
 
-def test_of_a_slow_drain_the_first_weight_is_remembered(web: Observation) -> None:
+def test_a_slow_drain_keeps_its_first_weight(web: Observation) -> None:
     assert active_drains([done(plan_drain(web, FIVE, over=60, backend=LIVE), "a", 1.0)]) == (drained(),)
 
 
-def test_an_undrain_ends_it_and_its_undo_brings_it_back(web: Observation) -> None:
+def test_an_undrain_ends_a_drain_and_its_undo_restores_it(web: Observation) -> None:
     first = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
     empty = node(virtual(real(5, weight=0), real(6)))
     second = done(plan_undrain(empty, FIVE, known=active_drains([first]), backend=LIVE), "b", 2.0)
@@ -74,25 +74,25 @@ def test_another_namespace_may_have_a_real_server_of_the_same_address(web: Obser
     gone = observe(replace(node(virtual(real(6))).snapshot, keepalived=(elsewhere,), chosen=900))
     back = plan_undrain(
         gone, FIVE, known=active_drains(both), backend=LIVE
-    )  # nothing to write: what was seen is all that tells of it
+    )  # no step: only the facts record the undrain
     assert back.steps == ()
     assert [d.entry for d in active_drains([*both, done(back, "c", 2.0, facts=dict(verified(back).facts))])] == ["a"]
     old = {k: v for k, v in verified(back).facts.items() if k != "released_in"}
     assert active_drains([*both, done(back, "c", 2.0, facts=old)]) == ()
 
 
-def test_steps_come_back_from_the_journal_as_they_were(web: Observation) -> None:
+def test_steps_are_equal_after_the_journal(web: Observation) -> None:
     six = SetWeight(Network(None, None), (Protocol.FWMARK, "::", 0, 7), ("fd00::5", 0), 3, 0)
     for step in (*plan_drain(web, FIVE, backend=LIVE).steps, six, SetSysctl(NETWORK, "expire_nodest_conn", 0, 1)):
         assert make({"kind": step.kind, **step.to_json()}) == step
 
 
-def test_only_two_sysctls_are_ever_set() -> None:
+def test_only_two_sysctls_can_be_set() -> None:
     with pytest.raises(ValueError, match="expire_nodest_conn, expire_quiescent_template, not 'conntrack'"):
         SetSysctl(NETWORK, "conntrack", 0, 1)
 
 
-def test_a_drain_that_something_undid_is_noticed(web: Observation) -> None:
+def test_a_drain_that_something_undid_is_reported(web: Observation) -> None:
     (lost,) = lost_drains(web, [drained()])
     assert lost == LostDrain(drained(), 4)
     assert "10.2.68.5:8080 of 10.4.0.50:80 was drained by anna (a) but has weight 4 in the kernel" in lost.sentence
@@ -105,7 +105,7 @@ def test_a_drain_that_something_undid_is_noticed(web: Observation) -> None:
 # --- undrain
 
 
-def test_undrain_gives_back_what_was_there_before() -> None:
+def test_undrain_restores_the_previous_weight() -> None:
     seen = node(virtual(real(5, weight=0, upper_threshold=9), real(6)))
     action = plan_undrain(seen, FIVE, known=[drained(weight=4)], backend=LIVE)
     assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 4),)
@@ -114,13 +114,13 @@ def test_undrain_gives_back_what_was_there_before() -> None:
     assert action.plan.refusal(force=False) is None
 
 
-def test_without_a_drain_it_gives_the_configured_weight() -> None:
+def test_undrain_without_a_drain_sets_the_configured_weight() -> None:
     action = plan_undrain(node(virtual(real(5, weight=0), real(6))), FIVE, backend=LIVE)
     assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 1),)
 
 
 @pytest.mark.parametrize(("weight", "words"), [(None, "the config does not have it"), (0, "has weight 0 for it")])
-def test_without_either_it_is_refused(weight: int | None, words: str) -> None:
+def test_undrain_without_a_known_weight_is_refused(weight: int | None, words: str) -> None:
     written = conf(virtual_servers=()) if weight is None else conf(conf_real(5, weight), conf_real(6))
     seen = node(virtual(real(5, weight=0), real(6)), running=written, conf=written)
     refusal = plan_undrain(seen, FIVE, backend=LIVE).plan.refusal(force=True) or ""
@@ -128,7 +128,7 @@ def test_without_either_it_is_refused(weight: int | None, words: str) -> None:
     assert "ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w WEIGHT" in refusal
 
 
-def test_a_server_whose_check_fails_gets_it_back_by_force_only() -> None:
+def test_undrain_of_a_server_whose_check_fails_needs_force() -> None:
     check = RealServerCheck("10.4.0.50:80", *FIVE, alive=False, failed_checkers=1)
     seen = node(virtual(real(5, weight=0), real(6)), checks=(check,))
     assert "clients would reach a dead server" in (
@@ -136,7 +136,7 @@ def test_a_server_whose_check_fails_gets_it_back_by_force_only() -> None:
     )
 
 
-def test_what_has_its_weight_already_is_forgotten_without_a_step(web: Observation) -> None:
+def test_undrain_of_a_restored_weight_ends_the_drain_without_a_step(web: Observation) -> None:
     action = plan_undrain(web, FIVE, known=[drained()], backend=LIVE)
     assert (action.steps, action.plan.refusal(force=False)) == ((), None)
     facts = verified(action).facts
@@ -146,7 +146,7 @@ def test_what_has_its_weight_already_is_forgotten_without_a_step(web: Observatio
     )
 
 
-def test_a_server_that_is_gone_is_forgotten_too(web: Observation) -> None:
+def test_undrain_of_a_removed_server_ends_the_drain(web: Observation) -> None:
     gone = node(virtual(real(6)))
     action = plan_undrain(gone, ("10.2.68.5", None), "10.4.0.50:80", known=[drained()], backend=LIVE)
     assert action.plan.summary == "close the drain of 10.2.68.5:8080 in 10.4.0.50:80"
@@ -159,7 +159,7 @@ def test_a_server_that_is_gone_is_forgotten_too(web: Observation) -> None:
         plan_undrain(gone, FIVE, "10.4.0.50:443", known=[drained()], backend=LIVE)
 
 
-def test_the_sysctl_goes_back_with_the_last_drain_that_needs_it() -> None:
+def test_the_last_undrain_restores_the_sysctl() -> None:
     sysctl = SetSysctl(NETWORK, "expire_quiescent_template", 0, 1)
     seen = node(virtual(real(5, weight=0), real(6, weight=0)))
     one = drained(sysctl=sysctl)
@@ -169,7 +169,7 @@ def test_the_sysctl_goes_back_with_the_last_drain_that_needs_it() -> None:
     assert back not in plan_undrain(seen, FIVE, known=[one, other], backend=LIVE).steps
 
 
-def test_the_journal_is_the_one_source_of_truth(web: Observation, tmp_path: Path) -> None:
+def test_drains_are_read_from_the_journal(web: Observation, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with journal.locked("test"):
         entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result="")
@@ -179,8 +179,8 @@ def test_the_journal_is_the_one_source_of_truth(web: Observation, tmp_path: Path
     assert active_drains(Journal(tmp_path).entries()) == (drained(),)
 
 
-def test_an_undo_does_not_take_back_a_later_drain(web: Observation, tmp_path: Path) -> None:
-    """The weight is 0 again, but of another drain: by its value alone the first one would take it for its own."""
+def test_undo_does_not_revert_a_later_drain(web: Observation, tmp_path: Path) -> None:
+    """The weight is 0 because of a later drain; by its value alone the first drain would match it too."""
     journal = Journal(tmp_path)
     drain, undrain = (
         plan_drain(web, FIVE, backend=LIVE),

@@ -1,4 +1,4 @@
-"""A terminal in which an action is carried out, and which can go away meanwhile."""
+"""A terminal that runs an action and can close meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Window(PseudoTerminal):
-    """A terminal in which somebody has agreed to the notes; the first is written."""
+    """A terminal that shows kvtui with an action on notes."""
 
     def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -35,11 +35,11 @@ class Window(PseudoTerminal):
         self.acts()
 
     def acts(self) -> None:
-        """Wait until the first note is written."""
+        """Waits until the first note is written."""
         self.until(lambda: words(self.folder, *NOTES) == ["new", "old"], "the first note")
 
     def close(self) -> None:
-        """The window is closed, sshd ends: reads and writes fail from now on, and the kernel sends SIGHUP."""
+        """Closes the window, as when sshd ends: reads and writes fail, and the kernel sends SIGHUP."""
         os.close(self._ours)
         self._ours = os.open(os.devnull, os.O_RDWR)
 
