@@ -1,4 +1,4 @@
-"""Scripts and health checks as the config has them."""
+"""Scripts and health checks in the config."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ virtual_server 10.4.0.50 80 {
 """
 
 
-def test_each_check_has_what_keepalived_would_run(tmp_path: Path) -> None:
+def test_each_check_has_the_program_that_keepalived_would_run(tmp_path: Path) -> None:
     tracked = instance("track_script {\n chk\n words weight -20\n}")
-    chk, words, misc, http, tcp = said(tmp_path, TEXT + tracked).checks  # a script is known below its definition
+    chk, words, misc, http, tcp = said(tmp_path, TEXT + tracked).checks  # a script is defined before its use
     assert (chk.argv, chk.timeout, chk.tries, chk.user) == (
         ("/usr/bin/killall", "-0", "haproxy"),
         2.0,
@@ -87,7 +87,7 @@ def test_the_shell_completes_scripts_and_real_servers() -> None:
     assert found["10.4.0.61:443"] == "TCP_CHECK in 10.4.0.51:443"
 
 
-def test_the_sentence_says_what_keepalived_does_then() -> None:
+def test_the_sentence_has_the_consequence() -> None:
     tcp = Check("TCP_CHECK", "10.9.0.101:81", "10.4.0.50:80", consequence="removes", tries=3)
     assert CheckResult(tcp, passed=False, detail="connection refused").sentence == (
         "TCP_CHECK of 10.9.0.101:81 in 10.4.0.50:80 fails: connection refused: keepalived removes 10.9.0.101:81 "

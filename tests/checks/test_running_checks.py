@@ -1,4 +1,4 @@
-"""Checks that run: in namespaces of their own where the machine lets us, else in ours."""
+"""Running checks: in separate namespaces where the machine allows them, otherwise in those of the test."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 THREAD_SIGNALS = 0b11 << 31
-"""SIGCANCEL and SIGSETXID: glibc lets nobody set them, and what started CI ignored them."""
+"""SIGCANCEL and SIGSETXID: glibc does not let a program set them, and the parent of CI ignored them."""
 SETTINGS = {"script_user": "root"}
 
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    """Stands for keepalived's child: another environment and working directory."""
+    """Acts as keepalived's child: a process with another environment and working directory."""
     with subprocess.Popen(["sleep", "600"], env={"PATH": "/usr/bin:/bin", "MARK": "1"}, cwd="/") as child:
-        # the kernel sets a new program's environment a moment after Popen has seen that it runs
+        # the kernel sets the environment of a new program shortly after Popen returns
         poll(lambda: b"MARK=1" in Path(f"/proc/{child.pid}/environ").read_bytes(), 120, "its environment")
         yield child
         child.kill()
@@ -58,7 +58,7 @@ async def result_of(daemon: Keepalived, check: Check) -> CheckResult:
     return await run_check(daemon, prospect_of(daemon, check, SETTINGS))
 
 
-async def test_a_script_has_the_environment_of_keepalived_and_nothing_of_ours(daemon: Keepalived) -> None:
+async def test_a_script_has_only_the_environment_of_keepalived(daemon: Keepalived) -> None:
     text = "env; pwd; ls /proc/self/fd; tty; grep -E '^Sig(Ign|Blk)' /proc/self/status"
     ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGUSR2, signal.SIGTSTP)}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
@@ -74,7 +74,7 @@ async def test_a_script_has_the_environment_of_keepalived_and_nothing_of_ours(da
     assert masks == {"SigBlk": 0, "SigIgn": 0}
     assert {"PATH=/usr/bin:/bin", "MARK=1", "/", "not a tty"} <= set(lines)
     assert not any(line.startswith(("HOME=", "PYTEST")) for line in lines)
-    assert {line for line in lines if line.isdigit()} == {"0", "1", "2", "3"}  # 3 is ls's own
+    assert {line for line in lines if line.isdigit()} == {"0", "1", "2", "3"}  # ls opens 3
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_a_script_that_does_not_end_is_killed_with_its_children(daemon: Ke
     assert not running(found.output)
 
 
-async def test_what_a_late_script_started_in_another_session_is_ended_too(daemon: Keepalived) -> None:
+async def test_a_child_of_a_late_script_in_another_session_is_killed(daemon: Keepalived) -> None:
     line = "setsid sh -c 'echo $$; exec sleep 600' & wait"
     found = await result_of(daemon, script("sh", "-c", line, timeout=2.0))
     assert found.detail == "it did not end within 2 s and was killed"
@@ -113,7 +113,7 @@ async def test_what_a_late_script_started_in_another_session_is_ended_too(daemon
     assert not running(found.output)
 
 
-async def test_what_a_script_that_ended_left_goes_on_as_in_keepalived(daemon: Keepalived) -> None:
+async def test_a_child_of_a_script_that_ended_continues_as_in_keepalived(daemon: Keepalived) -> None:
     found = await result_of(daemon, script("sh", "-c", "setsid sleep 600 & echo $!"))
     assert found.passed
     assert running(found.output)
@@ -121,7 +121,7 @@ async def test_what_a_script_that_ended_left_goes_on_as_in_keepalived(daemon: Ke
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_what_a_late_script_exits_with_counts_as_in_keepalived(daemon: Keepalived, code: int) -> None:
+async def test_the_exit_code_of_a_late_script_counts_as_in_keepalived(daemon: Keepalived, code: int) -> None:
     words = f"trap 'exit {code}' TERM; while :; do sleep 0.05; done"
     found = await result_of(daemon, script("sh", "-c", words, timeout=1.0))
     assert (found.passed, found.exit_code) == (code == 0, code)
@@ -223,7 +223,7 @@ class Fake:
         return CheckResult(prospect.check, passed=self.runs > 1, detail="exit status 1")
 
 
-async def test_a_plan_made_again_does_not_run_the_checks_again(daemon: Keepalived) -> None:
+async def test_a_second_plan_does_not_run_the_checks_again(daemon: Keepalived) -> None:
     now = [0.0]
     trials, fake = Trials(lambda: now[0]), Fake()
     old, new = conf(), replace(conf(), checks=(script("x"), replace(script("y"), name="other")))
