@@ -1,4 +1,4 @@
-"""Processes that stand for a keepalived in a container, and threads that attack."""
+"""Processes that act as keepalived in a container, and processes that attack."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 SHELL = "bash"
-"""Stands for keepalived's program: with `-t -f FILE` it runs the first command of the file."""
+"""Acts as keepalived's program: with `-t -f FILE` it runs the first command of the file."""
 
 
 @contextmanager
 def target(*wrapper: str, conf: Path | str = "/etc/keepalived/keepalived.conf") -> Iterator[Keepalived]:
-    """A process that waits, started by ``wrapper`` (unshare, setpriv …) in namespaces and with rights of its own."""
+    """Starts a waiting process by ``wrapper`` (unshare, setpriv …) with separate namespaces or rights."""
     words = [*wrapper, SHELL, "-c", "read word; exit"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         pid = poll(lambda: _shell(process.pid), 120, "the target")
@@ -56,7 +56,7 @@ while True:
 
 @contextmanager
 def swapping(folder: Path, link: Path) -> Iterator[None]:
-    """A process swaps a folder and a link for each other, in a loop; both exist before."""
+    """Starts a process that swaps a folder and a link in a loop; both must exist."""
     words = [sys.executable, "-S", "-c", SWAP, str(folder), str(link)]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as attacker:
         assert attacker.stdout

@@ -1,4 +1,4 @@
-"""Commands to copy: whatever a container, a config or the API calls something, it stays one word of one line."""
+"""Commands to copy: every name from a container, a config or the API stays one word of one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def outside_quotes(command: str) -> str:
 
 def assert_harmless(command: str) -> None:
     assert "\n" not in plain(command)
-    for part in plain(command).partition("  # ")[0].split("; "):  # as it is copied, and as a remedy is cut
+    for part in plain(command).partition("  # ")[0].split("; "):  # as kvtui copies a command and splits a remedy
         shlex.split(part)
         assert MARK not in outside_quotes(part), part
 
@@ -75,7 +75,7 @@ def test_commands_of_plans_and_remedies(name: str) -> None:
         assert_harmless(command)
 
 
-def test_a_shell_agrees(tmp_path: Path) -> None:
+def test_a_shell_reads_a_hostile_name_as_one_word(tmp_path: Path) -> None:
     for name in NAMES:
         file = tmp_path / plain(name).replace("/", "")
         subprocess.run(["sh", "-c", write_number(7, str(file))], check=True, cwd=tmp_path, timeout=60)

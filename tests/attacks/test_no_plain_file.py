@@ -1,4 +1,4 @@
-"""FIFOs, devices, sockets, folders and files of /proc where a file is expected: never opened, and they hide nothing."""
+"""kvtui expects a file and finds a FIFO, device, socket, folder or file of /proc: it opens none and hides no result."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ EACH = pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
 
 
 @EACH
-def test_a_pid_file_that_is_no_plain_file_hides_nothing(tmp_path: Path, make: Callable[[Path], None]) -> None:
-    """A hostile one beside an honest one: both are found, and nothing waits for the pipe."""
+def test_a_pid_file_that_is_not_regular_hides_no_keepalived(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A hostile keepalived runs beside a normal one: kvtui finds both and does not block on the pipe."""
     machine = Machine(tmp_path)
     hostile = tmp_path / "hostile"
     for root in (hostile, machine.root):
@@ -53,14 +53,14 @@ def test_a_pid_file_that_is_no_plain_file_hides_nothing(tmp_path: Path, make: Ca
     machine.process(700, root=hostile, mnt=7)
     machine.process(801, mnt=8)
     machine.process(802, parent=801, mnt=8)
-    honest = next(k for k in processes.find(machine.proc) if k.pid == 801)
-    assert [(f.path, f.stale) for f in honest.pid_files] == [("/run/keepalived.pid", False), ("/run/vrrp.pid", False)]
+    normal = next(k for k in processes.find(machine.proc) if k.pid == 801)
+    assert [(f.path, f.stale) for f in normal.pid_files] == [("/run/keepalived.pid", False), ("/run/vrrp.pid", False)]
     assert {k.pid for k in processes.find(machine.proc)} == {700, 801}
     assert next(k for k in processes.find(machine.proc) if k.pid == 700).pid_files == ()
 
 
 @EACH
-def test_a_track_file_that_is_no_plain_file(
+def test_a_track_file_that_is_not_regular(
     tmp_path: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path / "track")
@@ -72,28 +72,28 @@ def test_a_track_file_that_is_no_plain_file(
 
 
 @EACH
-def test_a_dump_that_is_no_plain_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_dump_that_is_not_regular(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "keepalived.json")
     with pytest.raises(DumpError, match=r"keepalived.json (is not a regular file|cannot be opened)"):
         DumpFile("", str(tmp_path / "keepalived.json"), os.geteuid()).read()
 
 
 @EACH
-def test_a_log_that_is_no_plain_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_log_that_is_not_regular(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "keepalived.log")
     with pytest.raises(OSError, match="not a regular file"):
         Tail(str(tmp_path / "keepalived.log")).read()
 
 
 @EACH
-def test_settings_that_are_no_plain_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_settings_that_are_not_regular(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "kvtui.toml"
     make(path)
     (problem,) = config_file.read({"KVTUI_CONFIG": str(path)}).problems
     assert "cannot be read and is ignored: it is" in problem
 
 
-def test_a_container_s_config_of_a_terabyte_costs_nothing(tmp_path: Path) -> None:
+def test_a_terabyte_config_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "keepalived.conf").open("w") as file:
         file.truncate(1 << 40)
     with pytest.raises(OSError, match="it has more than 4 MiB"):

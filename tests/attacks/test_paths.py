@@ -1,4 +1,4 @@
-"""Paths inside another root: a container that swaps a folder for a link gets nothing of the host read or written."""
+"""Paths inside another root: a container that swaps a folder for a link cannot redirect kvtui to files of the host."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OLD = b"of the container"
 
 @pytest.fixture(params=["openat2", "walk"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways: the kernel's, and the walk for kernels before 5.6."""
+    """Both implementations: openat2(2), and the walk for kernels before 5.6."""
     monkeypatch.setattr(rooted, "has_openat2", request.param == "openat2")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root directory as a container has it: what it names /abs is not the host's."""
+    """The root directory of a container: its /abs is not the host's."""
     inside = tmp_path / "root"
     for folder in ("run", "var", "etc/keepalived"):
         (inside / folder).mkdir(parents=True)
@@ -62,19 +62,19 @@ def test_links_are_followed_inside_the_root(root: Path, path: str) -> None:
         ("/etc/passwd", errno.ENOENT),
     ],
 )
-def test_what_is_not_there_says_so(root: Path, path: str, number: int) -> None:
+def test_a_missing_path_is_reported(root: Path, path: str, number: int) -> None:
     with pytest.raises(OSError, match=path) as caught:
         stat_path(path, str(root))
     assert caught.value.errno == number
 
 
-def test_a_link_at_the_end_is_left_where_it_must_not_be_followed(root: Path) -> None:
+def test_a_final_link_is_not_followed_on_request(root: Path) -> None:
     assert stat.S_ISLNK(stat_path("/var/run", str(root), follow=False).st_mode)
     assert sorted(list_folder("/var/run", str(root))) == ["a"]
 
 
-def test_a_link_of_proc_leads_nowhere() -> None:
-    """/proc/1/root and /proc/self/cwd of a container's /proc would lead out of its root."""
+def test_links_of_proc_are_not_followed() -> None:
+    """/proc/1/root and /proc/self/cwd in a container's /proc lead out of its root."""
     for path in ("/proc/self/root/etc/passwd", "/proc/self/cwd", "/proc/self/fd/0"):
         with pytest.raises(OSError, match=path) as caught:
             open_path(path, f"/proc/{os.getpid()}/root")
@@ -91,9 +91,9 @@ exec chroot "$0" bash -c "read word; exit"
 
 @pytest.fixture
 def trap(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A container in which a folder becomes a link to the host's, and back, all the time: its root, the host's folder.
+    """A container that swaps a folder and a link to the host's folder in a loop: its root, and the host's folder.
 
-    The root is that of a process in namespaces of its own; without the right to make some, a plain folder.
+    The root is that of a process in separate namespaces, or a plain folder without the right to create them.
     """
     host, inside = tmp_path / "host", tmp_path / "root"
     for place, text in ((host / "etc", SECRET), (inside / "etc", OLD)):
@@ -108,7 +108,7 @@ def trap(tmp_path: Path) -> Iterator[tuple[str, Path]]:
             yield keepalived.root, host / "etc"
 
 
-def test_the_trap_catches_what_opens_a_path_as_it_is(trap: tuple[str, Path]) -> None:
+def test_the_trap_works_on_a_plain_open(trap: tuple[str, Path]) -> None:
     root, _host = trap
     text = b""
     while text != SECRET:

@@ -1,4 +1,4 @@
-"""The config test runs a program of the container's: it gets what the container has, and nothing more."""
+"""The config test runs a program of the container with the rights of the container and no more."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ echo "environment: $(env | cut -d= -f1 | sort | tr '\\n' ' ')"
 cat /proc/self/cgroup
 }}
 """
-"""What the target's program sees when it is run as its config test; kvtui keeps each line as a message."""
+"""The target's program prints its rights as its config test; kvtui keeps each line as a message."""
 
 UNSHARED = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--net", "--ipc", "--uts", "--cgroup", "--time")
 FILTER = """
@@ -72,7 +72,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
+def test_the_config_test_has_no_more_rights_than_the_target(name: str, look: Path) -> None:
     with target(*TARGETS[name], conf=look) as keepalived:
         result = config_test.run(keepalived)
         proc = Path(f"/proc/{keepalived.pid}")
@@ -86,14 +86,14 @@ def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
     for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(mine[field], 16) & ~int(theirs[field], 16) == 0, field
     assert int(mine["CapEff"], 16) == int(theirs["CapEff"], 16)
-    if name != "user namespace":  # ids read from inside it are others
+    if name != "user namespace":  # ids inside it differ
         assert (mine["Uid"].split(), mine["Gid"].split()) == (theirs["Uid"].split(), theirs["Gid"].split())
         assert sorted(mine["Groups"].split()) == sorted(theirs["Groups"].split())
     else:
         assert mine["Uid"].split() == ["0"] * 4
         assert set(mine["Groups"].split()) <= {"0", "65534"}
     assert (mine["NoNewPrivs"], mine["Umask"]) == (theirs["NoNewPrivs"], theirs["Umask"])
-    assert mine["files"].split() == ["0", "1", "2", "3"]  # 3 is ls's own
+    assert mine["files"].split() == ["0", "1", "2", "3"]  # ls opens 3
     assert mine["memory"] == str(config_test.LIMITS[resource.RLIMIT_AS] >> 10)
     assert set(mine["environment"].split()) <= {"LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "_"}
     if name != "user namespace" and "unshare" not in TARGETS[name]:
@@ -101,8 +101,8 @@ def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
     assert f"-f {look} as uid {theirs['Uid'].split()[0]}" in result.ran
 
 
-def test_without_the_right_to_drop_capabilities_it_gains_none(look: Path) -> None:
-    """As in the sidecar: no CAP_SETPCAP, no CAP_SETGID, and other capabilities than keepalived."""
+def test_the_config_test_gains_no_capabilities_without_cap_setpcap(look: Path) -> None:
+    """The sidecar has no CAP_SETPCAP, no CAP_SETGID, and other capabilities than keepalived."""
     code = (
         "import sys; from kvtui.backend import config_test; from tests.kit import keepalived\n"
         "pid = int(sys.argv[1])\n"
@@ -116,11 +116,11 @@ def test_without_the_right_to_drop_capabilities_it_gains_none(look: Path) -> Non
         project = Path(__file__).parents[2]
         done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=project, timeout=300)
     mine = status_of(done.stdout.splitlines())
-    assert {int(mine[field], 16) for field in ("CapPrm", "CapEff")} == {1 << 13}  # CAP_NET_RAW, which both have
+    assert {int(mine[field], 16) for field in ("CapPrm", "CapEff")} == {1 << 13}  # CAP_NET_RAW: both have it
     assert mine["NoNewPrivs"] == "1"
 
 
-def test_the_running_config_is_read_by_another_user_too(look: Path) -> None:
+def test_another_user_can_read_the_running_config(look: Path) -> None:
     for name in ("nobody", "user namespace"):
         with target(*TARGETS[name]) as keepalived:
             result = config_test.run(keepalived, text=look.read_text())
@@ -129,7 +129,7 @@ def test_the_running_config_is_read_by_another_user_too(look: Path) -> None:
         assert files.split() == ["0", "1", "2", "3", "5"]  # 5 is the config
 
 
-def test_a_filter_that_cannot_be_copied_is_a_reason_not_to_run_it(look: Path) -> None:
+def test_the_config_test_is_refused_under_a_seccomp_filter(look: Path) -> None:
     with target(sys.executable, "-S", "-c", FILTER, conf=look) as keepalived:
         with pytest.raises(ConfigTestUnconfinedError, match=r"under a seccomp filter.*it was not run. --force"):
             config_test.run(keepalived)
@@ -143,7 +143,7 @@ def test_a_filter_that_cannot_be_copied_is_a_reason_not_to_run_it(look: Path) ->
 def test_a_cgroup_that_cannot_be_joined_is_named(
     look: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
 ) -> None:
-    """The target's is another one, of version 1; what is joined is a plain file here."""
+    """The target is in another cgroup of version 1; cgroup.procs is a plain file here."""
     texts = {"self": "4:memory:/\n1:name=systemd:/\n0::/\n"}
     monkeypatch.setattr(rights, "CGROUPS", str(tmp_path))
     monkeypatch.setattr(procfs, "cgroup", lambda pid: texts.get(pid, "4:memory:/pod/k\n1:name=systemd:/pod\n0::/\n"))
@@ -168,7 +168,7 @@ def hostile(
         yield config_test.run(keepalived, timeout=timeout)
 
 
-def test_what_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
     mark = tmp_path / "pids"
     with hostile(tmp_path, f"trap '' TERM; sleep 600 & echo $$ $! > {mark}; sleep 600") as result:
         assert (result.timed_out, result.exit_code, result.clean) == (True, None, False)
@@ -179,20 +179,20 @@ def test_what_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("wrapper", [(), UNSHARED], ids=["beside kvtui", "in namespaces"])
 @pytest.mark.parametrize("ends", [True, False], ids=["after its end", "at the time limit"])
-def test_what_it_leaves_in_other_sessions_is_ended(tmp_path: Path, wrapper: tuple[str, ...], ends: bool) -> None:
-    """Orphans in sessions, and so process groups, of their own, which hold the pipe."""
+def test_processes_in_other_sessions_are_killed(tmp_path: Path, wrapper: tuple[str, ...], ends: bool) -> None:
+    """The orphans have separate sessions and process groups, and hold the pipe."""
     mark, sleep = tmp_path / "mark", f"sleep 600.{os.getpid()}"
     orphans = f"setsid sh -c '(setsid {sleep} & echo 1 >> {mark}); echo 2 >> {mark}; exec {sleep}' &"
-    wait = f"while [ $(wc -l <{mark}) != 2 ]; do sleep 0.01; done; echo said"
+    wait = f"while [ $(wc -l <{mark}) != 2 ]; do sleep 0.01; done; echo ready"
     script = f"touch {mark}; {orphans} {wait}" + ("" if ends else "; sleep 600")
     with hostile(tmp_path, script, timeout=120.0 if ends else 5.0, wrapper=wrapper) as result:
-        assert [m.text for m in result.messages] == ["said"]
+        assert [m.text for m in result.messages] == ["ready"]
         assert (result.exit_code, result.timed_out) == ((0, False) if ends else (None, True))
         assert running(sleep) == []
 
 
 def running(command: str) -> list[str]:
-    """The processes of that command line; one that has ended and waits for its parent has none."""
+    """Returns the processes with that command line; a zombie has none."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -202,8 +202,8 @@ def running(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", ["exit 3", "setsid sleep 600 & exit 0", "sleep 600", "yes x"])
-def test_nothing_is_left_that_somebody_else_must_wait_for(tmp_path: Path, line: str) -> None:
-    """A zombie in the target's PID namespace would keep that, and so its container, from ending."""
+def test_no_zombie_is_left_for_another_parent(tmp_path: Path, line: str) -> None:
+    """A zombie in the target's PID namespace would keep the namespace and its container from ending."""
     set_subreaper(1)
     try:
         with hostile(tmp_path, line, wrapper=UNSHARED):
@@ -216,12 +216,12 @@ def set_subreaper(value: int) -> None:
     assert ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0
 
 
-def test_endless_output_ends(tmp_path: Path) -> None:
+def test_output_is_limited(tmp_path: Path) -> None:
     with hostile(tmp_path, "yes x", timeout=120.0) as result:
         assert (result.cut, result.clean, len(result.messages)) == (True, False, 1)
 
 
-def test_memory_without_end_ends(tmp_path: Path) -> None:
+def test_memory_is_limited(tmp_path: Path) -> None:
     with hostile(tmp_path, f"{sys.executable} -S -c 'bytearray(4 << 30)'", timeout=120.0) as result:
         assert result.messages[-1].text == "MemoryError"
 
@@ -229,7 +229,7 @@ def test_memory_without_end_ends(tmp_path: Path) -> None:
 def test_a_program_that_is_its_own_interpreter_gets_no_host_program(
     tmp_path: Path,
 ) -> None:
-    """CVE-2019-5736: what runs the container's program for a moment is no file of the host that it could write."""
+    """CVE-2019-5736: the launcher of the container's program is not a file of the host, so it cannot be overwritten."""
     conf = tmp_path / "keepalived.conf"
     conf.write_text("{ readlink /proc/$PPID/exe; }\n")
     with target(conf=conf) as keepalived:

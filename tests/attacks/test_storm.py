@@ -1,4 +1,4 @@
-"""10,000 adverts a second, of many routers: the terminal UI answers, does not grow, and counts what it lost."""
+"""10,000 adverts a second of many routers: the terminal UI responds, does not grow, and counts lost adverts."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ while True:
     count += 1
     if count % 100 == 0:
         elapsed = time.monotonic() - began
-        with open(sys.argv[1] + ".new", "w") as told:
-            told.write(f"{{count}} {{elapsed}}")
+        with open(sys.argv[1] + ".new", "w") as counts:
+            counts.write(f"{{count}} {{elapsed}}")
         os.rename(sys.argv[1] + ".new", sys.argv[1])
         time.sleep(max(0.0, count / {RATE} - elapsed))
 """
@@ -52,7 +52,7 @@ while True:
 
 @pytest.fixture
 def network() -> Iterator[list[str]]:
-    """Namespaces in which nothing else runs: a command that runs another one in them."""
+    """A command that runs another one in new network, PID and mount namespaces."""
     line = "ip link set lo up; exec sleep 3600"
     with subprocess.Popen(["unshare", "-n", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", line]) as holder:
         first = poll(lambda: psutil.Process(holder.pid).children(), 60, "the namespaces")[0]
@@ -62,7 +62,7 @@ def network() -> Iterator[list[str]]:
 
 
 def inside(command: subprocess.Popen[Any]) -> psutil.Process:
-    """What `nsenter` started."""
+    """Returns the process that `nsenter` started."""
     return poll(lambda: psutil.Process(command.pid).children(), 60, "its child")[0]
 
 
@@ -73,7 +73,7 @@ def sent(file: Path) -> tuple[int, float]:
 
 @pytest.mark.long
 def test_a_storm_of_10_000_adverts_a_second(network: list[str], tmp_path: Path) -> None:
-    told = tmp_path / "sent"
+    counts = tmp_path / "sent"
     status = [
         *network,
         sys.executable,
@@ -88,11 +88,11 @@ def test_a_storm_of_10_000_adverts_a_second(network: list[str], tmp_path: Path) 
         "1",
     ]
     with (
-        subprocess.Popen([*network, sys.executable, "-S", "-c", STORM, str(told)]) as storm,
+        subprocess.Popen([*network, sys.executable, "-S", "-c", STORM, str(counts)]) as storm,
         subprocess.Popen(status, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as watch,
         PseudoTerminal("--no-kube", prefix=network) as terminal,
     ):
-        poll(told.exists, 60, "the storm")
+        poll(counts.exists, 60, "the storm")
         terminal.shows("VIPs")
         sizes = []
         for _ in range(5):
@@ -102,17 +102,17 @@ def test_a_storm_of_10_000_adverts_a_second(network: list[str], tmp_path: Path) 
                 terminal.press_until("esc", "Esc close", shown=False)
             terminal.quiet(2)
             sizes.append(inside(terminal.process).memory_info().rss >> 10)
-        inside(watch).suspend()  # the socket's buffer is full at once
+        inside(watch).suspend()  # the socket's buffer fills at once
         time.sleep(2)
         inside(watch).resume()
-        watch.send_signal(signal.SIGCONT)  # nsenter stops with what it runs
+        watch.send_signal(signal.SIGCONT)  # nsenter stops with its child
         assert watch.stdout is not None
         detail = ""
         for document in map(json.loads, watch.stdout):
             detail = next(s["detail"] for s in document["sources"] if s["name"] == "adverts")
             if "adverts lost" in detail:
                 break
-        count, elapsed = sent(told)
+        count, elapsed = sent(counts)
         print(f"{count / elapsed:.0f} adverts a second for {elapsed:.0f} s; RSS {sizes} kB; {detail}")
         assert count > 20 * RATE
         assert int(detail.split()[0]) > 0
