@@ -42,7 +42,7 @@ def test_usage(words: list[str], message: str) -> None:
     assert message in done.stderr
 
 
-def test_an_action_without_changes_asks_nothing() -> None:
+def test_an_action_without_changes_asks_no_question() -> None:
     done = kvtui("undrain", "10.2.68.5:8080")
     assert done.returncode == 0
     assert "already has its weight" in done.stdout
@@ -50,6 +50,6 @@ def test_an_action_without_changes_asks_nothing() -> None:
 
 
 @pytest.mark.parametrize("command", ["reload", "drain", "undrain", "priority", "failover", "undo"])
-def test_help_says_the_exit_codes(command: str) -> None:
+def test_help_lists_the_exit_codes(command: str) -> None:
     words = kvtui(command, "--help").stdout.split()
     assert "Exit code: 0 done and verified, 1 failed and put back, 2 usage, 3 refused" in " ".join(words)

@@ -1,4 +1,4 @@
-"""``-o json`` of an action is one document on stdout, however the action ends; the words for people go to stderr."""
+"""``-o json`` of an action prints one document to stdout in every case; text for people goes to stderr."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_yaml_is_the_same_document() -> None:
 
 
 def acted(folder: Path, when: Callable[[], bool], number: int | None = None, **env: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of an action on notes, which gets a signal once something is so."""
+    """Returns exit code, stdout and stderr of an action on notes; it gets the signal once ``when`` is true."""
     argv = [sys.executable, "-m", "tests.actions.acting", str(folder), "--yes", "json"]
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, cwd=PROJECT,
@@ -118,11 +118,11 @@ def test_a_question_that_a_signal_ends_is_a_document_too(number: int) -> None:
         stderr=subprocess.PIPE, text=True, env=ENV, preexec_fn=default_signals,  # noqa: PLW1509 - no threads run here
     ) as process:  # fmt: skip
         assert process.stderr is not None
-        said = ""
-        while "Apply? [y/N]" not in said:
+        prompt = ""
+        while "Apply? [y/N]" not in prompt:
             letter = process.stderr.read(1)
-            assert letter, said
-            said += letter
+            assert letter, prompt
+            prompt += letter
         process.send_signal(number)
         out, _err = process.communicate(timeout=300)
     os.close(ours)
@@ -162,7 +162,7 @@ def test_predictions_are_part_of_plan_and_outcome() -> None:
     assert document["outcome"]["as_predicted"] is True
 
 
-def test_what_is_not_predicted_is_null() -> None:
+def test_a_missing_prediction_is_null() -> None:
     plan = Plan(ActionKind.DRAIN, "10.2.68.5", "drain")
     document = checked(encode(action_document(plan, Outcome(ExitCode.DONE, "seen")), Format.JSON))
     assert document["plan"]["prediction"] is None
@@ -170,7 +170,7 @@ def test_what_is_not_predicted_is_null() -> None:
 
 
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
-    """As under ``nohup``: the terminal may go away."""
+    """Under ``nohup`` the terminal may close."""
     for name in NOTES:
         note(tmp_path, name)
     argv = ["nohup", sys.executable, "-m", "tests.actions.acting", str(tmp_path), "--yes", "json"]
@@ -205,13 +205,13 @@ def test_an_action_is_carried_out_with_a_closed_stream(closed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "error"),
     [
         (["status"], 1, "cannot write the output: No space left on device"),
         ([*DRAIN, "--yes"], 3, "cannot write the output: No space left on device; nothing was changed"),
     ],
 )
-def test_a_full_disk_under_stdout_is_said_in_a_sentence(words: list[str], code: int, said: str) -> None:
+def test_a_full_disk_under_stdout_is_reported_in_one_sentence(words: list[str], code: int, error: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "kvtui", "--demo", *words],
@@ -222,4 +222,4 @@ def test_a_full_disk_under_stdout_is_said_in_a_sentence(words: list[str], code: 
             check=False,
             env=ENV,
         )
-    assert (done.returncode, done.stderr) == (code, f"kvtui: {said}\n")
+    assert (done.returncode, done.stderr) == (code, f"kvtui: {error}\n")

@@ -1,4 +1,4 @@
-"""The command as an operator or a script calls it: a separate process, real streams, real exit codes."""
+"""An operator or a script calls the command: a separate process, real streams, real exit codes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_environment_mirrors_the_options() -> None:
     assert len(document["vips"]) == 5
 
 
-def test_it_starts_on_any_machine_and_says_what_is_missing() -> None:
+def test_status_starts_on_any_machine_and_names_missing_sources() -> None:
     done = kvtui("status", "-o", "json")
     assert done.returncode == 0, done.stderr
     sources = {s["name"]: s for s in json.loads(done.stdout)["sources"]}
@@ -65,7 +65,7 @@ def test_it_starts_on_any_machine_and_says_what_is_missing() -> None:
         assert "modprobe ip_vs" in sources["ipvs"]["detail"]
 
 
-def test_without_a_terminal_it_prints_plain_status_and_says_why() -> None:
+def test_without_a_terminal_kvtui_prints_plain_status_and_the_reason() -> None:
     done = subprocess.run(
         [*KVTUI, "--demo"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=ENV
     )
@@ -93,7 +93,7 @@ def watch(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_watch_prints_a_document_a_line_until_interrupted() -> None:
+def test_watch_prints_one_document_per_line_until_interrupted() -> None:
     with watch("vips", "-o", "json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -106,7 +106,7 @@ def test_watch_prints_a_document_a_line_until_interrupted() -> None:
     assert len(set(times)) == 3
 
 
-def test_no_traceback_when_the_reader_goes_away() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     with watch("status", "-o", "json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -116,7 +116,7 @@ def test_no_traceback_when_the_reader_goes_away() -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-def test_help_and_version_import_nothing_heavy() -> None:
+def test_help_and_version_import_no_heavy_module() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--version']); "
         "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'asyncio', 'rich', 'pydantic') "

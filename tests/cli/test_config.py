@@ -1,4 +1,4 @@
-"""``kvtui config``, and the precedence of files, environment and options."""
+"""``kvtui config``, and the precedence of options, environment and files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_option_before_environment_before_file_before_default(
 
 def test_an_option_turns_off_what_the_file_turns_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("mouse = true\nkubernetes.enabled = false\n")
-    found, _said = shown(capsys, "--no-mouse", "--kube")
+    found, _err = shown(capsys, "--no-mouse", "--kube")
 
     assert found["mouse"] == (False, "--mouse")
     assert found["kubernetes.enabled"] == (True, "--no-kube")

@@ -1,4 +1,4 @@
-"""The JSON document: checked against its schema by another project's validator; an unknown layer is null."""
+"""The JSON document: jsonschema validates it against its schema; an unknown layer is null."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CASES = {
     "mapped": build_kube.snapshot(kube=CLUSTER, keepalived=(keepalived(controller=controller("--http-port=8080")),)),
     "healthy": snapshot(),
     "master": snapshot(advertisers=(advertiser(0, outgoing=True),), addresses=addresses("10.4.0.50")),
-    "blind": snapshot(
+    "no sources": snapshot(
         keepalived=(), chosen=None, conf=None, running=None, instances=None, checks=None, ipvs=None, addresses=None,
         advertisers=None, sources=sources(None),
     ),
@@ -43,7 +43,7 @@ CASES = {
 
 
 class Traffic(Demo):
-    """Its counters differ at each reading, a second apart."""
+    """A source whose counters differ at each reading, one second apart."""
 
     def __init__(self, reals: int) -> None:
         super().__init__()
@@ -57,27 +57,27 @@ class Traffic(Demo):
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_a_document_is_what_the_schema_says(case: Snapshot) -> None:
+def test_a_document_matches_the_schema(case: Snapshot) -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(
         document(observe(case)), schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )
 
 
-def test_the_schema_refuses_what_is_not_in_it() -> None:
+def test_the_schema_refuses_unknown_fields() -> None:
     extra = {**document(observe(snapshot())), "more": 1}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(extra, schema())
 
 
 def test_an_unknown_layer_is_null_not_empty() -> None:
-    blind = document(observe(CASES["blind"]))
-    assert blind["vips"] is None
-    assert blind["vrrp_instances"] is None
-    assert blind["virtual_servers"] is None
-    assert blind["keepalived"] == []
-    assert blind["findings"] is None
-    assert blind["mappings"] is None
+    without_sources = document(observe(CASES["no sources"]))
+    assert without_sources["vips"] is None
+    assert without_sources["vrrp_instances"] is None
+    assert without_sources["virtual_servers"] is None
+    assert without_sources["keepalived"] == []
+    assert without_sources["findings"] is None
+    assert without_sources["mappings"] is None
 
 
 def test_mappings_show_how_the_controller_reads_each_entry() -> None:
@@ -125,7 +125,7 @@ def test_times_are_rfc_3339_in_utc() -> None:
     assert timestamp(1795526424.173422) == "2026-11-24T13:20:24.173Z"
 
 
-def test_json_and_yaml_say_the_same() -> None:
+def test_json_and_yaml_have_the_same_content() -> None:
     whole = document(observe(snapshot()))
     assert json.loads(encode(whole, Format.JSON)) == whole
     assert yaml.safe_load(encode(whole, Format.YAML)) == whole
@@ -148,8 +148,8 @@ def test_a_document_written_in_pieces_is_the_same(case: str, form: Format, capsy
         assert capsys.readouterr().out == encode(status(seen, view), form)
 
 
-def test_a_long_document_is_not_made_further_than_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in ``kvtui ipvs -o json | head -1``."""
+def test_a_long_document_is_built_only_as_far_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader such as ``kvtui ipvs -o json | head -1`` reads only the first part."""
     numbers = iter(range(100_000))
     long = ("x" * 1000 for _ in numbers)
     reader, writer = os.pipe()
@@ -161,7 +161,7 @@ def test_a_long_document_is_not_made_further_than_it_is_read(monkeypatch: pytest
     assert next(numbers) < 1000
 
 
-def test_a_stream_is_one_json_document_a_line_and_yaml_documents() -> None:
+def test_a_stream_has_one_json_document_per_line_or_yaml_documents() -> None:
     whole = document(observe(snapshot()))
     line = encode(whole, Format.JSON, stream=True)
     assert line.count("\n") == 1
@@ -171,7 +171,7 @@ def test_a_stream_is_one_json_document_a_line_and_yaml_documents() -> None:
 
 
 async def _watched(observer: Observer, ticks: int) -> int:
-    """Returns the memory blocks of this process after that many documents of ``kvtui status --watch -o json``."""
+    """Returns the memory blocks of this process after ``ticks`` documents of ``kvtui status --watch -o json``."""
     for _ in range(ticks):
         encode(status(await observer.observe()), Format.JSON, stream=True)
     gc.collect()
@@ -179,7 +179,7 @@ async def _watched(observer: Observer, ticks: int) -> int:
 
 
 async def test_watching_for_long_takes_no_more_memory() -> None:
-    """A document of 200 real servers is some 10,000 blocks: not one more may be kept."""
+    """A document of 200 real servers has some 10,000 blocks: kvtui must not keep a second one."""
     observer = Observer(Traffic(200), triage=True)
     await observer.observe(force=True)
     await _watched(observer, 20)

@@ -1,4 +1,4 @@
-"""What a command does in an event loop costs nothing at its end."""
+"""The end of the event loop of a command is cheap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kvtui.cli import event_loop
 
 
 class Large:
-    """Counts how often text was made of it: ``reprlib``, which asyncio uses, hides an exception."""
+    """Counts calls of ``__repr__``; an exception there would be lost in asyncio's ``reprlib``."""
 
     shown = 0
 
@@ -28,10 +28,10 @@ async def _fail() -> Large:
     raise LookupError("no such thing")
 
 
-def test_the_end_of_the_loop_makes_no_text_of_the_result() -> None:
+def test_the_end_of_the_loop_does_not_format_the_result() -> None:
     assert event_loop.run(_read()).shown == 0
 
 
-def test_an_error_is_raised_as_it_is() -> None:
+def test_an_error_is_raised_unchanged() -> None:
     with pytest.raises(LookupError, match="no such thing"):
         event_loop.run(_fail())

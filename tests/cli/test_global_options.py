@@ -1,4 +1,4 @@
-"""Options of kvtui itself stand before or after the command; the later of two wins."""
+"""Global options may come before or after the command; the later of two wins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def kvtui(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def settings(*words: str, **env: str) -> dict[str, Any]:
-    """The settings that are in force, by key, with their origin."""
+    """Returns the effective settings by key, with their origin."""
     found = json.loads(kvtui(*words, **env).stdout)["settings"]
     return {s["key"]: (s["value"], s["from"]) for s in found}
 
@@ -60,7 +60,7 @@ def test_the_later_of_two_wins() -> None:
     assert kvtui("-o", "json", "vips", "--demo", "-o", "text").stdout.startswith("VIP ")
 
 
-def test_after_the_command_it_overrides_the_environment() -> None:
+def test_an_option_after_the_command_overrides_the_environment() -> None:
     assert settings("config", "show", "-o", "json", "--interval", "5", KVTUI_INTERVAL="9")["interval"][0] == 5.0
     assert settings("config", "show", "-o", "json", KVTUI_INTERVAL="9")["interval"][0] == 9.0
 
@@ -76,7 +76,7 @@ def test_each_command_names_the_options_that_it_takes() -> None:
 
 
 @pytest.mark.parametrize("command", ["drain", "vips"])
-def test_help_lists_them(command: str) -> None:
+def test_help_lists_the_global_options(command: str) -> None:
     text = kvtui(command, "--help").stdout
     assert "Global options, also before the command:" in text
     assert ("--yes" in text) is (command == "drain")

@@ -1,4 +1,4 @@
-"""``kvtui journal`` without actions: a message names a folder without a journal."""
+"""``kvtui journal`` without actions names the folder that has no journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only the typed commands are built; errors and lists stay the same."""
+"""kvtui builds only the typed commands; errors and lists stay the same."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_colours_change_no_character(view: str, width: int | None) -> None:
     assert "\x1b" not in render(demo(), view, PLAIN)
 
 
-def test_an_outside_escape_sequence_is_no_colour() -> None:
+def test_an_escape_sequence_from_outside_is_not_a_colour() -> None:
     assert "\x1b" not in SGR.sub("", table(("A",), [(Cell("\x1b[2Jx", Tone.BAD),)], look=Look(colour=True)))
 
 
@@ -75,7 +75,7 @@ def test_the_last_column_is_wrapped_at_words(rows: list[tuple[str, str]], width:
 
     assert max(map(len, text.splitlines())) <= width
     words = "NAME" + "".join(name + why for name, why in rows).replace(" ", "")
-    head = "" if text.splitlines()[0] == "NAME" else "WHY"  # a column below the others has no head
+    head = "" if text.splitlines()[0] == "NAME" else "WHY"  # a column below the others has no header
     assert sorted("".join(text.split())) == sorted(words + head)
 
 
@@ -93,7 +93,7 @@ def test_a_finding_is_wrapped_but_not_the_command_of_its_remedy() -> None:
 # --- names, one VIP, a Service, top
 
 
-def test_names_are_one_a_line() -> None:
+def test_names_are_printed_one_per_line() -> None:
     assert names(demo(), "vrrp") == "vips\nvips6\n"
     assert names(demo(), "vips").splitlines()[0] == "10.4.0.50"
     assert names(demo(), "ipvs").splitlines()[0] == "10.4.0.50:80"
@@ -108,7 +108,7 @@ def test_one_vip_has_its_real_servers_and_no_other_vip() -> None:
     assert other_text.stdout == "fd00:10:4::50\n"
 
 
-def test_a_vip_that_is_not_there_and_a_view_without_names_are_usage_errors() -> None:
+def test_an_unknown_vip_and_a_view_without_names_are_usage_errors() -> None:
     unknown, nameless = kvtui("vips", "192.0.2.1"), kvtui("triage", "-o", "name")
 
     assert (unknown.returncode, unknown.stdout) == (2, "")
@@ -127,7 +127,7 @@ def test_a_vip_that_is_not_there_and_a_view_without_names_are_usage_errors() -> 
         ("a/b/c", (None, "")),
     ],
 )
-def test_what_is_a_service(text: str, expected: tuple[tuple[str, str] | None, str]) -> None:
+def test_service_names(text: str, expected: tuple[tuple[str, str] | None, str]) -> None:
     assert split_service(text) == expected
 
 
@@ -156,7 +156,7 @@ def test_a_terminal_has_marks_and_is_redrawn_in_place() -> None:
         terminal.shows("VIP", f"{UNICODE.self_mark}10.4.0.5", "MASTER")
 
 
-def test_changed_lines_and_those_that_are_gone() -> None:
+def test_changed_and_removed_lines() -> None:
     before = ["VIP        OWNER", "10.4.0.50  a", "10.4.0.51  a", "10.4.0.52  a"]
     now = ["VIP        OWNER", "10.4.0.50  b", "10.4.0.51  a"]
 
@@ -178,7 +178,7 @@ def test_a_pipe_gets_the_whole_view_and_then_only_what_changed() -> None:
     assert not any(line.startswith("SERVER") for line in lines[second:])
 
 
-def test_a_long_last_column_without_room_beside_the_others_is_below_them() -> None:
+def test_a_long_last_column_without_room_is_below_the_others() -> None:
     rows = [("10.4.0.54", "a" * 20, "its only endpoint is not ready"), ("10.4.0.60", "b", "")]
     assert table(("VIP", "SERVICE", "WHY"), rows, look=Look(width=44)).splitlines() == [
         "VIP        SERVICE",

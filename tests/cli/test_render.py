@@ -35,7 +35,7 @@ def golden() -> str:
     return shared_path("confs", "golden-aledbf-nat.conf").read_text()
 
 
-class Still(Demo):
+class FixedSource(Demo):
     """A source that shows one snapshot."""
 
     def __init__(self, shown: Snapshot) -> None:
@@ -47,7 +47,7 @@ class Still(Demo):
 
 
 def golden_kube(**changes: Any) -> Kube:
-    """The cluster of the golden file."""
+    """Returns the cluster of the golden file."""
     known = kube(
         configmap=configmap({kit.VIP: "default/echoheaders"}),
         services={ECHO: service("echoheaders")},
@@ -62,7 +62,7 @@ def snapshot(**changes: Any) -> Snapshot:
 
 
 def on_disk(path: Path, text: str, **changes: Any) -> Snapshot:
-    """A node whose keepalived.conf is this file."""
+    """Returns a node whose keepalived.conf is this file."""
     path.write_text(text)
     newer = kit.keepalived(controller=controller("--http-port=8080"), root="", conf=str(path))
     conf = reader.read(str(path), now=kit.NOW)
@@ -74,7 +74,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """(snapshot, options) → exit code, stdout, stderr."""
 
     def call(shown: Snapshot, form: Format = Format.TEXT, **options: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr(Invocation, "source", lambda _self: Still(shown))
+        monkeypatch.setattr(Invocation, "source", lambda _self: FixedSource(shown))
         try:
             code = int(render(Invocation(form=form), wait=0.0, **options))
         except SystemExit as ended:
@@ -111,9 +111,9 @@ def test_skipped_entries_are_named(run: Any) -> None:
     assert 'kvtui: skipped: 10.4.0.52: unknown method "TUN"' in err
 
 
-def test_without_an_api_it_says_what_is_missing(run: Any) -> None:
-    blind = snapshot(kube=None, sources=(source(SourceState.UNAVAILABLE, "no API; --kubeconfig names one"),))
-    assert run(blind) == (
+def test_render_without_an_api_names_the_missing_source(run: Any) -> None:
+    without_api = snapshot(kube=None, sources=(source(SourceState.UNAVAILABLE, "no API; --kubeconfig names one"),))
+    assert run(without_api) == (
         RenderExit.UNKNOWN,
         "",
         "kvtui: the expected config depends on the Kubernetes API: no API; --kubeconfig names one\n",
@@ -231,7 +231,7 @@ DOCUMENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("changes", "options"), DOCUMENTS.values(), ids=DOCUMENTS.keys())
-def test_the_document_is_what_the_schema_says(run: Any, changes: dict[str, Any], options: dict[str, Any]) -> None:
+def test_the_document_matches_the_schema(run: Any, changes: dict[str, Any], options: dict[str, Any]) -> None:
     _, out, _ = run(snapshot(**changes), Format.JSON, **options)
     document = json.loads(out)
     wanted = schema()["$defs"]["render"]
@@ -243,12 +243,12 @@ def test_the_document_is_what_the_schema_says(run: Any, changes: dict[str, Any],
             jsonschema.validate(strange, wanted)
 
 
-def test_outside_text_reaches_no_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_characters_from_outside_do_not_reach_the_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = configmap({kit.VIP: "default/echoheaders:NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}"})
     shown = snapshot(kube=golden_kube(configmap=evil))
     code, out, err = run(shown)
     assert code == RenderExit.OK
-    assert "lvs_method NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}\n" in out  # a pipe gets what the controller writes
+    assert "lvs_method NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}\n" in out  # a pipe gets the unchanged text
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, shown_out, shown_err = run(shown)
     for text in (shown_out, err, shown_err):

@@ -1,4 +1,4 @@
-"""``kvtui trace``: which VIP and ports, output, exit codes."""
+"""``kvtui trace``: the VIP and ports, output, exit codes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 
-class Still(Demo):
-    """A source that shows one snapshot; its connects have the given results."""
+class FixedSource(Demo):
+    """A source that shows one snapshot; its connects have the given error."""
 
     def __init__(self, shown: Snapshot, error: str | None = None) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         connect: bool = False,
         error: str | None = None,
     ) -> tuple[int, str]:
-        source = Still(shown or snapshot(), error)
+        source = FixedSource(shown or snapshot(), error)
         monkeypatch.setattr(Invocation, "source", lambda _self: source)
         code = trace(Invocation(form=form), vip, connect=connect, listen=0.0)
         return int(code), capsys.readouterr().out
@@ -115,9 +115,9 @@ def test_unknown_layers_have_their_own_exit_code(run: Any) -> None:
     assert text.splitlines()[-1] == "No layer is known to be broken; unknown: ConfigMap, Service, endpoints."
 
 
-@pytest.mark.parametrize(("lack", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
-def test_no_kube_checks_this_node_only(run: Any, lack: UnavailableReason, code: int) -> None:
-    no_api = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=lack)
+@pytest.mark.parametrize(("reason", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
+def test_no_kube_checks_this_node_only(run: Any, reason: UnavailableReason, code: int) -> None:
+    no_api = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=reason)
     others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
     ended, text = run(VIP, snapshot(kube=None, sources=(*others, no_api)))
     assert ended == code
@@ -130,7 +130,7 @@ def test_no_kube_checks_this_node_only(run: Any, lack: UnavailableReason, code: 
 
 
 @pytest.mark.parametrize("form", [Format.JSON, Format.YAML])
-def test_the_same_as_a_document(run: Any, form: Format) -> None:
+def test_a_chain_as_a_document(run: Any, form: Format) -> None:
     lost = snapshot(kube=kube(configmap=configmap({})))
     code, text = run(VIP, lost, form)
     document = json.loads(text) if form is Format.JSON else yaml.safe_load(text)
@@ -196,8 +196,8 @@ def test_an_unknown_vip_is_an_error_that_lists_the_others(text: str, says: str) 
         find_ports(index(), text)
 
 
-def test_an_unread_source_may_have_the_vip() -> None:
-    dead = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded in this kernel")
+def test_a_source_that_cannot_be_read_may_have_the_vip() -> None:
+    ipvs = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded in this kernel")
     absent = Source(
         SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", reason=UnavailableReason.ABSENT
     )
@@ -205,9 +205,9 @@ def test_an_unread_source_may_have_the_vip() -> None:
     whole = ChainIndex(observe(snapshot(sources=tuple(by_name.values()))))
     with pytest.raises(UnknownVipError):
         find_ports(whole, "10.4.0.99")
-    deaf = ChainIndex(observe(snapshot(sources=tuple((by_name | {SourceName.IPVS: dead}).values()))))
+    unread = ChainIndex(observe(snapshot(sources=tuple((by_name | {SourceName.IPVS: ipvs}).values()))))
     with pytest.raises(UnreadSourcesError, match=r"has the VIP 10.4.0.99; cannot read: ipvs \(ip_vs is not loaded"):
-        find_ports(deaf, "10.4.0.99")
+        find_ports(unread, "10.4.0.99")
 
 
 def test_a_word_that_is_not_an_address_is_a_usage_error(run: Any, capsys: pytest.CaptureFixture[str]) -> None:

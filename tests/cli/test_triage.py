@@ -45,14 +45,14 @@ def test_the_exit_code_is_the_worst(found: tuple[Finding, ...], code: int) -> No
     assert exit_code(replace(observe(backup()), findings=found)) == code
 
 
-def blind() -> Snapshot:
+def without_adverts() -> Snapshot:
     others = tuple(s for s in sources() if s.name is not SourceName.ADVERTS)
     return backup(advertisers=None, sources=(*others, Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, "no right")))
 
 
 @pytest.mark.parametrize(("found", "code"), [((), 3), ((INFO,), 3), ((WARNING,), 1), ((CRITICAL,), 2)])
-def test_a_missing_source_is_not_an_all_clear(found: tuple[Finding, ...], code: int) -> None:
-    assert exit_code(replace(observe(blind()), findings=found)) == code
+def test_a_missing_source_is_not_success(found: tuple[Finding, ...], code: int) -> None:
+    assert exit_code(replace(observe(without_adverts()), findings=found)) == code
 
 
 def test_text_has_evidence_and_remedy() -> None:
@@ -73,7 +73,7 @@ def test_text_has_evidence_and_remedy() -> None:
     ids=["nothing", "something"],
 )
 def test_stdout_names_missing_sources(found: tuple[Finding, ...], last: str) -> None:
-    assert findings_text(replace(observe(blind()), findings=found)).splitlines()[-1] == last
+    assert findings_text(replace(observe(without_adverts()), findings=found)).splitlines()[-1] == last
 
 
 def test_the_copied_command_has_no_comment() -> None:
@@ -101,11 +101,11 @@ def test_the_document_of_findings() -> None:
     assert document(observe(backup()))["findings"] is None
 
 
-class Clockwork:
+class TimedSource:
     """A source whose readings are half a second apart.
 
     Args:
-        at: what there is after so many seconds.
+        at: returns the snapshot after so many seconds.
     """
 
     def __init__(self, at: Callable[[float], Snapshot]) -> None:
@@ -142,52 +142,52 @@ def healthy(passed: float) -> Snapshot:
 
 @pytest.mark.parametrize("triage", [True, False], ids=["watched", "read once"])
 async def test_findings_are_null_without_triage(triage: bool) -> None:
-    """From the first observation, also between two runs of triage; pending findings come later."""
-    observer = Observer(Clockwork(healthy), interval=0.05, triage=triage)  # type: ignore[arg-type]
+    """With triage they are a list from the first observation on, also between two runs; pending findings come later."""
+    observer = Observer(TimedSource(healthy), interval=0.05, triage=triage)  # type: ignore[arg-type]
     for _ in range(3):
         assert document(await observer.observe())["findings"] == ([] if triage else None)
 
 
-async def observed(source: Clockwork, listen: float | None) -> list[str]:
+async def observed(source: TimedSource, listen: float | None) -> list[str]:
     observer = Observer(source, interval=0.05, triage=True)  # type: ignore[arg-type]
     seen = await findings.observe(observer, listen)
     return [f.id for f in seen.findings or ()]
 
 
-async def test_it_observes_as_long_as_a_takeover_takes() -> None:
-    source = Clockwork(healthy)
+async def test_triage_observes_for_the_time_of_a_takeover() -> None:
+    source = TimedSource(healthy)
 
     assert await observed(source, None) == []
     assert source.passed == 4.5
 
 
-async def test_it_observes_longer_with_long_advert_intervals() -> None:
+async def test_triage_observes_longer_with_long_advert_intervals() -> None:
     slow = (instance(advert_interval=3.0),)
 
-    def seldom(passed: float) -> Snapshot:
+    def rare_adverts(passed: float) -> Snapshot:
         master = advertiser(2, at=NOW + passed - 0.1)
         return replace(
             healthy(passed), instances=slow, advertisers=(replace(master, last=replace(master.last, interval=3.0)),)
         )
 
-    source = Clockwork(seldom)
+    source = TimedSource(rare_adverts)
 
     assert await observed(source, None) == []
     assert source.passed == 13.0
 
 
-async def test_it_waits_for_undecided_findings() -> None:
+async def test_triage_waits_for_pending_findings() -> None:
     def stray(passed: float) -> Snapshot:
         return replace(healthy(passed), addresses=addresses(VIP) if passed >= 2.5 else addresses())
 
-    source = Clockwork(stray)
+    source = TimedSource(stray)
     result = await observed(source, None)
 
     assert (result, source.passed) == (["vip-on-backup"], 4.5)
 
 
-async def test_it_observes_as_long_as_listen_says() -> None:
-    source = Clockwork(healthy)
+async def test_triage_observes_for_the_time_of_listen() -> None:
+    source = TimedSource(healthy)
 
     assert await observed(source, 1.0) == []
     assert source.passed == 1.0
@@ -197,10 +197,10 @@ def test_watch_prints_when_a_missing_source_is_back(capsys: pytest.CaptureFixtur
     def later(passed: float) -> Snapshot:
         if passed > 3.0:
             raise RuntimeError("seen enough")
-        return healthy(passed) if passed >= 1.5 else replace(blind(), time=NOW + passed)
+        return healthy(passed) if passed >= 1.5 else replace(without_adverts(), time=NOW + passed)
 
     with pytest.raises(RuntimeError, match="seen enough"):
-        watch(Observer(Clockwork(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
+        watch(Observer(TimedSource(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("No problems")] == [
         "No problems found in the sources that can be read; unknown: adverts",
         "No problems found.",
