@@ -1,10 +1,10 @@
-"""A program in place of ssh: on each host a kvtui that drains by a file, and keeps a journal.
+"""A program in place of ssh: a fake kvtui on each host, with a journal.
 
-    pretended_kvtui.py FOLDER … -- HOST COMMAND
+    fake_kvtui.py FOLDER … -- HOST COMMAND
 
-FOLDER/HOST.json has its journal; FOLDER/HOST.fails names what fails there: ``plan``, ``apply``, ``lost`` (applied, but
-the connection is lost after the commit), ``hangs`` (applied, but it does not answer the commit), ``slow`` (applied as
-soon as there is a file FOLDER/go).
+FOLDER/HOST.json has its journal. FOLDER/HOST.fails names the failure of the host: ``plan``, ``apply``, ``lost``
+(applied, but the connection is lost after the commit), ``hangs`` (applied, but it does not answer the commit), ``slow``
+(applied once the file FOLDER/go exists).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ PLANNED = "kvtui: planned "
 
 
 def write(journal: Path, entries: list[dict[str, Any]]) -> None:
-    """At once: a test may read it at any moment."""
-    draft = journal.with_suffix(".draft")
-    draft.write_text(json.dumps(entries))
-    draft.replace(journal)
+    """Writes the journal atomically, because a test may read it at any moment."""
+    temp = journal.with_suffix(".temp")
+    temp.write_text(json.dumps(entries))
+    temp.replace(journal)
 
 
-def heard() -> str:
-    """The next word of the kvtui that coordinates."""
+def next_word() -> str:
+    """Returns the next word of the coordinating kvtui."""
     return next((line for line in iter(sys.stdin.readline, "") if line.strip()), "abort").strip()
 
 
 def may_start(plan: dict[str, Any] | None) -> bool:
-    """Shows the plan and waits for the go."""
+    """Prints the plan and waits for "go"."""
     print(f"{PLANNED}{json.dumps({'plan': plan, 'outcome': {'exit_code': 0, 'detail': 'planned'}})}", flush=True)
-    return heard() == "go"
+    return next_word() == "go"
 
 
 def main() -> int:
@@ -73,7 +73,7 @@ def main() -> int:
         entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": None, "undoes": None})
         write(journal, entries)
         print(HELD, flush=True)
-        word = heard()
+        word = next_word()
         if fails == "hangs":
             time.sleep(600)
         code, detail = (0, "done") if word == "commit" else (130, "put back")

@@ -1,10 +1,10 @@
-"""A program in place of ssh: on each host a real kvtui, journal and runner included, whose world is a file.
+"""A program in place of ssh: a real kvtui on each host, with journal and runner, whose actions write a file.
 
     real_kvtui.py FOLDER … -- HOST COMMAND
 
-Every action writes "new" into FOLDER/HOST/word. At the moment that FOLDER/HOST/moment names (``plan``, ``step``,
-``applied``, ``verify``) it leaves a file FOLDER/HOST/there and waits for FOLDER/go; at ``dies`` it is killed, after the
-step.
+Every action writes "new" into FOLDER/HOST/word. FOLDER/HOST/moment names a moment: ``plan``, ``step``, ``applied``,
+``verify``. At that moment the action creates FOLDER/HOST/there and waits for FOLDER/go. At ``dies`` it is killed after
+the step.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FOLDER = Path(sys.argv[1], sys.argv[-2])
 
 
 def reach(moment: str) -> None:
-    """Waits there if it is the chosen moment."""
+    """Waits if this is the chosen moment."""
     if (FOLDER / "moment").exists() and (FOLDER / "moment").read_text() == moment:
         (FOLDER / "there").touch()
         while not (FOLDER.parent / "go").exists():
@@ -48,7 +48,7 @@ def reach(moment: str) -> None:
 
 
 class Slow(WriteNote):
-    """Waits before and after it is written."""
+    """Waits before and after it writes."""
 
     def do(self) -> None:
         reach("step")
@@ -57,7 +57,7 @@ class Slow(WriteNote):
 
 
 class Here(LiveBackend):
-    """This machine, with the host's journal."""
+    """The live backend, with the host's journal."""
 
     @cached_property
     def journal(self) -> Journal:
@@ -65,7 +65,7 @@ class Here(LiveBackend):
 
 
 async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionBackend) -> Action:
-    """To write the word."""
+    """Plans to write the word."""
     reach("plan")
     if intent.kind is ActionKind.UNDO:
         return await registry.plan(intent, seen, watch, backend)
@@ -82,9 +82,9 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionB
 if __name__ == "__main__":
     words = shlex.split(sys.argv[-1])[1:]
     if "--watch" in words:
-        while True:  # until nobody reads
+        while True:  # until the reader is gone
             print('{"schema": 1, "comparison": {"kvtui": "1"}}', flush=True)
             time.sleep(0.5)
-    os.environ["KVTUI_DEMO"] = "1"  # what is observed; nothing is done with it
+    os.environ["KVTUI_DEMO"] = "1"  # the observation is not used
     vars(act).update(plan=plan, backend_for=lambda _source: Here())
     sys.exit(run(lambda _invocation: None, words))

@@ -1,4 +1,4 @@
-"""Actions over several nodes: planned on all first, then all done or all put back. The lab does it on real nodes."""
+"""Actions on several nodes: all plan first, then all act or all put back. The lab tests this on real nodes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import pytest
 from kvtui.cli import all_nodes
 from kvtui.cli.main import run
 
-PRETENDED = Path(__file__).with_name("pretended_kvtui.py")
+FAKE_KVTUI = Path(__file__).with_name("fake_kvtui.py")
 HOSTS = ("a", "b", "c")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the hosts keep their journals; kvtui is configured to reach them."""
+    """The folder of the hosts' journals; the config of kvtui names the hosts."""
     config = tmp_path / "kvtui.toml"
-    ssh = f"{sys.executable} -IS {PRETENDED} {tmp_path}"
+    ssh = f"{sys.executable} -IS {FAKE_KVTUI} {tmp_path}"
     config.write_text(f'[cluster]\nhosts = ["a", "b", "c"]\nssh = "{ssh}"\n')
     monkeypatch.setenv("KVTUI_CONFIG", str(config))
     return tmp_path
@@ -34,7 +34,7 @@ def drain(*options: str) -> int:
 
 
 def results(folder: Path) -> dict[str, list[str]]:
-    """Host → the results in its journal, undoing left out."""
+    """Returns the results in the journal of each host, without undo entries."""
     return {h: [e["result"] for e in entries(folder, h) if not e["undoes"]] for h in HOSTS}
 
 
@@ -44,7 +44,7 @@ def entries(folder: Path, host: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_all_do_it_under_one_id(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_nodes_act_under_one_id(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert drain("--yes", "-o", "json") == 0
     assert results(folder) == {h: ["done"] for h in HOSTS}
     output = capsys.readouterr()
@@ -54,14 +54,14 @@ def test_all_do_it_under_one_id(folder: Path, capsys: pytest.CaptureFixture[str]
     assert document["nodes"].keys() == set(HOSTS)
 
 
-def test_nobody_does_anything_if_one_cannot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_node_acts_if_one_cannot_plan(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "b.fails").write_text("plan")
     assert drain("--yes") == 3
     assert not any(entries(folder, h) for h in HOSTS)
     assert "b: refused: no such real server; nothing was done on any node" in capsys.readouterr().err
 
 
-def test_nothing_is_done_without_a_yes_or_in_a_dry_run(folder: Path) -> None:
+def test_no_node_acts_without_yes_or_in_a_dry_run(folder: Path) -> None:
     assert (drain(), drain("--dry-run"), drain("--yes", "--read-only")) == (3, 0, 3)
     assert not any(entries(folder, h) for h in HOSTS)
 
@@ -71,7 +71,7 @@ def test_nothing_is_done_without_a_yes_or_in_a_dry_run(folder: Path) -> None:
     [("apply", "put back"), ("lost", "undone"), ("hangs", "undone")],
     ids=["before the commit", "after it", "without an answer to it"],
 )
-def test_what_was_done_is_put_back_if_one_fails(
+def test_all_nodes_put_back_if_one_fails(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fails: str, result: str
 ) -> None:
     if fails == "hangs":
@@ -89,7 +89,7 @@ def test_one_after_another_stops_at_the_first_that_fails(folder: Path) -> None:
     assert results(folder) == {"a": ["put back"], "b": ["put back"], "c": []}
 
 
-def test_a_signal_waits_for_what_runs_and_puts_all_back(folder: Path) -> None:
+def test_a_signal_waits_for_running_nodes_and_puts_all_back(folder: Path) -> None:
     (folder / "b.fails").write_text("slow")
     argv = [sys.executable, "-m", "kvtui", "--yes", "drain", "10.2.0.1", "--all-nodes"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Planning on several nodes: one whose kvtui is another version, and one that gives no plan."""
+"""Planning on several nodes: a node with another version of kvtui, and a node without a plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLDER = f'echo "Error: No such option: {COORDINATED} (Possible options: --config
     ],
     ids=["older", "hangs", "ends"],
 )
-async def test_a_node_without_a_plan_says_why(tmp_path: Path, script: str, seconds: float, error: str) -> None:
+async def test_a_node_without_a_plan_has_an_error(tmp_path: Path, script: str, seconds: float, error: str) -> None:
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\n{script}\n")
     ssh.chmod(0o700)

@@ -1,4 +1,4 @@
-"""An action over all nodes, killed at each moment: at the end it is done on all nodes or on none; the journals tell."""
+"""A kill at each moment of an action on all nodes: it ends on all nodes or on none, and the journals record it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS = 300
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the hosts have their words and journals; kvtui is configured to reach them."""
+    """The folder of the hosts' words and journals; the config of kvtui names the hosts."""
     for host in HOSTS:
         (tmp_path / host).mkdir()
         (tmp_path / host / "word").write_text("old")
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def coordinator(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """`kvtui drain --all-nodes`, which has begun."""
+    """A running `kvtui drain --all-nodes`."""
     argv = [sys.executable, "-m", "kvtui", "--yes", "--reason", "update", "drain", "10.2.0.1", "--all-nodes"]
     with subprocess.Popen(argv, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         yield process
@@ -59,7 +59,7 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def wait_at(folder: Path, moment: str) -> None:
-    """Until the kvtui on b is there."""
+    """Waits until the kvtui on b reaches the moment."""
     (folder / "b" / "moment").write_text(moment)
     poll((folder / "b" / "there").exists, SECONDS, f"b at {moment}")
 
@@ -76,10 +76,10 @@ def wait_for_the_end(folder: Path) -> None:
         pytest.param("step", False, marks=pytest.mark.long),
         pytest.param("applied", False, marks=pytest.mark.long),
         pytest.param("verify", False, marks=pytest.mark.long),
-        ("verify", True),  # stopped, so that all hold what they did when it is killed
+        ("verify", True),  # stopped, so that all nodes have acted when it is killed
     ],
 )
-def test_nothing_is_done_anywhere_after_a_kill_before_the_commit(
+def test_no_node_keeps_the_action_after_a_kill_before_the_commit(
     folder: Path, coordinator: subprocess.Popen[str], moment: str, stopped: bool
 ) -> None:
     wait_at(folder, moment)
@@ -101,7 +101,7 @@ def test_nothing_is_done_anywhere_after_a_kill_before_the_commit(
 
 
 @pytest.mark.long
-def test_all_is_done_everywhere_after_a_kill_behind_the_commit(
+def test_all_nodes_keep_the_action_after_a_kill_after_the_commit(
     folder: Path, coordinator: subprocess.Popen[str]
 ) -> None:
     poll(lambda: any(e.result for e in entries(folder)), SECONDS, "the commit has arrived")
@@ -113,7 +113,7 @@ def test_all_is_done_everywhere_after_a_kill_behind_the_commit(
 
 
 @pytest.mark.long
-def test_nothing_is_done_anywhere_after_a_kill_of_one_nodes_kvtui(
+def test_no_node_keeps_the_action_after_a_kill_of_one_nodes_kvtui(
     folder: Path, coordinator: subprocess.Popen[str]
 ) -> None:
     (folder / "b" / "moment").write_text("dies")
@@ -139,10 +139,10 @@ def test_a_silent_coordinator_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(write)
 
 
-@pytest.mark.parametrize("told", [b"", b"abort\n", b"go\nabort\n"])
-def test_a_plan_is_not_carried_out_when_the_coordinator_goes_away_before_its_go(told: bytes) -> None:
+@pytest.mark.parametrize("received", [b"", b"abort\n", b"go\nabort\n"])
+def test_a_plan_does_not_start_when_the_coordinator_ends_before_its_go(received: bytes) -> None:
     read, write = os.pipe()
-    os.write(write, told)
+    os.write(write, received)
     os.close(write)
     shown: list[str] = []
 
@@ -155,8 +155,8 @@ def test_a_plan_is_not_carried_out_when_the_coordinator_goes_away_before_its_go(
     os.close(read)
 
 
-def test_a_verification_that_ends_at_the_loss_of_the_coordinator_is_put_back_and_says_why(tmp_path: Path) -> None:
-    """`watch_outcome` ends when it is interrupted, and what is verified elsewhere may even be as planned."""
+def test_the_loss_of_the_coordinator_during_verification_puts_the_action_back(tmp_path: Path) -> None:
+    """`watch_outcome` ends when it is interrupted; other verifications may even report success."""
     (tmp_path / "word").write_text("old")
     read, write = os.pipe()
 

@@ -1,4 +1,4 @@
-"""The connections to other nodes, with real processes in place of ssh: good, silent, refusing, of other versions."""
+"""Connections to other nodes, with real processes in place of ssh: working, silent, refused, of other versions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REPORT = '{"schema": %d, "node": {"name": "n", "colour": "new"}, "comparison": {
 
 
 def prints(text: str) -> list[str]:
-    """A command that prints, then goes on without a word."""
+    """Returns a command that prints, then runs without output."""
     return [sys.executable, "-ISc", f"import time; print({text!r}, flush=True); time.sleep(600)"]
 
 
@@ -48,11 +48,11 @@ async def _followed(
 
 
 def followed(commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]) -> dict[str, ClusterNode]:
-    """The nodes as soon as this is true of them; all processes have ended then."""
+    """Returns the nodes as soon as ``done`` is true of them, after all processes have ended."""
     return asyncio.run(_followed(commands, done))
 
 
-def test_each_node_tells_its_own_state_and_holds_nobody_back() -> None:
+def test_each_node_has_its_own_state_and_delays_no_other() -> None:
     commands = {
         "good": prints("Welcome!\n" + REPORT % 1),
         "older": prints(REPORT % 0),
@@ -81,7 +81,7 @@ def test_each_node_tells_its_own_state_and_holds_nobody_back() -> None:
     assert details["no-ssh"] == "cannot start /nonexistent/ssh: No such file or directory"
 
 
-def test_what_is_no_address_is_not_known() -> None:
+def test_an_invalid_address_is_unknown() -> None:
     instances = '[{"name": "v", "address": "x\\u001b[31m"}, {"name": "w", "address": "10.4.0.3"}]'
     report = f'{{"schema": 1, "comparison": {{"kvtui": "9"}}, "vrrp_instances": {instances}}}'
     (node,) = followed({"n": prints(report)}, lambda found: found["n"].state is NodeState.LIVE).values()
@@ -89,7 +89,7 @@ def test_what_is_no_address_is_not_known() -> None:
     assert [i.address for i in node.report.vrrp_instances or ()] == [None, "10.4.0.3"]
 
 
-def test_a_connection_that_ends_is_made_again() -> None:
+def test_a_connection_that_ends_is_restarted() -> None:
     once = [sys.executable, "-ISc", f"print({REPORT % 1!r})"]
     states: list[NodeState] = []
 
@@ -101,8 +101,8 @@ def test_a_connection_that_ends_is_made_again() -> None:
     followed({"n": once}, came_back)
 
 
-def test_this_node_is_one_node_before_it_answers_and_under_another_name(tmp_path: Path) -> None:
-    """In its pod it has the name that Kubernetes gives it. Twice in the list, it would tie with itself."""
+def test_this_node_is_listed_once_under_either_name(tmp_path: Path) -> None:
+    """In its pod it has its Kubernetes name. Listed twice, it would tie with itself."""
     report = node(3, "MASTER").report
     assert report is not None
     own = ClusterNode("a", NodeState.LIVE, age=0.0, report=report, is_self=True)
@@ -126,7 +126,7 @@ def test_this_node_is_one_node_before_it_answers_and_under_another_name(tmp_path
         assert [(n.name, n.state, n.is_self) for n in view.nodes] == [("a", NodeState.LIVE, True)]
 
 
-def test_a_host_is_never_an_option_and_ssh_never_asks() -> None:
+def test_a_host_is_never_an_option_and_ssh_runs_in_batch_mode() -> None:
     argv = reach.argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
     assert argv[:3] == ["ssh", "-F", "f"]
     assert argv[-4:] == ["-T", "--", "-oProxyCommand=x", "sudo kvtui trace 'a b'"]

@@ -1,4 +1,4 @@
-"""A pod without kvtui: what a shell in it prints, and what is known of the node then. The lab does it on a real one."""
+"""A pod without kvtui: kvtui reads the node from the output of a shell. The lab tests this on a real pod."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ VERSION = "Keepalived v2.2.7 (01/16,2022)\n"
 
 
 def read(*, links: str = json.dumps(LINKS), rules: str = RULES, stats: str = STATS, conf: str = CONF) -> Snapshot:
-    """What is known after one reading."""
+    """Returns the snapshot of one reading."""
     parts = [
         ("addresses", links), ("rules", rules), ("stats", stats), ("conf /etc/keepalived/keepalived.conf", conf),
         ("version 7", VERSION), ("end", ""),
@@ -108,7 +108,7 @@ def test_the_state_follows_from_the_addresses(change: dict[str, str], state: Vrr
         ({"conf": ""}, SourceName.CONF),
     ],
 )
-def test_what_cannot_be_read_says_so(change: dict[str, str], source: SourceName) -> None:
+def test_an_unreadable_source_is_unavailable(change: dict[str, str], source: SourceName) -> None:
     found = read(**change).source(source)
     assert found.state is SourceState.UNAVAILABLE
     assert found.detail.startswith("no kvtui in the pod: read by exec; ")
@@ -117,5 +117,5 @@ def test_what_cannot_be_read_says_so(change: dict[str, str], source: SourceName)
 @pytest.mark.parametrize(
     "rules", ["-A -t 10.4.0.50:80\n", "-a -t x\n", "-A -f seven -s rr\n", "-A -t '\n", "-A -t x:y -s\n"]
 )
-def test_lines_that_are_not_understood_are_passed_over(rules: str) -> None:
+def test_unknown_lines_are_skipped(rules: str) -> None:
     assert read(rules=rules).ipvs is not None

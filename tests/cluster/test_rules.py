@@ -1,4 +1,4 @@
-"""What is concluded from the reports of all nodes."""
+"""The cluster view and findings from the reports of all nodes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def lasting(*nodes: ClusterNode) -> ClusterView:
-    """The view after these reports have stayed the same for a minute."""
+    """Returns the view after these reports were unchanged for a minute."""
     rules = ClusterRules()
     rules.view(nodes, 1000.0)
     return rules.view(nodes, 1060.0)
 
 
 def ids(view: ClusterView) -> set[str]:
-    """Ids of the findings."""
+    """Returns the ids of the findings."""
     return {f.id for f in view.findings}
 
 
 def cell(view: ClusterView, listener: int, speaker: int) -> Hearing:
-    """Of the hearing matrix."""
+    """Returns a cell of the hearing matrix."""
     return next(h for h in view.hearing if (h.listener, h.speaker) == (f"node-{listener}", f"node-{speaker}"))
 
 
@@ -53,7 +53,7 @@ def test_next_in_line_is_not_certain_while_a_node_is_unknown() -> None:
     assert ids(view) == {"cluster-node-unknown"}
 
 
-def test_one_way_loss_names_the_direction_and_both_masters() -> None:
+def test_one_way_loss_names_the_direction() -> None:
     view = lasting(node(4, "MASTER", peers=(peer(5, 40.0),)), node(5, "MASTER", peers=(peer(4),)))
     assert ids(view) == {"cluster-two-owners", "cluster-one-way-hearing"}
     lost = cell(view, 4, 5)
@@ -62,7 +62,7 @@ def test_one_way_loss_names_the_direction_and_both_masters() -> None:
     assert cell(view, 5, 4).heard is Heard.HEARD
 
 
-def test_what_an_election_causes_in_passing_is_not_told() -> None:
+def test_transient_states_of_an_election_are_not_reported() -> None:
     rules = ClusterRules()
     view = rules.view((node(4, "MASTER"), node(5, "MASTER", peers=(peer(4),))), 1000.0)
     assert not view.findings
@@ -81,7 +81,7 @@ def test_what_an_election_causes_in_passing_is_not_told() -> None:
     ],
     ids=["vrid", "unicast peer", "multicast", "version", "hmac", "firewall"],
 )
-def test_the_cause_of_what_is_not_heard(
+def test_the_cause_of_a_lost_or_rejected_advert(
     listener: dict[str, Any], speaker: dict[str, Any], heard: Heard, cause: str
 ) -> None:
     view = lasting(node(4, "MASTER", **listener), node(5, "MASTER", **{"peers": (peer(4),)} | speaker))
@@ -91,11 +91,11 @@ def test_the_cause_of_what_is_not_heard(
     assert found.remedy
 
 
-def test_no_owner_unless_somebody_is_heard() -> None:
+def test_a_missing_owner_is_reported_only_where_no_node_may_be_master() -> None:
     assert "cluster-no-owner" in ids(lasting(node(3, peers=()), node(4, peers=())))
-    assert "cluster-no-owner" not in ids(lasting(node(3), node(4)))  # the master is a node that is not asked
+    assert "cluster-no-owner" not in ids(lasting(node(3), node(4)))  # an unqueried node may be master
     late = replace(node(5, "MASTER"), state=NodeState.LATE)
-    assert "cluster-no-owner" not in ids(lasting(node(4, peers=()), late))  # it may be the master still
+    assert "cluster-no-owner" not in ids(lasting(node(4, peers=()), late))  # it may still be master
 
 
 def test_ties() -> None:
@@ -105,7 +105,7 @@ def test_ties() -> None:
     ]
 
 
-def test_a_node_that_is_known_from_its_adverts_only_is_a_row_that_takes_no_part() -> None:
+def test_a_node_known_only_from_adverts_is_listed_and_not_counted() -> None:
     view = lasting(node(4, peers=(peer(9, 0.4), peer(8, 70.0))))
     assert [(n.name, n.state) for n in view.nodes[1:]] == [("10.4.0.8", NodeState.HEARD), ("10.4.0.9", NodeState.HEARD)]
     assert view.nodes[2].detail == "vips MASTER 109: known from its adverts only (heard by node-4)"
@@ -116,7 +116,7 @@ def test_a_node_that_is_known_from_its_adverts_only_is_a_row_that_takes_no_part(
     ]  # fmt: skip
 
 
-def test_a_node_that_the_daemonset_left_out_is_a_finding() -> None:
+def test_a_node_without_its_daemonset_pod_is_a_finding() -> None:
     missing = ClusterNode("node-6", NodeState.MISSING, "daemonset/lb/vip has no pod on this node")
     view = lasting(node(4), node(5, "MASTER"), missing)
     assert [f.title for f in view.findings] == ["node-6 should have a keepalived pod and has none"]
@@ -134,8 +134,8 @@ def test_differences_name_the_nodes_and_the_lines() -> None:
     one = Comparison(config_hash="a", config=("x: 1", "both"), drained=("V -> R",), sysctls={"n": 1, "m": 1}, **same)
     other = Comparison(config_hash="b", config=("x: 2", "both"), drained=(), sysctls={"n": 0}, **same)
     view = lasting(node(3, comparison=one), node(4, comparison=one), node(5, "MASTER", comparison=other))
-    told = {(d.kind, d.what): {v.value: v.nodes for v in d.values} for d in view.differences}
-    assert told == {
+    differences = {(d.kind, d.what): {v.value: v.nodes for v in d.values} for d in view.differences}
+    assert differences == {
         ("config", "x: 1"): {"yes": ("node-3", "node-4"), "": ("node-5",)},
         ("config", "x: 2"): {"yes": ("node-5",), "": ("node-3", "node-4")},
         ("sysctl", "n"): {"1": ("node-3", "node-4"), "0": ("node-5",)},
@@ -144,13 +144,13 @@ def test_differences_name_the_nodes_and_the_lines() -> None:
     assert ids(view) == {"cluster-config-split", "cluster-drain-split"}
 
 
-def test_instances_belong_together_by_their_vips_even_where_the_vrid_differs() -> None:
+def test_instances_are_grouped_by_their_vips_even_with_different_vrids() -> None:
     view = lasting(node(4, "MASTER", vrid=51), node(5, "MASTER", peers=(peer(4),)))
     assert [r.vrids for r in view.routers] == [(50, 51)]
     assert "cluster-vrid-mismatch" in ids(view)
 
 
-def test_configs_that_are_too_long_are_compared_by_their_hash() -> None:
+def test_long_configs_are_compared_by_their_hash() -> None:
     one, other = (Comparison(kvtui="1", config_hash=h, ipvs_digest="d", drained=()) for h in "ab")
     view = lasting(node(4, comparison=one), node(5, "MASTER", comparison=other))
     (difference,) = view.differences
