@@ -1,4 +1,4 @@
-"""The configuration: what of a file is used, what is refused, and in which words."""
+"""The configuration files: used settings, refused settings, and the messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home and a system file of the test's own."""
+    """A home folder and a system file for the test."""
     monkeypatch.setattr(config_file, "SYSTEM", str(tmp_path / "etc.toml"))
     return tmp_path
 
@@ -29,7 +29,7 @@ def reading(home: Path, text: str) -> Config:
     return read({"HOME": str(home)})
 
 
-def test_where_the_files_are() -> None:
+def test_paths_of_the_files() -> None:
     assert paths({"HOME": "/root"}) == ("/etc/kvtui.toml", "/root/.config/kvtui/config.toml")
     assert paths({"HOME": "/root", "XDG_CONFIG_HOME": "/cfg"}) == ("/etc/kvtui.toml", "/cfg/kvtui/config.toml")
     assert paths({"HOME": "/root", "XDG_CONFIG_HOME": "cfg"})[1] == "/root/.config/kvtui/config.toml"
@@ -37,18 +37,18 @@ def test_where_the_files_are() -> None:
     assert paths({"HOME": "/root", "KVTUI_CONFIG": "/x.toml"}) == ("/x.toml",)
 
 
-def test_no_file_is_no_problem(home: Path) -> None:
+def test_missing_files_are_not_a_problem(home: Path) -> None:
     found = read({"HOME": str(home)})
     assert (found.values, found.problems) == ({}, ())
     assert list(found.files.values()) == [False, False]
     assert found.value("interval") == 1.0
 
 
-def test_a_file_that_was_named_must_be_there() -> None:
+def test_the_file_of_kvtui_config_must_exist() -> None:
     assert read({"KVTUI_CONFIG": "/nowhere.toml"}).problems == ("/nowhere.toml (KVTUI_CONFIG) does not exist",)
 
 
-def test_the_later_file_counts_and_each_value_knows_its_line(home: Path) -> None:
+def test_the_later_file_wins_and_each_value_has_its_line(home: Path) -> None:
     (home / "etc.toml").write_text("read_only = true\ninterval = 5\n")
     found = reading(home, '# mine\n\ninterval = 2\n[kubernetes]\nconfigmap = "default/vips"\n')
 
@@ -77,7 +77,7 @@ def test_the_later_file_counts_and_each_value_knows_its_line(home: Path) -> None
         ("keys.act.drain = 4", ':1: keys.act.drain must be a key in quotes, such as "d" or "ctrl+d"'),
     ],
 )
-def test_what_is_wrong_is_one_sentence_and_the_rest_is_used(home: Path, text: str, sentence: str) -> None:
+def test_an_invalid_setting_is_one_sentence_and_the_rest_is_used(home: Path, text: str, sentence: str) -> None:
     found = reading(home, f"{text}\n[x]\n")
     good = reading(home, "ascii = true\n" + text + "\n")
 
@@ -86,11 +86,11 @@ def test_what_is_wrong_is_one_sentence_and_the_rest_is_used(home: Path, text: st
     assert len(good.problems) == 1
 
 
-def test_a_setting_that_is_like_nothing_lists_what_there_is(home: Path) -> None:
+def test_an_unknown_setting_lists_the_settings(home: Path) -> None:
     assert "settings are read_only, interval, listen" in reading(home, "zzz = 1").problems[0]
 
 
-def test_a_file_that_is_no_toml_is_named_with_its_line_and_not_used(home: Path) -> None:
+def test_an_invalid_toml_file_is_named_with_its_line_and_ignored(home: Path) -> None:
     (home / "etc.toml").write_text("ascii = true\n")
     found = reading(home, "interval = 2\nmouse = maybe\n")
 
@@ -108,25 +108,25 @@ def test_a_file_that_is_no_toml_is_named_with_its_line_and_not_used(home: Path) 
         (lambda p: p.symlink_to(p), "Too many levels of symbolic links"),
     ],
 )
-def test_what_cannot_be_read_is_said_and_kvtui_starts(tmp_path: Path, make: object, why: str) -> None:
+def test_an_unreadable_file_is_reported_and_kvtui_starts(tmp_path: Path, make: object, why: str) -> None:
     file = tmp_path / "c.toml"
     make(file)  # type: ignore[operator]
     assert read({"KVTUI_CONFIG": str(file)}).problems == (f"{file} cannot be read and is ignored: {why}",)
 
 
-def test_nesting_without_end_is_no_crash() -> None:
+def test_deep_nesting_does_not_crash_kvtui() -> None:
     entries, problems = parsed("x = " + "[" * 100_000)
     assert entries == {}
     assert problems
 
 
-def test_text_of_a_file_cannot_command_the_terminal(home: Path) -> None:
+def test_text_of_a_file_has_no_control_characters(home: Path) -> None:
     problem = reading(home, '"\\u001b[31mx" = 1\ntheme = "\\u001b]0;x"\n').problems
     assert len(problem) == 2
     assert all("\x1b" not in p for p in problem)
 
 
-def test_lines_of_keys_however_they_are_written() -> None:
+def test_lines_of_keys_in_every_notation() -> None:
     text = '[keys]\nact.drain = "D"\n"act.reload" = "R"\n  act . undo="U"\n[ keys . view ]\nvips = "0"\n'
     assert located(text) == {
         "keys.act.drain": 2,

@@ -1,4 +1,4 @@
-"""A crash: one sentence for the person, whether the node was changed, and a private file for the bug report."""
+"""A crash: one message for the operator, whether the node was changed, and a private file for the bug report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def broken(*_arguments: object, **_options: object) -> None:
-    secret = "hunter2"  # noqa: S105 - a local variable, which no report shows
+    secret = "hunter2"  # noqa: S105 - a local variable; no report shows it
     raise ValueError(f"line 3: auth_pass {secret}")
 
 
@@ -34,7 +34,7 @@ def only_report(folder: Path) -> str:
     return file.read_text()
 
 
-def test_a_command_says_so_and_where_its_report_is(
+def test_a_crashed_command_names_its_report(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(views, "show", broken)
@@ -52,21 +52,21 @@ def test_a_command_says_so_and_where_its_report_is(
     assert "hunter2" not in text
 
 
-def test_after_an_action_began_it_does_not_say_that_nothing_was_changed(state: Path) -> None:
+def test_a_crash_after_an_action_began_does_not_claim_that_nothing_changed(state: Path) -> None:
     crash_report.action_begins()
-    said = crash_report.save(ValueError("x"), state)
-    assert "not changed" not in said
-    assert "kvtui journal" in said
+    message = crash_report.save(ValueError("x"), state)
+    assert "not changed" not in message
+    assert "kvtui journal" in message
 
 
 def test_without_any_folder_the_report_is_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(crash_report, "folders", lambda _state: (tmp_path / "missing",))
-    said = crash_report.save(ValueError("auth_pass hunter2"), tmp_path)
-    assert "cannot be written to a file" in said
-    assert "ValueError: auth_pass ********" in said
+    message = crash_report.save(ValueError("auth_pass hunter2"), tmp_path)
+    assert "cannot be written to a file" in message
+    assert "ValueError: auth_pass ********" in message
 
 
-def test_a_loop_of_crashes_leaves_ten_reports(state: Path) -> None:
+def test_repeated_crashes_leave_ten_reports(state: Path) -> None:
     for number in range(15):
         (state / f"kvtui-crash-2020010{number % 10}-0000{number:02}-1.txt").touch()
     (state / "journal.jsonl").touch()

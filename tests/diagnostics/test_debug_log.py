@@ -1,4 +1,4 @@
-"""``--debug`` and ``KVTUI_DEBUG``: a private, bounded log that a bug report can carry."""
+"""``--debug`` and ``KVTUI_DEBUG``: a private log of limited size for bug reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kvtui(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def logged(path: Path) -> logging.Logger:
-    log = logging.Logger("kvtui.test")  # noqa: LOG001 - not one of the process's
+    log = logging.Logger("kvtui.test")  # noqa: LOG001 - not a logger of the process
     handler = PrivateRotatingHandler(path, maxBytes=2000, backupCount=2)
     handler.setFormatter(RedactingFormatter(debug_log.FORMAT))
     log.addHandler(handler)
@@ -38,7 +38,7 @@ def close(log: logging.Logger) -> None:
         handler.close()
 
 
-def test_an_action_with_sources_timings_and_decisions(tmp_path: Path) -> None:
+def test_the_log_has_sources_timings_and_decisions(tmp_path: Path) -> None:
     file = tmp_path / "x.log"
     done = kvtui("--demo", "--yes", "--reason", "token=hunter2", "drain", "10.2.68.5", KVTUI_DEBUG=str(file))
     assert done.returncode == 0
@@ -52,13 +52,13 @@ def test_an_action_with_sources_timings_and_decisions(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_debug_is_kept_in_the_folder_of_the_journal_also_read_only(tmp_path: Path) -> None:
+def test_the_log_is_in_the_journals_folder_even_with_read_only(tmp_path: Path) -> None:
     done = kvtui("--demo", "--read-only", "--debug", "vips", KVTUI_STATE_DIR=str(tmp_path))
     assert done.returncode == 0
     assert [p.name for p in tmp_path.iterdir()] == ["kvtui-debug.log"]
 
 
-def test_without_it_nothing_is_written(tmp_path: Path) -> None:
+def test_no_log_is_written_without_debug(tmp_path: Path) -> None:
     env = {"KVTUI_STATE_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     assert kvtui("--demo", "status", **env).returncode == 0
     assert list(tmp_path.iterdir()) == []
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_written_is_named_and_the_command_continues(tmp_pa
     assert "missing/x.log" in done.stderr
 
 
-def test_its_size_is_bounded(tmp_path: Path) -> None:
+def test_the_size_of_the_log_is_limited(tmp_path: Path) -> None:
     log = logged(tmp_path / "x.log")
     for number in range(500):
         log.debug("line %d %s", number, "x" * 100)
@@ -82,7 +82,7 @@ def test_its_size_is_bounded(tmp_path: Path) -> None:
     assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
 
 
-def test_a_traceback_is_without_secrets_and_without_end_is_cut(tmp_path: Path) -> None:
+def test_a_traceback_has_no_secrets_and_is_cut(tmp_path: Path) -> None:
     log = logged(tmp_path / "x.log")
     log.error("failed", exc_info=ValueError("line 3: auth_pass hunter2"))
     log.debug("y" * 100_000)
@@ -118,7 +118,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
         PrivateRotatingHandler(file)
 
 
-def test_one_that_others_could_read_is_made_private(tmp_path: Path) -> None:
+def test_a_log_that_others_can_read_is_made_private(tmp_path: Path) -> None:
     file = tmp_path / "x.log"
     file.touch(0o644)
     PrivateRotatingHandler(file).close()

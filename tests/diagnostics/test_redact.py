@@ -29,7 +29,7 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrdnR1aSJ9.c2lnbmF0dXJl"
         "-----BEGIN PRIVATE KEY-----\nhunter2 cut off",
     ],
 )
-def test_no_secret_is_left(text: str) -> None:
+def test_secrets_are_removed(text: str) -> None:
     found = redact(f"before {text}\nafter")
     assert "hunter2" not in found
     assert "eyJ" not in found
@@ -39,10 +39,10 @@ def test_no_secret_is_left(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["source conf: ok", "auth_type PASS", "10.2.68.5:8080 weight 0", "keepalived: PID 7, 2.2.7, /etc/k.conf"]
 )
-def test_the_rest_stays(text: str) -> None:
+def test_other_text_is_kept(text: str) -> None:
     assert redact(text) == text
 
 
-def test_control_characters_are_taken_out() -> None:
+def test_control_characters_are_removed() -> None:
     assert "\x1b" not in redact("a\x1b[2Jb\u202ec")
     assert "\u202e" not in redact("a\x1b[2Jb\u202ec")

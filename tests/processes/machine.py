@@ -72,7 +72,7 @@ class Machine:
         (here / "root").symlink_to(root or self.root)
 
     def pod(self, parent: int = 796, controller: int = 1) -> Path:
-        """keepalived as the lab showed it: `NSpid: 796 1`, a VRRP child 8, a checker 7; gives its root folder."""
+        """Adds the processes of a keepalived pod as measured in the lab, and returns its root folder."""
         root = self.folder.parent / f"pod{parent}"
         (root / "run").mkdir(parents=True)
         argv = ("/usr/sbin/keepalived", "--dont-fork", "--log-console", "--log-detail", "--release-vips")

@@ -1,4 +1,4 @@
-"""keepalived's command line, in all the ways getopt_long takes it."""
+"""keepalived's command line, in every notation that getopt_long accepts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_every_spelling_of_the_config(words: str) -> None:
     assert parse_arguments(("keepalived", *words.split())).conf == "/x"
 
 
-def test_all_that_is_read() -> None:
+def test_all_options_that_kvtui_reads() -> None:
     words = "-n -i pod-1 --namespace=blue -p /a -r /b --checkers_pid /c --bfd_pid=/d -g -S 3 -u 0177"
     assert parse_arguments(("keepalived", *words.split())) == Arguments(
         config_id="pod-1",
@@ -28,10 +28,10 @@ def test_all_that_is_read() -> None:
 @pytest.mark.parametrize(
     "words", ["-t", "-nt", "--config-test", "-t/log", "-v", "--version", "--signum=JSON", "-h", "-T"]
 )
-def test_what_ends_at_once_is_no_daemon(words: str) -> None:
+def test_an_option_that_ends_keepalived_is_not_a_daemon(words: str) -> None:
     assert not parse_arguments(("keepalived", *words.split())).daemon
 
 
 @pytest.mark.parametrize("words", ["", "-n", "-f -t", "-- -t", "-gt", "--log-file=t", "-f"])
-def test_what_runs_is_a_daemon(words: str) -> None:
+def test_other_options_start_a_daemon(words: str) -> None:
     assert parse_arguments(("keepalived", *words.split())).daemon

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_nothing_is_found_where_no_keepalived_runs(machine: Machine) -> None:
+def test_no_keepalived_runs(machine: Machine) -> None:
     assert find(machine.proc) == ()
 
 
@@ -47,22 +47,22 @@ def test_a_pod_with_hostnetwork_is_described_from_its_node(machine: Machine) -> 
     assert k.started == BOOTED + 1_000_000
 
 
-def test_one_of_several_is_described_as_it_is_among_all(machine: Machine) -> None:
+def test_one_keepalived_is_described_as_in_the_whole_list(machine: Machine) -> None:
     machine.pod()
     machine.pod(parent=1796)
     one, other = find(machine.proc)
     assert find(machine.proc, only=one.pid) == (one,)
     assert find(machine.proc, only=other.pid) == (other,)
-    assert find(machine.proc, only=804) == ()  # a child is no parent
+    assert find(machine.proc, only=804) == ()  # a child is not a keepalived parent
     assert [root_of(pid, machine.proc) for pid in (one.pid, other.pid, 4711)] == [one.root, other.root, None]
 
 
-def test_children_are_told_apart_by_the_signals_they_handle_when_pid_files_are_missing(machine: Machine) -> None:
+def test_children_are_identified_by_their_signal_masks_without_pid_files(machine: Machine) -> None:
     machine.pod()
     assert find(machine.proc)[0].children == Children(vrrp=804, checker=803)
 
 
-def test_stale_pid_files_are_named_and_not_believed(machine: Machine) -> None:
+def test_stale_pid_files_are_named_and_not_used(machine: Machine) -> None:
     root = machine.pod()
     for name, number in {"keepalived": 4711, "checkers": 8150, "vrrp": 99}.items():
         (root / "run" / f"{name}.pid").write_text(f"{number}\n")
@@ -81,7 +81,7 @@ def test_a_garbled_pid_file_has_no_number(machine: Machine) -> None:
     assert find(machine.proc)[0].pid_files == (PidFile("/run/keepalived.pid", None, stale=True),)
 
 
-def test_links_in_the_pod_lead_to_the_pod_and_not_to_the_host(machine: Machine, tmp_path: Path) -> None:
+def test_links_in_the_pod_are_resolved_in_the_pod(machine: Machine, tmp_path: Path) -> None:
     root = machine.pod()
     (root / "var").mkdir()
     (root / "var" / "run").symlink_to("/run")
@@ -120,26 +120,26 @@ def test_two_keepalived_on_one_host_do_not_own_each_others_pid_files(machine: Ma
     assert second.pid_files == ()
 
 
-def test_process_names_tell_children_apart(machine: Machine) -> None:
+def test_children_are_identified_by_their_process_names(machine: Machine) -> None:
     machine.process(700)
     for pid, comm in ((701, "keepalived_bfd"), (702, "keepalived_ipvs"), (703, "keepalived_vrrp")):
         machine.process(pid, parent=700, comm=comm)
     assert find(machine.proc)[0].children == Children(vrrp=703, checker=702, bfd=701)
 
 
-def test_a_bfd_child_is_known_by_its_socket(machine: Machine) -> None:
+def test_a_bfd_child_is_identified_by_its_socket(machine: Machine) -> None:
     machine.process(700)
     machine.process(701, parent=700, blocked=CHECKER_SIGNALS)
     machine.process(702, parent=700, blocked=CHECKER_SIGNALS)
     (machine.folder / "701" / "fd" / "9").symlink_to("socket:[382852]")
     anywhere = 32 * "0"
     row = f"3042: {anywhere}:0EC8 {anywhere}:0000 07 0:0 00:0 0 0 0 382852 2 0 0"
-    for pid in (701, 702):  # both see the same table
+    for pid in (701, 702):  # both have the same table
         (machine.folder / str(pid) / "net" / "udp6").write_text(f"  sl  local_address\n{row}\n")
     assert find(machine.proc)[0].children == Children(checker=702, bfd=701)
 
 
-def test_zombies_config_tests_and_exporters_are_no_keepalived(machine: Machine) -> None:
+def test_zombies_config_tests_and_exporters_are_not_keepalived(machine: Machine) -> None:
     machine.process(700, state="Z", exe=None)
     machine.process(701, argv=("keepalived", "-t", "-f", "/tmp/x"))
     machine.process(702, argv=("keepalived", "--config-test=/tmp/log"))
@@ -147,7 +147,7 @@ def test_zombies_config_tests_and_exporters_are_no_keepalived(machine: Machine) 
     assert find(machine.proc) == ()
 
 
-def test_a_config_test_under_a_running_keepalived_is_no_child(machine: Machine) -> None:
+def test_a_config_test_under_a_running_keepalived_is_not_a_child(machine: Machine) -> None:
     machine.process(700)
     machine.process(701, parent=700, argv=("keepalived", "-nt"))
     assert find(machine.proc)[0].children == Children()
@@ -168,7 +168,7 @@ def test_a_replaced_program_is_still_keepalived_and_its_version_unknown(machine:
     assert (k.pid, k.version) == (700, None)
 
 
-def test_the_version_is_read_out_of_the_program(machine: Machine, tmp_path: Path) -> None:
+def test_the_version_is_read_from_the_program(machine: Machine, tmp_path: Path) -> None:
     program = tmp_path / "keepalived"
     program.write_bytes(b"\x7fELF" + bytes(5000) + b"Keepalived v2.2.7 (01/16,2022)\0" + bytes(5000))
     machine.process(700, exe=str(program))
@@ -177,12 +177,12 @@ def test_the_version_is_read_out_of_the_program(machine: Machine, tmp_path: Path
     assert find(machine.proc)[0].version == "2.4.3"
 
 
-def test_builds_without_json_show_in_the_signal_mask(machine: Machine) -> None:
+def test_the_signal_mask_shows_a_build_without_json(machine: Machine) -> None:
     machine.process(700, blocked=0x0000000000014A03)
     assert find(machine.proc)[0].dumps_json is False
 
 
-def test_tmpdir_is_taken_when_absolute(machine: Machine) -> None:
+def test_tmpdir_is_used_when_absolute(machine: Machine) -> None:
     machine.process(700, environ={"TMPDIR": "/var/tmp/kv", "auth": "s3cret"})
     machine.process(701, environ={"TMPDIR": "relative"})
     found = {k.pid: k for k in find(machine.proc)}
@@ -190,20 +190,20 @@ def test_tmpdir_is_taken_when_absolute(machine: Machine) -> None:
     assert "s3cret" not in repr(found)
 
 
-def test_the_config_of_the_upstream_image_is_found_where_the_usual_one_is_missing(machine: Machine) -> None:
+def test_the_config_path_of_the_upstream_image_is_the_fallback(machine: Machine) -> None:
     root = machine.pod()
     (root / "usr/local/etc/keepalived").mkdir(parents=True)
     (root / "usr/local/etc/keepalived/keepalived.conf").touch()
     assert find(machine.proc)[0].conf == "/usr/local/etc/keepalived/keepalived.conf"
 
 
-def test_a_relative_config_is_relative_to_where_it_runs(machine: Machine) -> None:
+def test_a_relative_config_is_relative_to_the_working_directory(machine: Machine) -> None:
     machine.process(700, argv=("keepalived", "-nf", "kv.conf"))
     (machine.folder / "700" / "cwd").symlink_to("/run/k0s")
     assert find(machine.proc)[0].conf == "/run/k0s/kv.conf"
 
 
-def test_same_mount_namespace_needs_no_root(machine: Machine) -> None:
+def test_a_keepalived_in_our_mount_namespace_has_no_root(machine: Machine) -> None:
     machine.process(700)
     (k,) = find(machine.proc)
     assert (k.root, k.outside("/etc/x")) == ("", "/etc/x")
@@ -218,7 +218,7 @@ def test_same_mount_namespace_needs_no_root(machine: Machine) -> None:
         ("0::/../5d3c1f\n", True, "{proc}/700/root"),
     ],
 )
-def test_unreadable_namespaces_are_guessed_from_the_control_group_and_the_config(
+def test_unreadable_namespaces_are_inferred_from_the_cgroup_and_the_config(
     machine: Machine, tmp_path: Path, cgroup: str, conf: bool, root: str
 ) -> None:
     path = tmp_path / "kv.conf"
@@ -266,7 +266,7 @@ def test_the_controller_is_the_ancestor_with_the_configmap(machine: Machine) -> 
     assert "s3cret" not in repr(k)
 
 
-def test_without_controller_there_is_none(machine: Machine) -> None:
+def test_a_keepalived_without_a_controller(machine: Machine) -> None:
     machine.process(700)
     assert find(machine.proc)[0].controller is None
 
@@ -283,7 +283,7 @@ def test_the_default_is_in_our_own_network_unnamed_then_oldest(machine: Machine)
     assert chosen.pid == 703
 
 
-def test_one_in_another_network_is_better_than_none(machine: Machine) -> None:
+def test_a_keepalived_in_another_network_is_the_fallback(machine: Machine) -> None:
     machine.process(700, net=POD_NET)
     chosen = choose(find(machine.proc))
     assert chosen is not None
@@ -291,7 +291,7 @@ def test_one_in_another_network_is_better_than_none(machine: Machine) -> None:
     assert choose(()) is None
 
 
-def test_any_child_names_its_keepalived(machine: Machine) -> None:
+def test_the_pid_of_a_child_chooses_its_keepalived(machine: Machine) -> None:
     machine.pod()
     found = find(machine.proc)
     for pid in (796, 803, 804):
@@ -300,7 +300,7 @@ def test_any_child_names_its_keepalived(machine: Machine) -> None:
         assert chosen.pid == 796
 
 
-def test_an_unknown_pid_is_answered_with_those_there_are(machine: Machine) -> None:
+def test_the_error_of_an_unknown_pid_lists_the_others(machine: Machine) -> None:
     machine.pod()
     with pytest.raises(
         KeepalivedNotFoundError, match=r"process 5 is not a keepalived; found: 796 \(/etc/keepalived/keepalived.conf\)"

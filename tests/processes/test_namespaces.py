@@ -1,4 +1,4 @@
-"""Looking into other namespaces."""
+"""Reading other namespaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kvtui.backend.linux import namespaces, procfs
 from tests.processes.machine import HOST_NET, POD_MNT, Machine
 
 
-def test_inodes_are_those_of_the_links(machine: Machine) -> None:
+def test_inodes_are_read_from_the_links(machine: Machine) -> None:
     machine.pod()
     assert namespaces.netns_inode(796, machine.proc) == HOST_NET
     assert procfs.namespace_inode(796, "mnt", machine.proc) == POD_MNT

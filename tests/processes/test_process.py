@@ -1,4 +1,4 @@
-"""A /proc that is mounted elsewhere is read by one reader only; all others read this machine's."""
+"""One reader reads a /proc that is mounted elsewhere; all others read that of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.processes.machine import Machine
 
 
-def test_no_reader_leaves_its_place_behind(tmp_path: Path) -> None:
+def test_no_reader_changes_the_proc_path_of_the_others(tmp_path: Path) -> None:
     place = str(tmp_path)
     (tmp_path / "stat").write_text("cpu 1 2\n")
     (tmp_path / "1").mkdir()
@@ -32,7 +32,7 @@ def test_no_reader_leaves_its_place_behind(tmp_path: Path) -> None:
 
 
 def test_a_process_without_a_program_has_ended(machine: Machine) -> None:
-    """Such as PID 1 of a pod: it is no zombie while other processes of the pod are left."""
+    """PID 1 of a pod is not a zombie while other processes of the pod are left."""
     machine.process(700)
     (keepalived,) = find(machine.proc)
     assert not has_ended(keepalived, machine.proc)
