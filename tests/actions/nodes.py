@@ -53,7 +53,9 @@ def web() -> Observation:
     return node(virtual(real(5, weight=4), real(6)))
 
 
-def done(action: Action, identity: str, at: float, result: str = "done", facts: dict[str, Any] | None = None) -> Entry:
+def entry_of(
+    action: Action, identity: str, at: float, result: str = "done", facts: dict[str, Any] | None = None
+) -> Entry:
     """Returns the journal entry of the action."""
     return Entry(
         id=identity,

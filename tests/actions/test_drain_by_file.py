@@ -22,7 +22,7 @@ from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import SetWeight
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import ConfTrack, ConfTrackFile
-from tests.actions.nodes import FIVE, NETWORK, WEB, done, grades, node, verified, virtual
+from tests.actions.nodes import FIVE, NETWORK, WEB, entry_of, grades, node, verified, virtual
 from tests.kit import conf, conf_real, real
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_others_that_share_the_file_are_named() -> None:
     action = plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE)
     text = "10.2.68.6:8080 in 10.4.0.50:80 (to weight 0) share track file rs, so they are drained too"
     assert text in grades(action.plan)[NoteSeverity.WARNING]
-    known = active_drains([done(action, "a", 1.0)])
+    known = active_drains([entry_of(action, "a", 1.0)])
     assert [(d.real, d.weight) for d in known] == [(FIVE, 10), (SIX, 1)]
     assert action.plan.refusal(force=False) is None
 
@@ -146,7 +146,7 @@ def test_a_slow_drain_by_file_is_one_drain_with_pauses() -> None:
     ]
     assert found == [(0, -1, 10, 6), (-1, -2, 6, 2), (-2, -3, 2, 0)]
     assert list(action.pauses) == [5, 5, 0]
-    drain, other = active_drains([done(action, "a", 1.0)])
+    drain, other = active_drains([entry_of(action, "a", 1.0)])
     assert drain.check
     assert (other.real, other.weight) == (SIX, 1)
     assert (drain.weight, drain.check.file.before, drain.check.file.after) == (10, 0, -3)
@@ -160,7 +160,7 @@ def test_a_slow_drain_by_file_is_one_drain_with_pauses() -> None:
 
 def test_undrain_writes_the_previous_number() -> None:
     seen = observed(15, 1, five=5)
-    first = done(plan_drain(seen, FIVE, checks=controls_of(seen, "1\n"), backend=LIVE), "a", 1.0)
+    first = entry_of(plan_drain(seen, FIVE, checks=controls_of(seen, "1\n"), backend=LIVE), "a", 1.0)
     drained = observed(0, 1, five=5)
     action = plan_undrain(
         drained,
@@ -173,7 +173,7 @@ def test_undrain_writes_the_previous_number() -> None:
     assert step == SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 1), NETWORK, (Effect(WEB, FIVE, 0, 15),))
     assert action.plan.equivalent_commands == ("echo 1 > /proc/820/root/run/rs",)
     assert grades(action.plan) == {}
-    assert active_drains([first, done(action, "b", 2.0)]) == ()
+    assert active_drains([first, entry_of(action, "b", 2.0)]) == ()
 
 
 def test_undrain_without_a_journal_writes_0_and_names_the_other_servers() -> None:
@@ -197,13 +197,13 @@ def test_a_drain_in_the_kernel_is_undone_in_the_kernel() -> None:
 
 def test_the_number_of_a_removed_server_is_restored_unless_it_changed() -> None:
     seen = observed(10, 1, five=5)
-    first = done(plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE), "a", 1.0)
+    first = entry_of(plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE), "a", 1.0)
     gone = replace(seen, snapshot=replace(seen.snapshot, ipvs=_table(seen)))
     known = active_drains([first])
     action = plan_undrain(gone, FIVE, known=known, checks=controls_of(gone, "-2\n"), backend=LIVE)
     assert action.steps == (SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 0), NETWORK, ()),)
     facts = verified(action).facts
-    assert active_drains([first, done(action, "b", 2.0, facts=dict(facts))]) == ()
+    assert active_drains([first, entry_of(action, "b", 2.0, facts=dict(facts))]) == ()
     assert plan_undrain(gone, FIVE, known=known, checks=controls_of(gone, "-7\n"), backend=LIVE).steps == ()
 
 

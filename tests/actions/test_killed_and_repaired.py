@@ -66,7 +66,7 @@ asyncio.run(guarded(Runner(journal), put_back(journal.unfinished()[0], LIVE)))
 """
 
 
-def killed(folder: Path, where: int = 0, dies: str = "", code: str = RUN) -> None:
+def run_and_kill(folder: Path, where: int = 0, dies: str = "", code: str = RUN) -> None:
     """Runs an action of three steps in a process that is killed at one of them."""
     argv = [sys.executable, "-c", code, str(folder), str(where), dies]
     done = subprocess.run(argv, cwd=PROJECT, check=False, capture_output=True, text=True)
@@ -78,7 +78,7 @@ EVERYWHERE = [(where, dies) for where in range(3) for dies in ("before do", "aft
 
 @pytest.mark.parametrize(("where", "dies"), EVERYWHERE)
 async def test_an_action_killed_at_any_step_is_found_and_put_back(tmp_path: Path, where: int, dies: str) -> None:
-    killed(tmp_path, where, dies)
+    run_and_kill(tmp_path, where, dies)
     journal = Journal(tmp_path / "state")
     (entry,) = journal.unfinished()
     assert journal.undoable() is None
@@ -102,7 +102,7 @@ async def test_an_action_killed_at_any_step_is_found_and_put_back(tmp_path: Path
 
 @pytest.mark.parametrize(("where", "dies"), EVERYWHERE)
 async def test_an_action_killed_at_any_step_can_be_finished_and_undone(tmp_path: Path, where: int, dies: str) -> None:
-    killed(tmp_path, where, dies)
+    run_and_kill(tmp_path, where, dies)
     journal = Journal(tmp_path / "state")
     (entry,) = journal.unfinished()
     assert (await Runner(journal).run(finish(entry, backend=LIVE))).code is ExitCode.DONE
@@ -117,7 +117,7 @@ async def test_an_action_killed_at_any_step_can_be_finished_and_undone(tmp_path:
 
 
 async def test_an_action_that_cannot_be_finished_or_put_back_can_be_left(tmp_path: Path) -> None:
-    killed(tmp_path, 1, "after do")
+    run_and_kill(tmp_path, 1, "after do")
     (tmp_path / "a").write_text("somebody else's")
     journal = Journal(tmp_path / "state")
     (entry,) = journal.unfinished()
@@ -137,11 +137,11 @@ async def test_an_action_that_cannot_be_finished_or_put_back_can_be_left(tmp_pat
 
 
 async def test_a_killed_recovery_can_be_recovered(tmp_path: Path) -> None:
-    killed(tmp_path, 2, "after do")
+    run_and_kill(tmp_path, 2, "after do")
     journal = Journal(tmp_path / "state")
     (first,) = journal.unfinished()
     repair = put_back(first, backend=LIVE)
-    killed(tmp_path, code=REPAIR)
+    run_and_kill(tmp_path, code=REPAIR)
     assert words(tmp_path, "a", "b", "c") == ["new", "old", "old"]
     oldest, second = journal.unfinished()
     assert oldest.id == first.id

@@ -63,7 +63,7 @@ def steps(file: Path) -> tuple[ReloadStep, ReplaceFile, ReloadStep]:
     return ReloadStep(HERE, When.UNDO), write, ReloadStep(HERE, When.DO)
 
 
-def begun(journal: Journal, made: Sequence[Step], done: int = 0) -> Entry:
+def journal_entry(journal: Journal, made: Sequence[Step], done: int = 0) -> Entry:
     """Returns the journal entry of an action that was killed after ``done`` steps."""
     data = tuple({"kind": s.kind, **s.to_json()} for s in made)
     entry = Entry("0101-000000-aa", NOW, "priority", "vips", {"user": "anna"}, "", "priority of vips", data)
@@ -101,7 +101,7 @@ def test_the_journal_decides_where_the_running_config_cannot_be_read(
         if carried_out > 1:
             write.do()
         journal = Journal(tmp_path / way.__name__)
-        entry = begun(journal, (marker, write, reload), journaled)
+        entry = journal_entry(journal, (marker, write, reload), journaled)
         assert [f.state for f in recovery.inspect(entry, backend=LIVE).steps] == [
             StepState.APPLIED if state == "a" else StepState.PENDING for state in states
         ]
@@ -113,7 +113,7 @@ def test_the_journal_decides_where_the_running_config_cannot_be_read(
     file.write_text(CONF)
 
 
-def killed_before_the_rename(step: Step) -> None:
+def kill_before_the_rename(step: Step) -> None:
     """Does the step in a process that is killed when its temp file is complete, before the rename."""
     child = os.fork()
     if child == 0:
@@ -131,8 +131,8 @@ def test_a_temp_file_is_reported_and_removed(
 ) -> None:
     made = steps(file)
     journal = Journal(tmp_path / "journal")
-    entry = begun(journal, made, 1)
-    killed_before_the_rename(made[1])
+    entry = journal_entry(journal, made, 1)
+    kill_before_the_rename(made[1])
     (temp,) = (p for p in file.parent.iterdir() if p != file)
     assert temp.name.startswith(".keepalived.conf.kvtui-")
     found = recovery.inspect(entry, backend=LIVE)
@@ -149,10 +149,10 @@ def test_the_temp_file_of_a_killed_undo_of_a_track_file_is_removed(tmp_path: Pat
     control = tmp_path / "etc" / "offset"
     control.parent.mkdir()
     step = SetTrackValue(HERE, str(control), 0, 7, existed=False)
-    killed_before_the_rename(step)
+    kill_before_the_rename(step)
     assert [p.name.startswith(".offset.kvtui-") for p in control.parent.iterdir()] == [True]  # no empty "offset"
     journal = Journal(tmp_path / "journal")
-    entry = begun(journal, (Reversed(step),))
+    entry = journal_entry(journal, (Reversed(step),))
     assert recovery.inspect(entry, backend=LIVE).sentence.startswith(
         "everything was done; still to do: remove the temp file"
     )

@@ -16,7 +16,7 @@ from kvtui.actions.priority.track_files import TrackFileControl, track_file_cont
 from kvtui.model.keepalived import Controller
 from kvtui.model.source import SourceName
 from kvtui.rules.observe import observe
-from tests.actions.nodes import done, grades, master, nothing
+from tests.actions.nodes import entry_of, grades, master, nothing
 from tests.actions.preflights import CONF, preflight_of, tracked
 from tests.kit import snapshot
 
@@ -278,7 +278,7 @@ def test_reset_reverts_every_change(tmp_path: Path) -> None:
     ninety = CONF.replace("priority 100", "priority 90")
     second = plan_priority(master(), preflight_of(tmp_path, ninety, ninety), "vips", 80, nothing, backend=LIVE)
     eighty = CONF.replace("priority 100", "priority 80")
-    entries = (done(first, "a", 1.0), done(second, "b", 2.0))
+    entries = (entry_of(first, "a", 1.0), entry_of(second, "b", 2.0))
     back = plan_reset(
         master(base_priority=80), preflight_of(tmp_path, eighty, eighty), "vips", entries, nothing, backend=LIVE
     )
@@ -288,6 +288,6 @@ def test_reset_reverts_every_change(tmp_path: Path) -> None:
 def test_reset_does_not_revert_a_change_that_something_else_made(tmp_path: Path) -> None:
     first = plan_priority(master(), preflight_of(tmp_path), "vips", 90, nothing, backend=LIVE)
     theirs = CONF.replace("priority 100", "priority 70")
-    for entry in (done(first, "a", 1.0), replace(done(first, "b", 1.0), result="undone")):
+    for entry in (entry_of(first, "a", 1.0), replace(entry_of(first, "b", 1.0), result="undone")):
         back = plan_reset(master(), preflight_of(tmp_path, theirs, theirs), "vips", (entry,), nothing, backend=LIVE)
         assert "nothing to reset" in (back.plan.refusal(force=True) or "")

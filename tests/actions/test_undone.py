@@ -22,7 +22,7 @@ from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.undone import UNCLEAR, undone, with_log
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.vrrp import TrackFile
-from tests.actions.nodes import FIVE, done, node, virtual
+from tests.actions.nodes import FIVE, entry_of, node, virtual
 from tests.kit import NOW, instance, keepalived, real, snapshot
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def drained_entry(weight: int = 1) -> Entry:
     seen = node(virtual(real(5, weight=weight), real(6)))
-    return done(plan_drain(seen, FIVE, backend=LIVE), "a", NOW - 60)
+    return entry_of(plan_drain(seen, FIVE, backend=LIVE), "a", NOW - 60)
 
 
 def taking_connections(weight: int = 1, **changes: Any) -> Observation:

@@ -25,7 +25,7 @@ from kvtui.model.ipvs import Protocol
 from kvtui.model.vrrp import RealServerCheck
 from kvtui.rules.observe import observe
 from tests.actions import nodes
-from tests.actions.nodes import FIVE, NETWORK, WEB, done, drained, grades, node, verified, virtual
+from tests.actions.nodes import FIVE, NETWORK, WEB, drained, entry_of, grades, node, verified, virtual
 from tests.kit import conf, conf_real, keepalived, real
 
 if TYPE_CHECKING:
@@ -44,24 +44,24 @@ def web() -> Observation:
     [("done", True), ("unverified", True), ("put back", False), ("undone", False), ("failed", False), ("left", False)],
 )
 def test_only_a_drain_in_force_is_active(web: Observation, result: str, counts: bool) -> None:
-    entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result)
+    entry = entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result)
     assert active_drains([entry]) == ((drained(),) if counts else ())
 
 
 def test_a_damaged_step_does_not_hide_other_drains(web: Observation) -> None:
-    entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
+    entry = entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
     damaged = replace(entry, id="b", steps=({"kind": "weight"}, {"kind": "spell"}))
     assert active_drains([damaged, entry]) == (drained(),)
 
 
 def test_a_slow_drain_keeps_its_first_weight(web: Observation) -> None:
-    assert active_drains([done(plan_drain(web, FIVE, over=60, backend=LIVE), "a", 1.0)]) == (drained(),)
+    assert active_drains([entry_of(plan_drain(web, FIVE, over=60, backend=LIVE), "a", 1.0)]) == (drained(),)
 
 
 def test_an_undrain_ends_a_drain_and_its_undo_restores_it(web: Observation) -> None:
-    first = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
+    first = entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
     empty = node(virtual(real(5, weight=0), real(6)))
-    second = done(plan_undrain(empty, FIVE, known=active_drains([first]), backend=LIVE), "b", 2.0)
+    second = entry_of(plan_undrain(empty, FIVE, known=active_drains([first]), backend=LIVE), "b", 2.0)
     assert active_drains([first, second]) == ()
     assert active_drains([first, replace(second, result="undone")]) == (drained(),)
 
@@ -69,16 +69,20 @@ def test_an_undrain_ends_a_drain_and_its_undo_restores_it(web: Observation) -> N
 def test_another_namespace_may_have_a_real_server_of_the_same_address(web: Observation) -> None:
     elsewhere = keepalived(pid=900, netns=4026532999)
     there = observe(replace(web.snapshot, keepalived=(elsewhere,), chosen=900))
-    both = [done(plan_drain(seen, FIVE, backend=LIVE), identity, 1.0) for seen, identity in ((web, "a"), (there, "b"))]
+    both = [
+        entry_of(plan_drain(seen, FIVE, backend=LIVE), identity, 1.0) for seen, identity in ((web, "a"), (there, "b"))
+    ]
     assert {(d.entry, d.network.inode) for d in active_drains(both)} == {("a", NETWORK.inode), ("b", 4026532999)}
     gone = observe(replace(node(virtual(real(6))).snapshot, keepalived=(elsewhere,), chosen=900))
     back = plan_undrain(
         gone, FIVE, known=active_drains(both), backend=LIVE
     )  # no step: only the facts record the undrain
     assert back.steps == ()
-    assert [d.entry for d in active_drains([*both, done(back, "c", 2.0, facts=dict(verified(back).facts))])] == ["a"]
+    assert [d.entry for d in active_drains([*both, entry_of(back, "c", 2.0, facts=dict(verified(back).facts))])] == [
+        "a"
+    ]
     old = {k: v for k, v in verified(back).facts.items() if k != "released_in"}
-    assert active_drains([*both, done(back, "c", 2.0, facts=old)]) == ()
+    assert active_drains([*both, entry_of(back, "c", 2.0, facts=old)]) == ()
 
 
 def test_steps_are_equal_after_the_journal(web: Observation) -> None:
@@ -141,7 +145,9 @@ def test_undrain_of_a_restored_weight_ends_the_drain_without_a_step(web: Observa
     assert (action.steps, action.plan.refusal(force=False)) == ((), None)
     facts = verified(action).facts
     assert (
-        active_drains([done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))])
+        active_drains(
+            [entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), entry_of(action, "b", 2.0, facts=dict(facts))]
+        )
         == ()
     )
 
@@ -152,7 +158,9 @@ def test_undrain_of_a_removed_server_ends_the_drain(web: Observation) -> None:
     assert action.plan.summary == "close the drain of 10.2.68.5:8080 in 10.4.0.50:80"
     facts = verified(action).facts
     assert (
-        active_drains([done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))])
+        active_drains(
+            [entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), entry_of(action, "b", 2.0, facts=dict(facts))]
+        )
         == ()
     )
     with pytest.raises(UnknownTargetError):
@@ -172,7 +180,7 @@ def test_the_last_undrain_restores_the_sysctl() -> None:
 def test_drains_are_read_from_the_journal(web: Observation, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with journal.locked("test"):
-        entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result="")
+        entry = entry_of(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result="")
         journal.begin(replace(entry, result=None))
         assert active_drains(journal.entries()) == ()
         journal.end("a", "done", "seen")
@@ -186,7 +194,9 @@ def test_undo_does_not_revert_a_later_drain(web: Observation, tmp_path: Path) ->
         plan_drain(web, FIVE, backend=LIVE),
         plan_undrain(node(virtual(real(5, weight=0))), FIVE, known=[drained()], backend=LIVE),
     )
-    first, second, third = (done(a, i, at) for a, i, at in ((drain, "a", 1.0), (undrain, "b", 2.0), (drain, "c", 3.0)))
+    first, second, third = (
+        entry_of(a, i, at) for a, i, at in ((drain, "a", 1.0), (undrain, "b", 2.0), (drain, "c", 3.0))
+    )
     for entry in (first, second, third):
         journal.begin(entry)
         journal.end(entry.id, "done", "seen")

@@ -84,7 +84,7 @@ def test_yaml_is_the_same_document() -> None:
     assert checked(json.dumps(yaml.safe_load(done.stdout)))["outcome"]["result"] == "dry-run"
 
 
-def acted(folder: Path, when: Callable[[], bool], number: int | None = None, **env: str) -> tuple[int, str, str]:
+def run_action(folder: Path, when: Callable[[], bool], number: int | None = None, **env: str) -> tuple[int, str, str]:
     """Returns exit code, stdout and stderr of an action on notes; it gets the signal once ``when`` is true."""
     argv = [sys.executable, "-m", "tests.actions.acting", str(folder), "--yes", "json"]
     with subprocess.Popen(
@@ -102,7 +102,7 @@ def acted(folder: Path, when: Callable[[], bool], number: int | None = None, **e
 def test_an_interrupted_action_is_a_document_too(tmp_path: Path, number: int) -> None:
     for name in NOTES:
         note(tmp_path, name)
-    code, out, err = acted(tmp_path, lambda: words(tmp_path, *NOTES) == ["new", "old"], number)
+    code, out, err = run_action(tmp_path, lambda: words(tmp_path, *NOTES) == ["new", "old"], number)
     document = checked(out)
     assert (code, document["outcome"]["exit_code"], document["outcome"]["result"]) == (130, 130, "interrupted")
     assert "everything was put back" in document["outcome"]["detail"]
@@ -136,7 +136,7 @@ def test_a_question_that_a_signal_ends_is_a_document_too(number: int) -> None:
 def test_a_failed_action_is_a_document_too(tmp_path: Path) -> None:
     note(tmp_path, "a")
     note(tmp_path, "b", before="somebody's")
-    code, out, _err = acted(tmp_path, lambda: True, PAUSE="0")
+    code, out, _err = run_action(tmp_path, lambda: True, PAUSE="0")
     document = checked(out)
     assert (code, document["outcome"]["result"]) == (1, "failed")
     assert "the node changed since the plan was made" in document["outcome"]["detail"]

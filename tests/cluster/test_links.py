@@ -30,7 +30,7 @@ def prints(text: str) -> list[str]:
     return [sys.executable, "-ISc", f"import time; print({text!r}, flush=True); time.sleep(600)"]
 
 
-async def _followed(
+async def _nodes_when(
     commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]
 ) -> dict[str, ClusterNode]:
     links, changed = Links(ClusterSettings(), ()), asyncio.Event()
@@ -47,9 +47,11 @@ async def _followed(
         await links.close()
 
 
-def followed(commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]) -> dict[str, ClusterNode]:
+def nodes_when(
+    commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]
+) -> dict[str, ClusterNode]:
     """Returns the nodes as soon as ``done`` is true of them, after all processes have ended."""
-    return asyncio.run(_followed(commands, done))
+    return asyncio.run(_nodes_when(commands, done))
 
 
 def test_each_node_has_its_own_state_and_delays_no_other() -> None:
@@ -68,7 +70,7 @@ def test_each_node_has_its_own_state_and_delays_no_other() -> None:
         ],
         "no-ssh": ["/nonexistent/ssh"],
     }
-    nodes = followed(
+    nodes = nodes_when(
         commands, lambda found: all(n.state is not NodeState.CONNECTING for n in found.values() if n.name != "hangs")
     )
     assert {n.name for n in nodes.values() if n.state is NodeState.LIVE} == {"good", "older", "newer"}
@@ -84,7 +86,7 @@ def test_each_node_has_its_own_state_and_delays_no_other() -> None:
 def test_an_invalid_address_is_unknown() -> None:
     instances = '[{"name": "v", "address": "x\\u001b[31m"}, {"name": "w", "address": "10.4.0.3"}]'
     report = f'{{"schema": 1, "comparison": {{"kvtui": "9"}}, "vrrp_instances": {instances}}}'
-    (node,) = followed({"n": prints(report)}, lambda found: found["n"].state is NodeState.LIVE).values()
+    (node,) = nodes_when({"n": prints(report)}, lambda found: found["n"].state is NodeState.LIVE).values()
     assert node.report is not None
     assert [i.address for i in node.report.vrrp_instances or ()] == [None, "10.4.0.3"]
 
@@ -98,7 +100,7 @@ def test_a_connection_that_ends_is_restarted() -> None:
             states.append(found["n"].state)
         return states[-2:] == [NodeState.FAILED, NodeState.LIVE]
 
-    followed({"n": once}, came_back)
+    nodes_when({"n": once}, came_back)
 
 
 def test_this_node_is_listed_once_under_either_name(tmp_path: Path) -> None:
