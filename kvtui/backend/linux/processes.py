@@ -40,7 +40,9 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
     parents = [p for p in running.values() if p.parent not in running and only in (None, p.pid)]
     found = [_describe(process, running.values(), proc) for process in parents]
     found = [k for k in found if _runs_keepalived(k.pid, proc)]  # of one that ended meanwhile only a part was read
-    return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
+    return tuple(
+        sorted(found, key=lambda k: (not k.own_netns, (k.instance_name or k.config_id) is not None, k.started, k.pid))
+    )
 
 
 class Newcomers:
