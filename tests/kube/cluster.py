@@ -1,6 +1,6 @@
-"""A Kubernetes API for tests: a real HTTP server on this machine, put together from kmock (tests/kube/emulator.py).
+"""A Kubernetes API for tests: a real HTTP server on this machine, based on kmock (tests/kube/emulator.py).
 
-It runs in a thread of its own, so that it serves synchronous and asyncio tests alike, in the lab's kernel too:
+It runs in its own thread and serves synchronous and asyncio tests, in the lab's kernel too:
 
     from tests.kube.cluster import FakeCluster
     from tests.kube import objects
@@ -12,16 +12,16 @@ It runs in a thread of its own, so that it serves synchronous and asyncio tests 
         cluster.delete("endpointslices", "default", "nginx-x1")
         cluster.forbid("endpointslices"); cluster.allow("endpointslices")       # 403
         with cluster.outage(): ...                          # connection refused, all connections cut; then back again
-        with cluster.frozen(): ...                          # half-dead: connections stay open, nothing comes
+        with cluster.frozen(): ...                          # connections stay open, the server sends nothing
         cluster.cut(); cluster.cut(halfway=True)            # drop connections; in the middle of a JSON line
         cluster.compact(); cluster.expire()                 # the next resume gets 410; running watches get 410
-        cluster.requests                                    # what was asked, by whom
-        cluster.sent                                        # when which events were sent to watches
+        cluster.requests                                    # the requests and their user agents
+        cluster.sent                                        # times and kinds of the events sent to watches
 
-A lab node reaches it at the host's own end of the bridge; or run it inside the node's namespace, driven by lines on
-its standard input (``python -m tests.kube.serve``).
+A lab node reaches it at the host's end of the bridge. Or run it inside the node's namespace
+(``python -m tests.kube.serve``) and control it by lines on its standard input.
 
-``KVTUI_TEST_KUBECONFIG`` selects a real cluster instead for the tests that can use one (tests/kube/real.py).
+Tests that can use a real cluster use that of ``KVTUI_TEST_KUBECONFIG`` instead (tests/kube/real.py).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ READING = ("get", "list", "watch")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request that was made."""
+class RecordedRequest:
+    """A request that the API received."""
 
     method: str
     path: str
@@ -68,9 +68,9 @@ class FakeCluster:
 
     Args:
         host: address to listen on.
-        port: 0 for any free one; it stays the same through outages.
-        token: what clients must send as bearer token; None lets anybody in.
-        tls: speak HTTPS, with a certificate made for the occasion (needs the ``openssl`` program).
+        port: 0 for any free port; it stays the same through outages.
+        token: the bearer token that clients must send; None accepts all clients.
+        tls: whether to speak HTTPS, with a new self-signed certificate (needs the ``openssl`` program).
         bookmark_every: seconds between bookmarks; the real API sends one about every minute.
     """
 
@@ -90,7 +90,7 @@ class FakeCluster:
         self._folder = tempfile.TemporaryDirectory(prefix="fake-cluster-")
         self._runner: aiohttp.web.ServerRunner | None = None
         self._servers: list[aiohttp.web.Server] = []
-        """One after each outage; an old one may still be given a connection that was accepted at its end."""
+        """One for each period between outages. An old server may still get a connection accepted at its end."""
         self.certificate: Path | None = None
         self.namespace = "default"
 
@@ -113,88 +113,88 @@ class FakeCluster:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The API's URL."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     def put(self, *objects: Object) -> None:
-        """Create or replace objects."""
+        """Creates or replaces objects."""
         self._call(lambda: [self._emulator.store.put(o) for o in objects])
 
     def delete(self, plural: str, namespace: str, name: str) -> None:
-        """Delete an object; nodes have namespace ""."""
+        """Deletes an object; nodes have namespace ""."""
         self._call(lambda: self._emulator.store.delete(plural, namespace, name))
 
     def get(self, plural: str, namespace: str, name: str) -> Object:
-        """The stored object."""
+        """Returns the stored object."""
         return self._call(lambda: self._emulator.store.objects[(plural, namespace, name)])
 
     def all(self, plural: str) -> list[Object]:
-        """Copies of all objects of a kind."""
+        """Returns copies of all objects of a kind."""
         found = self._call(lambda: [o for k, o in self._emulator.store.objects.items() if k[0] == plural])
         return copy.deepcopy(found)
 
     def changed_since(self, revision: int) -> int:
-        """Wait until something has changed after that revision; gives the present one."""
+        """Waits for a change after that revision; returns the current revision."""
 
         async def wait() -> int:
             while self._emulator.store.revision <= revision:
-                await self._emulator.store.news.wait()
+                await self._emulator.store.changed.wait()
             return self._emulator.store.revision
 
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
 
     def forbid(self, plural: str, *verbs: str, namespace: str | None = None) -> None:
-        """Answer 403, and cut what runs, as an API that restarted with other rights would."""
+        """Answers 403 and drops all connections, as an API server does that restarted with other RBAC rules."""
         self._call(lambda: self._emulator.rules.add(Rule(plural, frozenset(verbs or READING), namespace)))
         self.cut()
 
     def allow(self, plural: str) -> None:
-        """Take ``forbid`` back."""
+        """Undoes ``forbid``."""
         emulator = self._emulator
         self._call(lambda: emulator.rules.difference_update([r for r in emulator.rules if r.plural == plural]))
 
     def without(self, plural: str) -> None:
-        """A cluster too old to know this kind."""
+        """Stops serving this kind, as a cluster does that is too old for it."""
         self._call(lambda: self._emulator.missing.add(plural))
 
     def require(self, token: str | None) -> None:
-        """From now on another bearer token is needed."""
+        """Changes the bearer token that clients must send."""
         self._token = token
         self._call(lambda: setattr(self._emulator, "token", token))
 
     def starting(self, *, refuses: bool) -> None:
-        """Answer 403 to everything, as an API server does until it has loaded its rights."""
+        """Answers 403 to everything, as an API server does until it has loaded its RBAC rules."""
         self._call(lambda: setattr(self._emulator, "starting", refuses))
 
     def identify(self, user: str, *, reviews: bool = True) -> None:
-        """Who everybody is; ``reviews``: whether SelfSubjectReview tells it (Kubernetes 1.28 and newer)."""
+        """Sets every client's user; ``reviews``: whether the API has SelfSubjectReview (Kubernetes 1.28 and newer)."""
         self._call(lambda: setattr(self._emulator, "user", user))
         self._call(lambda: setattr(self._emulator, "reviews", reviews))
 
     def cut(self, *, halfway: bool = False) -> None:
-        """Drop all connections; ``halfway``: the next event is sent only half, then they are dropped."""
+        """Drops all connections. With ``halfway`` it sends half of the next event; call ``finish_halfway`` then."""
         if halfway:
             self._call(lambda: setattr(self._emulator, "half_lines", True))
         else:
             self._call(self._abort)
 
     def finish_halfway(self) -> None:
-        """The half of a line is out: drop all connections, send whole lines again."""
+        """Drops all connections after half a line was sent; sends whole lines again."""
         self._call(self._abort)
         self._call(lambda: setattr(self._emulator, "half_lines", False))
 
     def compact(self) -> None:
-        """Forget the past: who resumes gets 410."""
+        """Forgets old revisions: a client that resumes a watch gets 410."""
         self._call(self._emulator.store.compact)
 
     def expire(self) -> None:
-        """Running watches get 410 in their stream."""
+        """Sends 410 in the stream of running watches."""
         self._call(self._emulator.store.expire)
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """The API is away: connection refused."""
+        """Refuses connections."""
         self._run(self._close())
         try:
             yield
@@ -203,7 +203,7 @@ class FakeCluster:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Nothing is sent, nothing is answered, connections stay open: a half-dead network."""
+        """Keeps connections open but sends and answers nothing, as a network that drops packets."""
         self._call(self._emulator.thawed.clear)
         try:
             yield
@@ -221,12 +221,12 @@ class FakeCluster:
             self._call(event.set)
 
     @property
-    def requests(self) -> list[Asked]:
-        """What was asked so far."""
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far."""
 
-        def read() -> list[Asked]:
+        def read() -> list[RecordedRequest]:
             return [
-                Asked(r.method.value, r.url.path, dict(r.params), r.headers.get("User-Agent", ""))
+                RecordedRequest(r.method.value, r.url.path, dict(r.params), r.headers.get("User-Agent", ""))
                 for r in self._emulator  # a handler is the sequence of its requests
             ]
 
@@ -234,16 +234,16 @@ class FakeCluster:
 
     @property
     def headers(self) -> list[list[tuple[str, str]]]:
-        """The headers of each request so far; one may come more than once."""
+        """The headers of each request so far; a header may occur more than once."""
         return self._call(lambda: list(self._emulator.seen_headers))
 
     @property
     def sent(self) -> list[tuple[float, str]]:
-        """When (``time.monotonic``) an event of which plural was sent to a watch, so far."""
+        """Time (``time.monotonic``) and plural of each event sent to a watch so far."""
         return self._call(lambda: list(self._emulator.sent))
 
     def kubeconfig(self, path: Path | str, *, token: str | None = None, namespace: str = "default") -> Path:
-        """Write a kubeconfig for it (context ``fake``); gives its path."""
+        """Writes a kubeconfig for it (context ``fake``); returns its path."""
         cluster: dict[str, Any] = {"server": self.url}
         if self.certificate is not None:
             cluster["certificate-authority"] = str(self.certificate)
@@ -300,13 +300,13 @@ class FakeCluster:
             await self._settle()
 
     async def _settle(self) -> None:
-        """Let what is under way end (a TLS handshake given up, a connection just accepted); drop what came of it."""
+        """Lets pending work end (an aborted TLS handshake, a new connection) and drops the connections it made."""
         for _ in range(5):
             await asyncio.sleep(0)
             self._abort()
 
     async def _finish(self) -> None:
-        # asyncio leaks a connection whose acceptance is cancelled before TLS began: let them fail by themselves first.
+        # asyncio leaks a connection that is cancelled between accept and TLS: first wait until such tasks fail.
         if others := asyncio.all_tasks() - {asyncio.current_task()}:
             _, late = await asyncio.wait(others, timeout=1.0)
             for task in late:
@@ -342,7 +342,7 @@ class FakeCluster:
 
 
 async def stop_accepting(fileno: int) -> None:
-    """Before a server is closed: asyncio (3.11) leaks what it accepted a moment before."""
+    """Stops accepting before a server closes: asyncio (3.11) leaks connections accepted just before that."""
     asyncio.get_running_loop().remove_reader(fileno)
     for _ in range(5):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Fixtures: a cluster (the pretended one, or a real one), and what kvtui sees of it."""
+"""Fixtures: a fake cluster, or a real one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake() -> Iterator[FakeCluster]:
-    """The pretended cluster, empty: for what nobody may do to a real one."""
+    """Starts an empty fake cluster, for tests that must not run on a real one."""
     with FakeCluster(bookmark_every=0.2) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def cluster() -> Iterator[FakeCluster | RealCluster]:
-    """The cluster of ``KVTUI_TEST_KUBECONFIG`` where that is set, else the pretended one."""
+    """Starts the fake cluster, or uses the real one of ``KVTUI_TEST_KUBECONFIG``."""
     path = os.environ.get("KVTUI_TEST_KUBECONFIG")
     with RealCluster(path) if path else FakeCluster() as chosen:
         yield chosen

@@ -1,8 +1,8 @@
-"""kmock taught what a watching client relies on: resource versions, selectors, pages, bookmarks, 410, 403.
+"""Adds to kmock what a watching client relies on: resource versions, selectors, pages, bookmarks, 410, 403.
 
-kmock 0.8's own emulator knows none of these: its watch begins with all objects whatever the resourceVersion, and
-its lists ignore selectors. So the store and the two verbs are here; kmock parses, routes, logs and answers.
-Behaviour: https://kubernetes.io/docs/reference/using-api/api-concepts/ (sections on watches, chunks, bookmarks).
+kmock 0.8's own emulator supports none of these: its watch ignores resourceVersion and begins with all objects, and
+its lists ignore selectors. This module has the store and the two verbs; kmock parses, routes, logs and answers.
+Reference: https://kubernetes.io/docs/reference/using-api/api-concepts/ (sections on watches, chunks, bookmarks).
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ if TYPE_CHECKING:
 
     from tests.kube.objects import Object
 
-ENDING_SECONDS = 60.0
-"""How long a command has whose input has ended."""
+EXIT_SECONDS = 60.0
+"""Seconds that a command has to exit after its input ended."""
 
 
 class Emulator(kmock.KubernetesScaffold):
-    """Serves a store; see ``tests.kube.cluster.FakeCluster`` for what it can be made to do."""
+    """Serves a store; ``tests.kube.cluster.FakeCluster`` controls it."""
 
     async def __call__(self, raw_request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
-        """Namespaces themselves, whose paths kmock 0.8 cannot parse: they always exist; deleting one empties it."""
+        """Serves paths that kmock 0.8 cannot parse: discovery, exec, and namespaces.
+
+        Every namespace exists. Deleting a namespace deletes its objects.
+        """
         self.seen_headers.append(list(raw_request.headers.items()))
         if (found := discovery(raw_request.path)) is not None:
             return found
@@ -54,7 +57,7 @@ class Emulator(kmock.KubernetesScaffold):
         return aiohttp.web.json_response({"kind": "Namespace", "metadata": {"name": path[-1]}})
 
     async def _exec(self, request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
-        """Runs the command on this machine, whatever the pod; speaks v4.channel.k8s.io as the kubelet does."""
+        """Runs the command on this machine for every pod; speaks v4.channel.k8s.io as the kubelet does."""
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             return aiohttp.web.json_response({"kind": "Status", "message": "Unauthorized"}, status=401)
         _api, _v1, _namespaces, namespace, _pods, pod = request.path.split("/")[1:7]
@@ -92,8 +95,8 @@ class Emulator(kmock.KubernetesScaffold):
                 await socket.send_bytes(b"\x03" + json.dumps({"metadata": {}, **status}).encode())
                 await socket.close()
         finally:
-            if has_input:  # the process goes on, as with containerd; its input has ended
-                await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=ENDING_SECONDS)
+            if has_input:  # as with containerd, the process keeps running after its input ended
+                await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=EXIT_SECONDS)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             gone.cancel()
@@ -101,7 +104,7 @@ class Emulator(kmock.KubernetesScaffold):
         return socket
 
     async def _pass_in(self, socket: aiohttp.web.WebSocketResponse, stdin: asyncio.StreamWriter | None) -> None:
-        """Until the other end closes the connection, which ends the input too."""
+        """Writes the client's input to the process until the client closes the connection."""
         async for message in socket:
             if stdin is not None and message.data[:1] == b"\x00":
                 stdin.write(message.data[1:])
@@ -109,7 +112,7 @@ class Emulator(kmock.KubernetesScaffold):
             stdin.close()
 
     def begin(self) -> None:
-        """Register the verbs; within the event loop, after entering the handler."""
+        """Registers the verbs. Call it within the event loop, after entering the handler."""
         self.store = Store()
         self.rules: set[Rule] = set()
         self.missing: set[str] = set()
@@ -120,20 +123,20 @@ class Emulator(kmock.KubernetesScaffold):
         self.held: dict[str, asyncio.Event] = {}
         """Lists of these plurals wait for the event."""
         self.sent: list[tuple[float, str]] = []
-        """When (monotonic clock) an event of which plural was handed to the network."""
+        """Time (monotonic clock) and plural of each event that was sent."""
         self.user = "system:serviceaccount:default:kvtui"
-        """Who everybody is."""
+        """The user that every client is authenticated as."""
         self.starting = False
-        """It has not loaded its rights yet: everything is forbidden, to whomever."""
+        """Whether the API server has not loaded its RBAC rules yet: it forbids everything to everyone."""
         self.reviews = True
-        """It knows SelfSubjectReview (1.28 and newer)."""
+        """Whether the API has SelfSubjectReview (1.28 and newer)."""
         self.seen_headers: list[list[tuple[str, str]]] = []
         self.half_lines = False
-        """The next event is sent only half (a proxy that dies in the middle of a line)."""
+        """Whether events are sent only by half, as by a proxy that dies in the middle of a line."""
         self["get /version"] << self._version
         self["post /apis/authentication.k8s.io/v1/selfsubjectreviews"] << self._review
         self[kmock.action.LIST] << self._list
-        # kubectl reads a stream only of that type
+        # kubectl reads a stream of this type only
         self[kmock.action.WATCH] << {"Content-Type": "application/json"} << self._watch
         self[kmock.action.FETCH] << self._fetch
         self[kmock.action.CREATE] << self._create
@@ -180,13 +183,13 @@ class Emulator(kmock.KubernetesScaffold):
                 "continue": json.dumps([*found[limit - 1], revision]),
                 "remainingItemCount": len(found) - limit,
             }
-        if tables.is_asked_for(request.headers.get("Accept", "")):
+        if tables.accepts_table(request.headers.get("Accept", "")):
             return tables.table(kind.plural, [self.store.objects[k] for k in found[:limit]], str(revision))
         return {
             "kind": f"{kind.kind}List",
             "apiVersion": kind.group_version,
             "metadata": meta,
-            # As the real API does: kind and apiVersion are left out of the items of a list.
+            # The items of a list have no kind and apiVersion, as in the real API.
             "items": [
                 {n: v for n, v in self.store.objects[k].items() if n not in {"kind", "apiVersion"}}
                 for k in found[:limit]
@@ -198,9 +201,9 @@ class Emulator(kmock.KubernetesScaffold):
         return self._events(request, self._admit(request, "watch"))
 
     async def _events(self, request: kmock.Request, kind: Kind) -> AsyncIterator[Any]:
-        yield b""  # the headers go out before there is an event
+        yield b""  # sends the headers before the first event
         matches = _selector(kind, request)
-        as_table = tables.is_asked_for(request.headers.get("Accept", ""))
+        as_table = tables.accepts_table(request.headers.get("Accept", ""))
         bookmarks = request.params.get("allowWatchBookmarks") == "true"
         ends = time.monotonic() + float(request.params.get("timeoutSeconds", "1800"))
         revision = int(request.params.get("resourceVersion") or self.store.revision)
@@ -209,7 +212,7 @@ class Emulator(kmock.KubernetesScaffold):
             if expiries != self.store.expiries:
                 yield {"type": "ERROR", "object": EXPIRED}
                 return
-            news = self.store.news
+            changed = self.store.changed
             for change in self.store.since(revision):
                 revision = change.revision
                 await self.thawed.wait()
@@ -221,10 +224,10 @@ class Emulator(kmock.KubernetesScaffold):
                     yield line[: len(line) // 2] if self.half_lines else line
             try:
                 async with asyncio.timeout(min(self.bookmark_every, left)):
-                    await news.wait()
+                    await changed.wait()
             except TimeoutError:
                 await self.thawed.wait()
-                if bookmarks and not any(self.store.since(revision)):  # a change of this very moment goes first
+                if bookmarks and not any(self.store.since(revision)):  # a change made just now goes first
                     revision = self.store.revision
                     yield {"type": "BOOKMARK", "object": _bookmark(kind, revision)}
 
@@ -234,13 +237,13 @@ class Emulator(kmock.KubernetesScaffold):
         found = self.store.objects.get((kind.plural, request.namespace or "", request.name or ""))
         if found is None:
             raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found')
-        if request.method is kmock.method.GET and tables.is_asked_for(request.headers.get("Accept", "")):
+        if request.method is kmock.method.GET and tables.accepts_table(request.headers.get("Accept", "")):
             return tables.table(kind.plural, [found], found["metadata"]["resourceVersion"])
         return found
 
     async def _create(self, request: kmock.Request) -> Any:
         kind = self._admit(request, "create")
-        if request.data is None:  # the typed forms of `kubectl create` send protobuf
+        if request.data is None:  # `kubectl create` sends protobuf for some kinds
             raise _error(
                 415,
                 "UnsupportedMediaType",
@@ -269,7 +272,7 @@ class Emulator(kmock.KubernetesScaffold):
             raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found') from None
 
     def _admit(self, request: kmock.Request, verb: str) -> Kind:
-        """The kind that is asked for, when it is served and allowed."""
+        """Returns the requested kind; raises an API error if it is not served or not allowed."""
         self._authenticate(request)
         plural = request.resource.plural if request.resource else None
         kind = BY_PLURAL.get(str(plural))
@@ -309,7 +312,7 @@ def _continued(text: str, revision: int) -> tuple[tuple[str, ...], int]:
 
 
 def _event(change: Change, matches: Callable[[Object], bool]) -> Object | None:
-    """What a watch with that selector sees of a change."""
+    """Returns the event that a watch with that selector gets for a change; None for no event."""
     before = change.before is not None and matches(change.before)
     after = change.after is not None and matches(change.after)
     if after:
@@ -322,8 +325,8 @@ def _event(change: Change, matches: Callable[[Object], bool]) -> Object | None:
 
 
 def _selector(kind: Kind, request: kmock.Request) -> Callable[[Object], bool]:
-    """Whether an object is in the namespace and meets the field and label selectors of a request."""
-    if kind.plural == "events":  # there are none
+    """Returns a filter for objects by the namespace and the field and label selectors of a request."""
+    if kind.plural == "events":  # the emulator has no events
         return lambda _obj: False
     fields = [f.partition("=") for f in request.params.get("fieldSelector", "").split(",") if f]
     labels = requirements(request.params.get("labelSelector", ""))

@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer for tests: HTTPS on this machine, which refreshes one token."""
+"""An OpenID Connect issuer for tests: an HTTPS server on this machine that refreshes one token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def token(subject: str, expires: int) -> str:
-    """A JSON Web Token that nobody signed."""
+    """Returns an unsigned JSON Web Token."""
 
     def part(fields: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
@@ -27,7 +27,7 @@ class Issuer:
 
     Args:
         certificate: PEM, its key beside it.
-        fresh: the token that it gives out.
+        fresh: the token that it issues.
     """
 
     def __init__(self, certificate: Path, fresh: str) -> None:
@@ -50,7 +50,7 @@ class Issuer:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                """Says nothing."""
+                """Logs nothing."""
 
         self._server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,11 +61,11 @@ class Issuer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The issuer's URL."""
         return f"https://127.0.0.1:{self._server.server_address[1]}"
 
     def user(self, old: str) -> dict[str, Any]:
-        """A kubeconfig's user with a token of this issuer."""
+        """Returns a kubeconfig's user with a token of this issuer."""
         config = {
             "idp-issuer-url": self.url,
             "idp-certificate-authority": str(self._certificate),

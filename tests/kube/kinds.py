@@ -1,4 +1,4 @@
-"""The kinds that the emulator serves, and how kubectl discovers them."""
+"""The kinds that the emulator serves, and kubectl's discovery of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """Where a kind is served."""
+    """A kind of the API and its names."""
 
     group: str
     version: str
@@ -33,14 +33,14 @@ KINDS = (
     Kind("", "v1", "pods", "Pod", short="po"),
     Kind("", "v1", "nodes", "Node", namespaced=False, short="no"),
     Kind("apps", "v1", "daemonsets", "DaemonSet", short="ds"),
-    Kind("", "v1", "events", "Event", short="ev"),  # kubectl describe lists them; there are none
+    Kind("", "v1", "events", "Event", short="ev"),  # for `kubectl describe`; always empty
 )
 BY_PLURAL = {k.plural: k for k in KINDS}
 BY_KIND = {k.kind: k for k in KINDS}
 
 
 def discovery(path: str) -> aiohttp.web.Response | None:
-    """Answers what kubectl asks first: which kinds there are; None for another path."""
+    """Answers kubectl's discovery requests; None for another path."""
     groups: dict[str, list[Kind]] = {}
     for kind in KINDS:
         groups.setdefault(kind.group_version, []).append(kind)
@@ -51,7 +51,7 @@ def discovery(path: str) -> aiohttp.web.Response | None:
         listed = [{"name": g, "versions": [v], "preferredVersion": v} for g, v in named if g]
         return aiohttp.web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
     if path == "/openapi/v2":
-        return aiohttp.web.Response()  # an empty document as protobuf: no schema, so kubectl validates nothing
+        return aiohttp.web.Response()  # an empty protobuf document: without a schema kubectl validates nothing
     version = path.removeprefix("/apis/").removeprefix("/api/")
     if version not in groups:
         return None

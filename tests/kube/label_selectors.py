@@ -1,4 +1,4 @@
-"""Label selectors as an API understands them."""
+"""Label selectors of the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def requirements(text: str) -> list[Callable[[dict[str, Any]], bool]]:
-    """Label selectors: ``a=b``, ``a!=b``, ``a in (b,c)``, ``a notin (b,c)``, ``a``, ``!a``."""
+    """Parses label selectors: ``a=b``, ``a!=b``, ``a in (b,c)``, ``a notin (b,c)``, ``a``, ``!a``."""
     return [_requirement(part.strip()) for part in re.findall(r"[^,(]+(?:\([^)]*\))?", text)]
 
 

@@ -1,4 +1,4 @@
-"""Objects of the Kubernetes API as the API sends them: small ones, of the tutorial's cluster by default."""
+"""Small objects of the Kubernetes API as the API sends them; by default those of the tutorial's cluster."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DAEMONSET_UID = "b5b0a4f6-0001-4c6e-9d5e-000000000001"
 
 
 def metadata(namespace: str | None, name: str, **more: Any) -> Object:
-    """Name and namespace, and what else is given."""
+    """Returns the metadata: name, namespace and further fields."""
     return {"name": name, **({"namespace": namespace} if namespace else {}), **more}
 
 
 def configmap(data: Mapping[str, str], namespace: str = CONFIGMAP[0], name: str = CONFIGMAP[1]) -> Object:
-    """The ConfigMap: VIP → Service."""
+    """Returns the ConfigMap: VIP → Service."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(namespace, name), "data": dict(data)}
 
 
@@ -31,7 +31,7 @@ def service(
     selector: Mapping[str, str] | None = None,
     **spec: Any,
 ) -> Object:
-    """A Service; ``ports`` are (port, targetPort), ``spec`` further fields (a real cluster chooses a clusterIP)."""
+    """Returns a Service; ``ports`` are (port, targetPort); a real cluster assigns a clusterIP."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -46,7 +46,7 @@ def service(
 
 
 def endpoint(address: str, pod: str | None = None, *, namespace: str = "default", **conditions: Any) -> Object:
-    """One endpoint of a slice; ``conditions`` such as ``ready=False``; ``node`` is its node's name."""
+    """Returns an endpoint of a slice; ``conditions`` such as ``ready=False``; ``node`` is its node's name."""
     node = conditions.pop("node", None)
     found: Object = {"addresses": [address], "conditions": {"ready": True, **conditions}}
     if pod:
@@ -59,7 +59,7 @@ def endpoint(address: str, pod: str | None = None, *, namespace: str = "default"
 def endpointslice(
     service: str, *endpoints: Object, namespace: str = "default", suffix: str = "x1", port: int = 80
 ) -> Object:
-    """An EndpointSlice of a Service."""
+    """Returns an EndpointSlice of a Service."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -73,7 +73,7 @@ def endpointslice(
 def endpoints(
     service: str, ready: Sequence[str], unready: Sequence[str] = (), *, namespace: str = "default", port: int = 80
 ) -> Object:
-    """An Endpoints object, which clusters before 1.19 have instead of slices."""
+    """Returns an Endpoints object; clusters before 1.19 have these instead of EndpointSlices."""
     subset: Object = {"ports": [{"port": port, "protocol": "TCP"}]}
     for field, addresses in (("addresses", ready), ("notReadyAddresses", unready)):
         if addresses:
@@ -101,7 +101,7 @@ def pod(
     owner: str = "",
     args: Sequence[str] = (),
 ) -> Object:
-    """A pod; ``waiting`` is a reason such as CrashLoopBackOff, ``owner`` the uid of its DaemonSet."""
+    """Returns a pod; ``waiting`` is a reason such as CrashLoopBackOff, ``owner`` the uid of its DaemonSet."""
     meta = metadata(namespace, name, labels=dict(labels or {}))
     if owner:
         meta["ownerReferences"] = [
@@ -132,7 +132,7 @@ def pod(
 
 
 def controller_pod(node: str, ip: str, *, ready: bool = True, configmap: str = "/".join(CONFIGMAP)) -> Object:
-    """A pod of the keepalived-vip DaemonSet, ``kube-keepalived-vip-NODE``."""
+    """Returns a pod of the keepalived-vip DaemonSet, ``kube-keepalived-vip-NODE``."""
     return pod(
         f"kube-keepalived-vip-{node}",
         labels=CONTROLLER_LABELS,
@@ -145,7 +145,7 @@ def controller_pod(node: str, ip: str, *, ready: bool = True, configmap: str = "
 
 
 def node(name: str, internal: str, external: str | None = None, *, ready: bool = True) -> Object:
-    """A node and its addresses."""
+    """Returns a Node with its addresses."""
     addresses = [{"type": "InternalIP", "address": internal}, {"type": "Hostname", "address": name}]
     if external:
         addresses.append({"type": "ExternalIP", "address": external})
@@ -167,14 +167,14 @@ def tutorial(
     port: int = 80,
     target_port: int = 8080,
 ) -> list[Object]:
-    """The tutorial's cluster: one VIP, default/nginx with two pods, three nodes with a controller each.
+    """Returns the tutorial's cluster: one VIP, default/nginx with two pods, three nodes with a controller each.
 
     Args:
-        vip: key of the ConfigMap.
+        vip: the key in the ConfigMap.
         nodes: name → address.
-        pods: addresses of nginx's pods, which are named ``nginx-1``, ``nginx-2``, …
-        port: the Service's.
-        target_port: the pods'.
+        pods: addresses of nginx's pods; their names are ``nginx-1``, ``nginx-2``, …
+        port: the Service's port.
+        target_port: the pods' port.
     """
     nodes = nodes or {"node-a": "10.4.0.3", "node-b": "10.4.0.4", "node-c": "10.4.0.5"}
     names = list(nodes)
@@ -190,7 +190,7 @@ def tutorial(
 
 
 def unmanaged(namespace: str, vip: str = "10.4.0.50") -> list[Object]:
-    """One VIP and a Service whose endpoints the test makes itself: what may be put into a real cluster."""
+    """Returns one VIP and a Service without selector, with endpoints of the test: also for a real cluster."""
     return [
         configmap({vip: f"{namespace}/nginx"}, namespace),
         service("nginx", namespace, ((80, 8080),), selector={}),

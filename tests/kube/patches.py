@@ -1,4 +1,4 @@
-"""PATCH as the API understands it for the kinds of the emulator: merge patches (RFC 7386), and strategic ones.
+"""PATCH for the kinds of the emulator: merge patches (RFC 7386) and strategic merge patches.
 
 https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
 """
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from tests.kube.objects import Object
 
 MERGE_KEYS = {"ports": "port", "conditions": "type", "containers": "name", "ownerReferences": "uid"}
-"""Lists whose elements a strategic patch merges, and the field that tells which; other lists are replaced."""
+"""Lists whose elements a strategic merge patch merges, and their merge keys. It replaces other lists."""
 
 
 def patched(obj: Object, patch: Object, *, strategic: bool) -> Object:
     """Returns the object with the patch applied."""
     after = copy.deepcopy(obj)
     for name, value in patch.items():
-        if name.startswith("$"):  # $setElementOrder, $retainKeys: the order means nothing here
+        if name.startswith("$"):  # $setElementOrder, $retainKeys: order does not matter here
             continue
         if value is None:
             after.pop(name, None)

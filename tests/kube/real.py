@@ -1,7 +1,7 @@
-"""A real cluster (``KVTUI_TEST_KUBECONFIG``), in a namespace of its own that is removed afterwards.
+"""A real cluster (``KVTUI_TEST_KUBECONFIG``), in a new namespace that is deleted afterwards.
 
-Only what a test may do to somebody's cluster: objects in that namespace. Outages and missing rights need the pretended
-one. Try it without a cluster: run ``python -m tests.kube.serve`` and point the variable at its kubeconfig.
+Tests only create, change and delete objects in that namespace. Outages and missing rights need the fake cluster.
+Try it without a cluster: run ``python -m tests.kube.serve`` and point the variable at its kubeconfig.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class RealCluster:
     """The part of ``FakeCluster`` that a real cluster has.
 
     Args:
-        path: of the kubeconfig.
+        path: the kubeconfig.
 
     Attributes:
-        namespace: where objects go; the tests' own.
-        place: what kvtui is given.
+        namespace: the tests' namespace for objects.
+        place: the kubeconfig for kvtui.
     """
 
     def __init__(self, path: str) -> None:
@@ -45,13 +45,13 @@ class RealCluster:
         self._ask("DELETE", f"/api/v1/namespaces/{self.namespace}")
 
     def kubeconfig(self, path: Path | str) -> Path:
-        """Give the cluster's kubeconfig another name, as ``FakeCluster`` does."""
+        """Makes the kubeconfig available at ``path``, by a symlink."""
         file = Path(path)
         file.symlink_to(Path(self.place.paths).absolute())
         return file
 
     def put(self, *objects: Object) -> None:
-        """Create or replace."""
+        """Creates or replaces objects."""
         for obj in objects:
             kind = BY_KIND[obj["kind"]]
             name = obj["metadata"]["name"]
@@ -65,7 +65,7 @@ class RealCluster:
                 self._ask("PUT", f"{path}/{name}", {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}})
 
     def delete(self, plural: str, namespace: str, name: str) -> None:
-        """Delete an object."""
+        """Deletes an object."""
         assert namespace == self.namespace
         self._ask("DELETE", f"{self._path(BY_PLURAL[plural])}/{name}")
 

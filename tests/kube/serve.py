@@ -1,4 +1,4 @@
-"""A pretended API by hand: it prints what to type in another terminal, and obeys lines of standard input.
+"""Runs the fake API by hand: prints the kvtui command to use with it, and runs commands from standard input.
 
 python -m tests.kube.serve
 ip netns exec node-a python -m tests.kube.serve --port 6443 --kubeconfig /tmp/kube
@@ -16,11 +16,11 @@ from tests.kube import objects
 from tests.kube.cluster import FakeCluster
 
 HELP = """put FILE              create or replace the objects of a YAML or JSON file
-delete PLURAL NS NAME delete one (NS is - for nodes)
+delete PLURAL NS NAME delete an object (NS is - for nodes)
 ready NAME true|false readiness of endpoint NAME (pod) in every slice
 forbid PLURAL, allow PLURAL, without PLURAL
 outage SECONDS, freeze SECONDS, cut, compact, expire
-requests              how many there were"""
+requests              number of requests so far"""
 
 
 def _obey(cluster: FakeCluster, words: list[str]) -> str:
@@ -49,7 +49,7 @@ def _obey(cluster: FakeCluster, words: list[str]) -> str:
 
 
 def _set_ready(cluster: FakeCluster, pod: str, *, ready: bool) -> None:
-    """Change one endpoint's condition in every slice that has it."""
+    """Sets the readiness of an endpoint in every slice that has it."""
     for obj in cluster.all("endpointslices"):
         hit = [e for e in obj["endpoints"] if e.get("targetRef", {}).get("name") == pod]
         for one in hit:
@@ -59,8 +59,8 @@ def _set_ready(cluster: FakeCluster, pod: str, *, ready: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve the tutorial's cluster until the end of standard input."""
-    parser = argparse.ArgumentParser(description="A pretended Kubernetes API with the tutorial's cluster.")
+    """Serves the tutorial's cluster until the end of standard input."""
+    parser = argparse.ArgumentParser(description="A fake Kubernetes API with the tutorial's cluster.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--vip", default="10.4.0.50")

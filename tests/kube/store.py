@@ -1,4 +1,4 @@
-"""Objects by resource version, and what is forbidden, as the emulator keeps them."""
+"""The emulator's objects by resource version, and its rules of what is forbidden."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.kube.objects import Object
 
 Key = tuple[str, str, str]
-"""Plural, namespace (empty for what has none), name."""
+"""Plural, namespace (empty for cluster-scoped objects), name."""
 
 EXPIRED = {
     "kind": "Status",
@@ -30,7 +30,7 @@ EXPIRED = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object before and after; None where there was none."""
+    """An object before and after a change; None if it did not exist."""
 
     revision: int
     key: Key
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is forbidden: a plural, some verbs, in one namespace, ("") over all of them, or (None) everywhere."""
+    """Forbids verbs on a plural: in one namespace, in queries for the whole cluster (""), or in both (None)."""
 
     plural: str
     verbs: frozenset[str]
@@ -48,20 +48,20 @@ class Rule:
 
 
 class Store:
-    """Objects by revision; used from the server's event loop only."""
+    """Objects by revision. Use it from the server's event loop only."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}
         self.revision = 100
         self.oldest = 100
-        """Watches from before it are answered 410."""
+        """Watches from an earlier revision get 410."""
         self.expiries = 0
-        """How often running watches were told 410."""
+        """How often running watches got 410."""
         self.changes: list[Change] = []
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
 
     def put(self, obj: Object) -> Object:
-        """Create or replace; gives what was stored."""
+        """Creates or replaces an object; returns the stored one."""
         kind = BY_KIND[obj["kind"]]
         after = copy.deepcopy(obj)
         after.setdefault("apiVersion", kind.group_version)
@@ -75,10 +75,10 @@ class Store:
         return after
 
     def delete(self, plural: str, namespace: str, name: str) -> Object:
-        """Remove; gives what it was.
+        """Removes an object and returns it.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the object does not exist.
         """
         key = (plural, namespace, name)
         before = self.objects[key]
@@ -94,28 +94,27 @@ class Store:
         else:
             self.objects[key] = after
         self.changes.append(Change(self.revision, key, before, after))
-        self.tell()
+        self.wake_watches()
 
-    def tell(self) -> None:
-        """Wake all watches."""
-        self.news.set()
-        self.news = asyncio.Event()
+    def wake_watches(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
 
     def since(self, revision: int) -> Iterator[Change]:
-        """Changes after a revision, oldest first."""
+        """Yields the changes after a revision, oldest first."""
         start = len(self.changes)
         while start and self.changes[start - 1].revision > revision:
             start -= 1
         yield from self.changes[start:]
 
     def compact(self) -> None:
-        """Forget the past: whoever resumes from before now gets 410."""
+        """Forgets old revisions: a client that resumes from before now gets 410."""
         self.revision += 1
         self.oldest = self.revision
         self.changes.clear()
 
     def expire(self) -> None:
-        """Tell every running watch 410."""
+        """Sends 410 to every running watch."""
         self.compact()
         self.expiries += 1
-        self.tell()
+        self.wake_watches()

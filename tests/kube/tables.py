@@ -1,4 +1,4 @@
-"""What `kubectl get` prints: the API server answers with tables, and kubectl only aligns them.
+"""The tables of `kubectl get`: the API server answers with tables, and kubectl only aligns them.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
 """
@@ -16,7 +16,7 @@ Column = tuple[str, int, "Callable[[Object], str]"]
 """Title, priority (1: only with ``-o wide``), and the cell of an object."""
 
 
-def is_asked_for(accept: str) -> bool:
+def accepts_table(accept: str) -> bool:
     """Whether the client accepts tables."""
     return "as=Table" in accept
 
@@ -70,7 +70,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 
 
 def table(plural: str, objects: Sequence[Object], resource_version: str = "") -> Object:
-    """The table of these objects."""
+    """Returns the table of these objects."""
     columns = COLUMNS.get(plural, ())
     titles = [("Name", 0), *((title, priority) for title, priority, _ in columns)]
     return {

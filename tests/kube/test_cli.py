@@ -1,4 +1,4 @@
-"""The command and the API: options, their variables, and what a person reads when something is wrong with them."""
+"""Options and environment variables for the API, and the messages about wrong ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def document(*arguments: str, **env: str) -> dict[str, Any]:
 
 
 def api(found: dict[str, Any]) -> dict[str, Any]:
-    """What a document says of the API."""
+    """Returns the document's entry about the Kubernetes API."""
     return next(source for source in found["sources"] if source["name"] == "kubernetes")
 
 
@@ -57,13 +57,11 @@ def test_a_single_call_waits_for_the_first_lists(cluster: FakeCluster | RealClus
 
 
 ATTEMPTS = 5
-"""It waits for some seconds only, within which a busy machine may not even start the process that asks the API."""
+"""kvtui waits a few seconds only. A busy machine may need longer to start the process that reads the API."""
 
 
 @pytest.mark.parametrize("command", ["mappings", "status"])
-def test_who_listens_for_no_advert_waits_for_the_api_all_the_same(
-    cluster: FakeCluster | RealCluster, tmp_path: Path, command: str
-) -> None:
+def test_listen_0_still_waits_for_the_api(cluster: FakeCluster | RealCluster, tmp_path: Path, command: str) -> None:
     ns = cluster.namespace
     cluster.put(*objects.unmanaged(ns))
     options = ("--kubeconfig", str(cluster.kubeconfig(tmp_path / "config")), "--configmap", f"{ns}/vip-configmap")
@@ -75,17 +73,17 @@ def test_who_listens_for_no_advert_waits_for_the_api_all_the_same(
     assert [m["service"] for m in found["mappings"]] == ["nginx"]
 
 
-def test_without_an_api_it_says_so_calmly(tmp_path: Path) -> None:
+def test_a_missing_api_is_reported_as_unavailable(tmp_path: Path) -> None:
     no_api = api(document("status", "--listen", "0.1", HOME=str(tmp_path)))
     assert (no_api["state"], no_api["detail"].partition(",")[0]) == (
         "unavailable",
         "no Kubernetes API is configured here",
     )
-    asked_not_to = api(document("--no-kube", "status", "--listen", "0.1", KUBECONFIG="/nowhere"))
-    assert asked_not_to["detail"] == "not asked (--no-kube): mappings are read from keepalived.conf"
+    unwanted = api(document("--no-kube", "status", "--listen", "0.1", KUBECONFIG="/nowhere"))
+    assert unwanted["detail"] == "not asked (--no-kube): mappings are read from keepalived.conf"
 
 
-def test_a_name_that_is_none_is_a_usage_error() -> None:
+def test_a_configmap_without_namespace_is_a_usage_error() -> None:
     done = kvtui("--configmap", "vip-configmap", "status")
     assert done.returncode == 2
     assert "write NAMESPACE/NAME, such as default/vip-configmap" in done.stderr

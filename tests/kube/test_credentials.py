@@ -1,4 +1,4 @@
-"""Tokens that expire, plugins, certificates, and servers that are no Kubernetes API."""
+"""Tokens that expire, exec plugins, certificates, and servers that are not a Kubernetes API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceState
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
-from tests.kube.seen import QUICK, SOON, TOKEN, Seen, kubeconfig_of, seen, serving
+from tests.kube.running_layer import (
+    LIMIT_SECONDS,
+    QUICK_TIMING,
+    TOKEN,
+    RunningLayer,
+    kubeconfig_of,
+    running_layer,
+    serving,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,40 +34,40 @@ NGINX = ("default", "nginx")
 
 
 def account(fake: FakeCluster, folder: Path) -> ServiceAccount:
-    """What a pod finds: a token and the cluster's certificate."""
+    """Returns a pod's service account: a token and the cluster's certificate."""
     assert fake.certificate is not None
     (folder / "token").write_text(TOKEN)
     (folder / "ca.crt").write_text(fake.certificate.read_text())
     return ServiceAccount("127.0.0.1", str(fake.port), str(folder))
 
 
-async def test_a_renewed_token_is_taken_from_the_file(tmp_path: Path) -> None:
-    """The kubelet renews a pod's token on disk; one that is no longer accepted is an answer, and told as one."""
+async def test_a_renewed_token_is_read_from_the_file(tmp_path: Path) -> None:
+    """The kubelet renews a pod's token on disk. kvtui reports a token that the API no longer accepts."""
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
-        async with seen(fake, tmp_path, place=account(fake, tmp_path)) as here:
-            assert here.source.state is SourceState.OK
+        async with running_layer(fake, tmp_path, place=account(fake, tmp_path)) as running:
+            assert running.source.state is SourceState.OK
             fake.require("another")
             fake.cut()
-            await here.until(lambda: "does not accept these credentials (401)" in here.source.detail)
-            assert TOKEN not in str(here.kube) + here.source.detail
+            await running.until(lambda: "does not accept these credentials (401)" in running.source.detail)
+            assert TOKEN not in str(running.kube) + running.source.detail
             (tmp_path / "token").write_text("another")
-            await here.until(lambda: here.source.state is SourceState.OK)
+            await running.until(lambda: running.source.state is SourceState.OK)
 
 
-async def test_unknown_credentials_are_told_at_once(tmp_path: Path) -> None:
-    """401 is an answer: a single call does not say that it is still connecting."""
-    with FakeCluster(token="another") as fake:  # noqa: S106 - of nobody
+async def test_unknown_credentials_are_reported_at_once(tmp_path: Path) -> None:
+    """401 is an answer: a one-shot command does not report that it is still connecting."""
+    with FakeCluster(token="another") as fake:  # noqa: S106 - not a real secret
         assert "does not accept these credentials (401)" in await _detail(kubeconfig_of(fake.url, tmp_path))
 
 
-async def test_a_plugin_is_asked_again_when_its_token_expired(tmp_path: Path) -> None:
+async def test_the_exec_plugin_runs_again_when_its_token_expired(tmp_path: Path) -> None:
     status = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "%s"}}'
     plugin = tmp_path / "plugin"
     plugin.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
     plugin.chmod(0o755)
     (tmp_path / "answer").write_text(status % "first")
-    with FakeCluster(token="first") as fake:  # noqa: S106 - of nobody
+    with FakeCluster(token="first") as fake:  # noqa: S106 - not a real secret
         fake.put(*objects.tutorial())
         config = json.loads(fake.kubeconfig(tmp_path / "config").read_text())
         run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
@@ -68,28 +76,30 @@ async def test_a_plugin_is_asked_again_when_its_token_expired(tmp_path: Path) ->
         layer = KubeLayer(
             KubeSettings(kubeconfig=str(tmp_path / "config"), configmap="default/vip-configmap"),
             lambda: None,
-            timing=QUICK,
+            timing=QUICK_TIMING,
             environ={},
         )
         layer.start()
-        here = Seen(layer, [])
+        running = RunningLayer(layer, [])
         try:
-            await layer.settle(SOON)
-            await here.until(lambda: here.source.state is SourceState.OK)
+            await layer.settle(LIMIT_SECONDS)
+            await running.until(lambda: running.source.state is SourceState.OK)
             (tmp_path / "answer").write_text(status % "second")
             fake.require("second")
             fake.put(objects.service("nginx", ports=((8000, 8080),)))
             fake.cut()
-            await here.until(lambda: here.source.state is SourceState.OK and here.services[NGINX].ports[0].port == 8000)
+            await running.until(
+                lambda: running.source.state is SourceState.OK and running.services[NGINX].ports[0].port == 8000
+            )
         finally:
             await layer.close()
 
 
-async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> None:
+async def test_tls_and_an_untrusted_certificate(tmp_path: Path) -> None:
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
-        async with seen(fake, tmp_path) as here:
-            assert here.source.state is SourceState.OK
+        async with running_layer(fake, tmp_path) as running:
+            assert running.source.state is SourceState.OK
         with FakeCluster(tls=True) as other:
             detail = await _detail(kubeconfig_of(other.url, tmp_path, fake.certificate))
         assert detail == (
@@ -117,7 +127,7 @@ async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> No
         ("https://me:secret@10.0.0.1:99999", "the API's address is no http or https URL: 10.0.0.1:99999"),
     ],
 )
-async def test_an_api_that_cannot_be_reached(tmp_path: Path, server: str, expected: str) -> None:
+async def test_an_unreachable_api(tmp_path: Path, server: str, expected: str) -> None:
     assert (await _detail(kubeconfig_of(server, tmp_path))).partition(": kubeconfig")[0] == expected
 
 
@@ -146,7 +156,7 @@ async def test_an_api_that_cannot_be_reached(tmp_path: Path, server: str, expect
         (b"", "cut the connection"),
     ],
 )
-async def test_whatever_answers_there(tmp_path: Path, answer: bytes, expected: str) -> None:
+async def test_a_server_that_is_not_a_kubernetes_api(tmp_path: Path, answer: bytes, expected: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
@@ -156,13 +166,13 @@ async def test_whatever_answers_there(tmp_path: Path, answer: bytes, expected: s
 
 
 async def _detail(place: Place) -> str:
-    """What the source says of a place that never was of use."""
+    """Returns the source's detail for an API that never answered usefully."""
     layer = KubeLayer(
-        KubeSettings(configmap="default/vip-configmap"), lambda: None, timing=QUICK, environ={}, place=place
+        KubeSettings(configmap="default/vip-configmap"), lambda: None, timing=QUICK_TIMING, environ={}, place=place
     )
     layer.start()
     try:
-        await layer.settle(SOON)
+        await layer.settle(LIMIT_SECONDS)
         source = layer.source(layer.kube(time.time()))
         assert source.state is SourceState.UNAVAILABLE
         assert source.read_at is None

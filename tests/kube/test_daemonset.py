@@ -1,4 +1,4 @@
-"""On which nodes a DaemonSet should have a pod, and which container of a pod is looked at."""
+"""The nodes on which a DaemonSet should have a pod, and the container that kvtui reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TERM = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def node(name: str = "n", labels: dict[str, str] | None = None, *taints: str) -> dict[str, Any]:
-    """A taint is ``key=value:effect``."""
+    """Returns a Node; a taint is ``key=value:effect``."""
     parts = [(t.partition("=")[0], *t.partition("=")[2].split(":")) for t in taints]
     return {
         "metadata": {"name": name, "labels": labels or {}},
@@ -25,7 +25,7 @@ def affinity(*expressions: dict[str, Any], kind: str = "matchExpressions") -> di
 
 
 @pytest.mark.parametrize(
-    ("spec", "of", "wanted"),
+    ("spec", "on", "wanted"),
     [
         ({}, node(), True),
         ({"nodeSelector": {"vip": "yes"}}, node(labels={"vip": "yes"}), True),
@@ -49,8 +49,8 @@ def affinity(*expressions: dict[str, Any], kind: str = "matchExpressions") -> di
         (affinity(), node(), False),  # an empty term matches nothing
     ],
 )  # fmt: skip
-def test_where_a_pod_is_wanted(spec: dict[str, Any], of: dict[str, Any], wanted: bool) -> None:
-    assert is_wanted(spec, of) is wanted
+def test_where_a_pod_is_wanted(spec: dict[str, Any], on: dict[str, Any], wanted: bool) -> None:
+    assert is_wanted(spec, on) is wanted
 
 
 def pod(name: str, on: str, *containers: str, phase: str = "Running", uid: str = "u") -> dict[str, Any]:
@@ -61,7 +61,7 @@ def pod(name: str, on: str, *containers: str, phase: str = "Running", uid: str =
     }
 
 
-def test_pods_by_node_and_who_lacks_one() -> None:
+def test_pods_by_node_and_nodes_without_a_pod() -> None:
     daemonset = {
         "metadata": {"uid": "u"},
         "spec": {"template": {"spec": {}}},

@@ -1,4 +1,4 @@
-"""Where the API is looked for."""
+"""How kvtui finds the API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceState, UnavailableReason
 from tests import kit
 from tests.kit import kube as build_kube
-from tests.kube.seen import TOKEN
+from tests.kube.running_layer import TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ IN_A_POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "
 
 @pytest.fixture
 def account(tmp_path: Path) -> str:
-    """A pod's service account."""
+    """Makes the folder of a pod's service account."""
     folder = tmp_path / "account"
     folder.mkdir()
     (folder / "token").write_text(f"{TOKEN}\n")
@@ -61,17 +61,17 @@ def test_the_order_is_option_pod_variable_home(tmp_path: Path, account: str) -> 
     assert find(KubeSettings(), {"HOME": str(tmp_path)}, account) == Kubeconfig(home, None)
 
 
-def test_an_ipv6_service_is_a_url(account: str) -> None:
+def test_an_ipv6_service_address(account: str) -> None:
     environ = {**IN_A_POD, "KUBERNETES_SERVICE_HOST": "fd00::1"}
     assert find(KubeSettings(), environ, account) == ServiceAccount("fd00::1", "443", account)
 
 
-def test_a_place_goes_over_the_pipe_as_json(account: str) -> None:
+def test_a_place_survives_the_pipe_as_json(account: str) -> None:
     for place in (Kubeconfig("/a:/b", None), ServiceAccount("10.96.0.1", "443", account)):
         assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(place))), Place) == place
 
 
-def test_no_api_is_a_calm_sentence(tmp_path: Path) -> None:
+def test_a_missing_api_is_explained(tmp_path: Path) -> None:
     with pytest.raises(NotConfiguredError, match=r"^no Kubernetes API is configured here, so mappings are read from"):
         find(KubeSettings(), {"HOME": str(tmp_path)}, str(tmp_path))
     with pytest.raises(NotWantedError, match=r"^not asked"):
@@ -86,7 +86,7 @@ def test_no_api_is_a_calm_sentence(tmp_path: Path) -> None:
         (KubeSettings(kubeconfig="/nowhere"), {}, None),
     ],
 )
-async def test_an_api_that_nobody_expects_is_told_from_one_that_cannot_be_used(
+async def test_a_missing_or_unwanted_api_has_a_reason_and_a_broken_one_has_none(
     settings: KubeSettings, environ: dict[str, str], reason: UnavailableReason | None
 ) -> None:
     layer = KubeLayer(settings, lambda: None, environ=environ)
@@ -97,7 +97,7 @@ async def test_an_api_that_nobody_expects_is_told_from_one_that_cannot_be_used(
     assert (source.state, source.reason) == (SourceState.UNAVAILABLE, reason)
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_a_named_kubeconfig_must_exist(tmp_path: Path) -> None:
     for settings, environ, expected in (
         (KubeSettings(kubeconfig="/nowhere"), {}, "--kubeconfig /nowhere cannot be read: No such file or directory"),
         (KubeSettings(), {"KUBECONFIG": "/nowhere"}, r"\$KUBECONFIG names /nowhere, which is not there: "),
@@ -108,7 +108,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
 
 
 def test_a_debug_container_uses_the_controllers_account(tmp_path: Path) -> None:
-    """An ephemeral container has no token of its own; with SYS_PTRACE it may read the controller's."""
+    """An ephemeral container has no token; with SYS_PTRACE it can read the controller's token."""
     folder = tmp_path / "proc" / "800" / "root" / "run" / "secrets" / "kubernetes.io" / "serviceaccount"
     folder.mkdir(parents=True)
     (folder / "token").write_text(TOKEN)
@@ -125,8 +125,8 @@ def test_a_debug_container_uses_the_controllers_account(tmp_path: Path) -> None:
         find(KubeSettings(), home, str(tmp_path), (7,), proc)
 
 
-def test_a_link_in_another_containers_root_is_not_followed(tmp_path: Path, account: str) -> None:
-    """It would lead to kvtui's own files."""
+def test_a_symlink_in_another_containers_root_is_not_followed(tmp_path: Path, account: str) -> None:
+    """The link would lead to kvtui's own files."""
     (tmp_path / "proc" / "800" / "root" / "run" / "secrets" / "kubernetes.io").mkdir(parents=True)
     (tmp_path / "proc" / "800" / "environ").touch()
     (tmp_path / "proc" / "800" / "root" / "run" / "secrets" / "kubernetes.io" / "serviceaccount").symlink_to(account)
@@ -134,8 +134,8 @@ def test_a_link_in_another_containers_root_is_not_followed(tmp_path: Path, accou
         find(KubeSettings(), {**IN_A_POD, "HOME": str(tmp_path)}, str(tmp_path), (800,), str(tmp_path / "proc"))
 
 
-async def test_a_controller_that_comes_later_is_noticed(tmp_path: Path) -> None:
-    """Nothing is configured; then a controller runs here, with an account that can be read."""
+async def test_a_controller_that_starts_later_is_noticed(tmp_path: Path) -> None:
+    """No API is configured; then a controller starts on this node."""
     layer = KubeLayer(KubeSettings(), lambda: None, environ={"HOME": str(tmp_path)})
     layer.start()
     try:
@@ -149,8 +149,8 @@ async def test_a_controller_that_comes_later_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("configured", [False, True])
-def test_nothing_heavy_is_imported(tmp_path: Path, configured: bool) -> None:
-    """Without an API nothing at all; with one, still not the library, which runs beside."""
+def test_the_kubernetes_library_is_not_imported(tmp_path: Path, configured: bool) -> None:
+    """Without an API kvtui imports nothing of it; with one, a separate process imports the library."""
     options = ""
     if configured:
         path = kubeconfig(tmp_path / "config", server="http://127.0.0.1:1")
@@ -173,7 +173,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path, configured: bool) -> None:
     assert run.stdout.split() == (["127.0.0.1:1", "kvtui.backend.kube.process"] if configured else ["no"])
 
 
-def test_pauses_grow_to_their_bound_and_never_fall_in_step() -> None:
+def test_backoff_grows_to_its_limit_with_jitter() -> None:
     for _ in range(50):
         backoff = Backoff(0.5, 8)
         for bound in (0.5, 1, 2, 4, 8, 8, 8):

@@ -1,4 +1,4 @@
-"""kvtui in pods, reached by the official client over the real WebSocket protocol."""
+"""kvtui runs in pods; the official client reaches it over the real WebSocket protocol."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REPORT = '{"schema": 1, "node": {"name": "n"}, "comparison": {"kvtui": "9"}}'
 
 
 def pods(fake: FakeCluster, tmp_path: Path, script: str, *hosts: str) -> ClusterSettings:
-    """Settings for these hosts; kvtui in each pod is that shell script."""
+    """Returns settings for these hosts. The shell script stands in for kvtui in each pod."""
     for name in ("vip-a", "vip-b"):
         fake.put(
             {"kind": "Pod", "metadata": {"name": name, "namespace": "lb"}, "spec": {"containers": [{"name": "kvtui"}]}}
@@ -55,21 +55,21 @@ async def _view(settings: ClusterSettings, count: int = 1) -> ClusterView:
         await observer.close()
 
 
-def test_pods_are_nodes_and_one_that_is_gone_says_so(fake: FakeCluster, tmp_path: Path) -> None:
+def test_pods_are_nodes_and_a_missing_pod_has_failed(fake: FakeCluster, tmp_path: Path) -> None:
     settings = pods(fake, tmp_path, f"echo '{REPORT}'; exec sleep 600", "pod/lb/vip-a", "pod/lb/gone")
-    good, gone = asyncio.run(_view(settings)).nodes
-    assert (good.name, good.state) == ("pod/lb/vip-a", NodeState.LIVE)
-    assert gone.state is NodeState.FAILED
-    assert "exec into pod lb/gone (container kvtui): Handshake status 404" in gone.detail
+    live, missing = asyncio.run(_view(settings)).nodes
+    assert (live.name, live.state) == ("pod/lb/vip-a", NodeState.LIVE)
+    assert missing.state is NodeState.FAILED
+    assert "exec into pod lb/gone (container kvtui): Handshake status 404" in missing.detail
 
 
-def test_a_command_has_its_words_its_output_and_its_exit_code(fake: FakeCluster, tmp_path: Path) -> None:
+def test_a_command_keeps_its_arguments_output_and_exit_code(fake: FakeCluster, tmp_path: Path) -> None:
     settings = pods(fake, tmp_path, 'printf \'{"words": "%s"}\' "$2"; exit 3', "pod/lb/vip-a")
     answer = asyncio.run(run_command(settings, "pod/lb/vip-a", ("drain", "a b")))
     assert (answer.code, answer.document) == (3, {"words": "a b"})
 
 
-def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_ends(
+def test_a_held_action_in_a_pod_gets_the_commit_or_is_undone_when_the_connection_ends(
     fake: FakeCluster, tmp_path: Path
 ) -> None:
     script = (
@@ -97,7 +97,7 @@ def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_
 def test_the_pods_of_a_daemonset_are_its_nodes(
     fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One with kvtui, one without, which is read by a shell, and a node that lacks its pod."""
+    """One pod has kvtui, a shell reads one without kvtui, and one node lacks its pod."""
     spec = {"selector": {"matchLabels": {"app": "vip"}}, "template": {"spec": {"nodeSelector": {"vip": "yes"}}}}
     meta = {"name": "vip", "namespace": "lb"}
     fake.put({"kind": "DaemonSet", "apiVersion": "apps/v1", "metadata": meta, "spec": spec})
@@ -130,13 +130,13 @@ def test_the_pods_of_a_daemonset_are_its_nodes(
 
 
 @pytest.mark.long
-def test_a_pod_that_was_named_and_has_no_kvtui_is_read_by_a_shell(fake: FakeCluster, tmp_path: Path) -> None:
+def test_a_named_pod_without_kvtui_is_read_by_a_shell(fake: FakeCluster, tmp_path: Path) -> None:
     settings = pods(fake, tmp_path, "", "pod/lb/vip-a")
     (node,) = asyncio.run(_view(replace(settings, command="/nonexistent/kvtui"))).nodes
     assert (node.state, node.detail[:14]) == (NodeState.LIVE, "no kvtui there")
 
 
-def test_a_persons_terminal_goes_through_kubectl() -> None:
+def test_an_interactive_terminal_uses_kubectl() -> None:
     settings = ClusterSettings(kubeconfig="/k", context="c")
     argv = reach.argv(settings, "pod/lb/vip-a/side", (), terminal=True)
     assert argv == [

@@ -1,4 +1,4 @@
-"""What a kubeconfig gives or lacks, as kubectl reads it; no secret is ever told."""
+"""kvtui reads a kubeconfig as kubectl does, and no message contains a secret."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kvtui.model.source import SourceState
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
 from tests.kube.issuer import Issuer, token
-from tests.kube.seen import QUICK, TOKEN, seen
+from tests.kube.running_layer import QUICK_TIMING, TOKEN, running_layer
 
 if TYPE_CHECKING:
     from kvtui.backend.kube.access import Access
 
-SECRET = "never-to-be-told"  # noqa: S105 - of nobody
+SECRET = "must-not-be-printed"  # noqa: S105 - not a real secret
 
 
 def kubeconfig(path: Path, user: dict[str, Any] | None = None, current: str = "one", **cluster: Any) -> str:
@@ -62,8 +62,8 @@ def test_certificates_and_keys_from_files_and_data(tmp_path: Path) -> None:
     assert key not in repr(found)
 
 
-def test_of_several_files_the_first_current_context_counts(tmp_path: Path) -> None:
-    """As with kubectl; what the first file does not have is taken from the others."""
+def test_the_first_current_context_of_several_files_is_used(tmp_path: Path) -> None:
+    """As with kubectl: fields that the first file lacks come from the others."""
     first = kubeconfig(tmp_path / "a", {"token": "first"}, current="")
     second = kubeconfig(tmp_path / "b", {"token": "second"}, current="two", server="https://10.0.0.2")
     third = kubeconfig(tmp_path / "c", {"token": "third"}, current="nowhere")
@@ -76,7 +76,7 @@ def test_of_several_files_the_first_current_context_counts(tmp_path: Path) -> No
     assert loaded(f"{first}:{second}:{third}").server == "https://10.0.0.2"
 
 
-def test_impersonation_is_part_of_every_request(tmp_path: Path) -> None:
+def test_every_request_has_the_impersonation_headers(tmp_path: Path) -> None:
     user = {
         "token": SECRET,
         "as": "jane",
@@ -93,16 +93,20 @@ def test_impersonation_is_part_of_every_request(tmp_path: Path) -> None:
         loaded(kubeconfig(tmp_path / "config", {"token": SECRET, "as-groups": ["dev"]}))
 
 
-async def test_the_api_sees_who_is_impersonated(fake: FakeCluster, tmp_path: Path) -> None:
+async def test_the_api_receives_the_impersonation_headers(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     user = {"token": TOKEN, "as": "jane", "as-groups": ["dev", "ops"]}
     place = Kubeconfig(kubeconfig(tmp_path / "config", user, server=fake.url), None)
-    async with seen(fake, tmp_path, place=place) as here:
-        await here.until(lambda: here.source.state is SourceState.OK)
+    async with running_layer(fake, tmp_path, place=place) as running:
+        await running.until(lambda: running.source.state is SourceState.OK)
     assert fake.headers
     for headers in fake.headers:
-        asked = [(k, v) for k, v in headers if k.startswith("Impersonate")]
-        assert asked == [("Impersonate-User", "jane"), ("Impersonate-Group", "dev"), ("Impersonate-Group", "ops")]
+        impersonated = [(k, v) for k, v in headers if k.startswith("Impersonate")]
+        assert impersonated == [
+            ("Impersonate-User", "jane"),
+            ("Impersonate-Group", "dev"),
+            ("Impersonate-Group", "ops"),
+        ]
 
 
 def _exec(command: str) -> dict[str, Any]:
@@ -136,19 +140,19 @@ def test_an_expired_oidc_token_is_refreshed(tmp_path: Path) -> None:
     assert found.authorization() == f"Bearer {fresh}"
 
 
-async def test_a_plugin_that_hangs_is_ended(fake: FakeCluster, tmp_path: Path) -> None:
+async def test_an_exec_plugin_that_hangs_is_killed(fake: FakeCluster, tmp_path: Path) -> None:
     path = plugin(tmp_path / "plugin", "sleep 1000")
     place = Kubeconfig(kubeconfig(tmp_path / "config", _exec(path)), None)
-    timing = QUICK.__class__(first=5, longest=5, plugin=0.5)
-    async with seen(fake, tmp_path, place=place, timing=timing) as here:
-        detail = here.layer.source(here.layer.kube(time.time())).detail
+    timing = QUICK_TIMING.__class__(first=5, longest=5, plugin=0.5)
+    async with running_layer(fake, tmp_path, place=place, timing=timing) as running:
+        detail = running.layer.source(running.layer.kube(time.time())).detail
         assert detail.endswith("gave no credentials within 0.5 s: its plugin hangs")
     assert not [p for p in psutil.process_iter(["cmdline"]) if path in (p.info["cmdline"] or [])]
 
 
 def _broken(tmp_path: Path) -> dict[str, tuple[str, str]]:
-    """Name → (content of the file, what is said after its path)."""
-    talker = plugin(tmp_path / "talker", f"echo {SECRET}; echo {SECRET} >&2; exit 7")
+    """Returns name → (content of the file, message after its path)."""
+    failing = plugin(tmp_path / "failing-plugin", f"echo {SECRET}; echo {SECRET} >&2; exit 7")
     whole = json.loads((tmp_path / "whole").read_text())
 
     def user(fields: dict[str, Any]) -> str:
@@ -162,42 +166,42 @@ def _broken(tmp_path: Path) -> dict[str, tuple[str, str]]:
         "nothing": ("{}", "has no current context: choose one with --context (none)"),
         "context": (json.dumps({**whole, "current-context": "three"}), 'has no context "three"; it has: one, two'),
         "cluster": (json.dumps({**whole, "clusters": []}), 'is no usable kubeconfig: clusters has no "c"'),
-        "failing": (user(_exec(talker)), f"the exec plugin of %s ended with status 7: {hint}"),
+        "failing": (user(_exec(failing)), f"the exec plugin of %s ended with status 7: {hint}"),
         "absent": (user(_exec("no-such-plugin")), f"the exec plugin of %s is not installed (no-such-plugin): {hint}"),
         "file": (user({"tokenFile": "/nowhere"}), "%s: /nowhere cannot be read: No such file or directory"),
     }
 
 
-def test_what_is_wrong_with_a_kubeconfig_is_one_sentence_without_secrets(tmp_path: Path) -> None:
+def test_a_broken_kubeconfig_is_reported_in_one_sentence_without_secrets(tmp_path: Path) -> None:
     kubeconfig(tmp_path / "whole")
     for name, (content, expected) in _broken(tmp_path).items():
         path = tmp_path / name
         path.write_text(content)
-        with pytest.raises(AccessError) as told:
+        with pytest.raises(AccessError) as raised:
             loaded(str(path))
-        sentence = str(told.value)
-        assert sentence == (expected % path if "%s" in expected else f"{path} {expected}"), name
-        assert SECRET not in sentence
+        message = str(raised.value)
+        assert message == (expected % path if "%s" in expected else f"{path} {expected}"), name
+        assert SECRET not in message
 
 
-async def test_the_sentence_comes_from_the_process(fake: FakeCluster, tmp_path: Path) -> None:
+async def test_the_message_comes_from_the_api_process(fake: FakeCluster, tmp_path: Path) -> None:
     place = Kubeconfig(kubeconfig(tmp_path / "config"), "three")
-    async with seen(fake, tmp_path, place=place) as here:
-        assert here.source.detail.endswith('config has no context "three"; it has: one, two')
+    async with running_layer(fake, tmp_path, place=place) as running:
+        assert running.source.detail.endswith('config has no context "three"; it has: one, two')
 
 
-async def test_a_module_in_the_operators_folder_is_not_run(
+async def test_a_module_in_the_working_directory_is_not_imported(
     fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "kubernetes.py").write_text("raise SystemExit('run')\n")
     monkeypatch.chdir(tmp_path)
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path) as here:
-        await here.until(lambda: here.source.state is SourceState.OK)
-        assert here.layer.pid is not None
-        assert TOKEN not in _visible(here.layer.pid)
+    async with running_layer(fake, tmp_path) as running:
+        await running.until(lambda: running.source.state is SourceState.OK)
+        assert running.layer.pid is not None
+        assert TOKEN not in _visible(running.layer.pid)
 
 
 def _visible(pid: int) -> str:
-    """What other processes of the same user see."""
+    """Returns what other processes of the same user can read of a process."""
     return "".join(Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ"))

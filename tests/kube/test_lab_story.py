@@ -1,4 +1,4 @@
-"""The lab's controller, its world and the commands of its shell, against the emulator, without the lab's kernel."""
+"""The lab story's controller, its objects and its shell commands, with the emulator, without the lab's kernel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENTRIES = {
 
 @pytest.fixture
 def api(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
-    """The lab's objects, where the lab's programs look for them."""
+    """Puts the lab's objects into the fake cluster and points the lab's programs at it."""
     monkeypatch.setattr(client, "HOST", "127.0.0.1")
     monkeypatch.setattr(client, "PORT", fake.port)
     fake.put(*world.initial_objects(NODES))
@@ -45,14 +45,14 @@ def api(fake: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 
 @pytest.fixture
 def controller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Controller:
-    """That of node-b."""
+    """Returns the controller of node-b."""
     monkeypatch.setenv("POD_NAMESPACE", "default")
     monkeypatch.setenv("POD_NAME", "kube-keepalived-vip-node-b")
     return Controller({"services-configmap": "default/vip-configmap"}, tmp_path / "keepalived.conf", ["true"])
 
 
 def expected(api: FakeCluster, folder: Path) -> str:
-    """What kvtui says that node-b's controller should write."""
+    """Returns the config that kvtui expects node-b's controller to write."""
     command = ["--kubeconfig", str(api.kubeconfig(folder / "kube")), "--configmap", "default/vip-configmap", "render"]
     done = subprocess.run(
         [sys.executable, "-m", "kvtui", *command, "--node", "node-b", "--iface", "eth0", "--dialect", "aledbf"],
@@ -62,7 +62,7 @@ def expected(api: FakeCluster, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_controller_writes_what_kvtui_expects_of_keepalived_vip(
+def test_the_controller_writes_the_config_that_kvtui_expects(
     api: FakeCluster, controller: Controller, tmp_path: Path
 ) -> None:
     both = objects.service("ports", ports=((80, 80), (53, 53)), selector={"app": "echo"})
@@ -101,8 +101,8 @@ def test_endpoints_follow_services_and_pods(api: FakeCluster) -> None:
     assert "more" not in {o["metadata"]["name"] for o in api.all("endpoints")}
 
 
-def test_what_a_person_applies_by_hand_stops_nothing(api: FakeCluster) -> None:
-    """Nothing validates it, and no kubelet gives a new pod a status."""
+def test_incomplete_objects_do_not_stop_the_reconciler(api: FakeCluster) -> None:
+    """Nothing validates objects applied by hand, and no kubelet gives a new pod a status."""
     bare = {"kind": "Pod", "metadata": objects.metadata("default", "mine", labels={"app": "echo"}), "spec": {}}
     api.put(bare, {"kind": "Service", "metadata": objects.metadata("default", "out"), "spec": {"selector": {"a": "b"}}})
     api.put({"kind": "Endpoints", "metadata": objects.metadata("default", "none")})
@@ -113,11 +113,11 @@ def test_what_a_person_applies_by_hand_stops_nothing(api: FakeCluster) -> None:
 
 
 def typed(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """Exit status and what a person reads."""
+    """Runs a command of the lab's shell; returns its exit status and its output."""
     monkeypatch.setattr(sys, "argv", ["lab", *words.split()])
     status = lab.main()
-    said = capsys.readouterr()
-    return status, said.out + said.err
+    printed = capsys.readouterr()
+    return status, printed.out + printed.err
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def typed(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         ("reboot", 2, 'no command "reboot"; "lab" lists all'),
     ],
 )
-def test_a_command_of_the_lab_says_what_it_did_or_what_can_be_done(
+def test_a_command_of_the_lab_prints_what_it_did_or_a_remedy(
     words: str,
     status: int,
     sentence: str,
@@ -152,12 +152,12 @@ def test_a_command_of_the_lab_says_what_it_did_or_what_can_be_done(
 ) -> None:
     assert api.port
     monkeypatch.setattr(lab, "FOLDER", tmp_path)
-    found, said = typed(words, capsys, monkeypatch)
+    found, printed = typed(words, capsys, monkeypatch)
     assert found == status
-    assert sentence in said
+    assert sentence in printed
 
 
-def test_the_tour_goes_on_by_itself_and_types_only_commands_that_exist(tmp_path: Path) -> None:
+def test_the_tour_advances_and_shows_only_existing_commands(tmp_path: Path) -> None:
     state = tmp_path / "tour"
     assert [tour.advance(state, []) for _ in range(7)] == [1, 2, 3, 4, 5, 6, 1]
     assert tour.advance(state, ["3"]) == 3

@@ -1,4 +1,4 @@
-"""The real terminal UI on a real pty, beside a real HTTP API: edits, an API that goes away, a right that is missing."""
+"""The terminal UI on a real pty with a real HTTP API: edits, an API that becomes unreachable, a missing right."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 VIP = "10.4.0.50"
 WIDE = (119, 30)
-"""The chain of the entry under the cursor stands below the table there, and at its right from 120 columns on."""
-SELDOM = "3600"
-"""Seconds between readings of everything else: only what the API sends moves the screen."""
+"""At this width the chain of the selected entry is below the table; from 120 columns on it is at its right."""
+LONG_INTERVAL = "3600"
+"""Seconds between readings of everything else: only the API's events change the screen."""
 
 
-def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str = SELDOM) -> PseudoTerminal:
-    """The terminal UI beside that API, on screen 4."""
+def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str = LONG_INTERVAL) -> PseudoTerminal:
+    """Starts the terminal UI with that API, on screen 4."""
     path = cluster.kubeconfig(folder / "kubeconfig") if isinstance(cluster, FakeCluster) else cluster.place.paths
     options = ("--interval", interval, "--kubeconfig", str(path), "--configmap", f"{cluster.namespace}/vip-configmap")
     terminal = PseudoTerminal("--read-only", *options, size=WIDE)
@@ -32,14 +32,14 @@ def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str
 
 
 def watches(cluster: FakeCluster | RealCluster, *plurals: str) -> bool:
-    """Whether kvtui watches these kinds; a real cluster does not tell."""
+    """Whether kvtui watches these kinds; always true on a real cluster, which does not record requests."""
     if not isinstance(cluster, FakeCluster):
         return True
     return set(plurals) <= {r.path.rpartition("/")[2] for r in cluster.requests if "watch" in r.params}
 
 
 def edit(terminal: PseudoTerminal, cluster: FakeCluster | RealCluster, obj: Object, plural: str, *texts: str) -> None:
-    """Change an object; its texts come onto the screen by the watch: nothing is listed again. How fast: bench_kube."""
+    """Changes an object. The watch brings its texts to the screen, without a new list; bench_kube measures the time."""
     assert not any(t in terminal.text for t in texts)
     asked = len(cluster.requests) if isinstance(cluster, FakeCluster) else 0
     cluster.put(obj)
@@ -48,7 +48,7 @@ def edit(terminal: PseudoTerminal, cluster: FakeCluster | RealCluster, obj: Obje
         assert not [r for r in cluster.requests[asked:] if r.path.endswith(plural)]
 
 
-def test_an_edit_of_configmap_service_or_slice_comes_onto_the_screen_by_the_watch(
+def test_an_edit_of_configmap_service_or_slice_reaches_the_screen_by_the_watch(
     cluster: FakeCluster | RealCluster, tmp_path: Path
 ) -> None:
     ns = cluster.namespace
@@ -69,45 +69,45 @@ def test_an_edit_of_configmap_service_or_slice_comes_onto_the_screen_by_the_watc
         edit(terminal, cluster, slice_, "endpointslices", " 1/2 ", "1 ready: 10.2.68.5:8080; 1 not ready: 10.2.68.6")
 
 
-def answers(terminal: PseudoTerminal, key: str, *texts: str) -> None:
-    """A key is answered, whatever the API does."""
+def responds(terminal: PseudoTerminal, key: str, *texts: str) -> None:
+    """The screen responds to a key in every state of the API."""
     terminal.press(key)
     terminal.shows(*texts)
 
 
 def age(terminal: PseudoTerminal) -> int:
-    """Seconds, as the panel of the sources says of the API; 0 where it says none."""
+    """Returns the API's age in seconds from the panel of the sources; 0 without one."""
     found = re.search(r"kubernetes: degraded, read (\d+)s ago", terminal.text)
     return int(found[1]) if found else 0
 
 
-def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> None:
-    """Connections refused, then connections on which nothing comes: keys are answered, what is old says so."""
+def test_the_api_becomes_unreachable_and_returns(fake: FakeCluster, tmp_path: Path) -> None:
+    """The API refuses connections, later it sends nothing. Keys still work and old data is marked as old."""
     fake.put(*objects.tutorial())
     with on_screen(fake, tmp_path, interval="1") as terminal:
         terminal.shows("2 ready: nginx-1 on node-a")
-        terminal.until(lambda: "? k8s" not in terminal.text, "the API is well")
+        terminal.until(lambda: "? k8s" not in terminal.text, "the API is OK")
         with fake.outage():
             terminal.shows("? k8s", "may be outdated: 127.0.0.1", "2 ready: nginx-1 on node-a")
-            answers(terminal, "i", "─ Sources ─", "refuses connections", "kubernetes: degraded, read")
+            responds(terminal, "i", "─ Sources ─", "refuses connections", "kubernetes: degraded, read")
             terminal.until(lambda: age(terminal) >= 5, "it is some seconds old")
-            answers(terminal, "\x1b", "default/nginx by NAT")
-            answers(terminal, "2", "INSTANCE / PEER")
-            answers(terminal, "4", "FIRST BREAK, NOTES")
-            answers(terminal, "i", "─ Sources ─")
+            responds(terminal, "\x1b", "default/nginx by NAT")
+            responds(terminal, "2", "INSTANCE / PEER")
+            responds(terminal, "4", "FIRST BREAK, NOTES")
+            responds(terminal, "i", "─ Sources ─")
             terminal.until(lambda: age(terminal) >= 10, "it grows older")
             terminal.press("esc")
         fake.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.9"), port=8080))
         terminal.until(lambda: "? k8s" not in terminal.text, "the API answers again")
-        terminal.shows("1 ready: 10.2.68.9:8080")  # what happened meanwhile is not missed
-        terminal.until(lambda: "may be outdated" not in terminal.text, "nothing is doubted any more")
+        terminal.shows("1 ready: 10.2.68.9:8080")  # the change during the outage
+        terminal.until(lambda: "may be outdated" not in terminal.text, "no data is marked as outdated")
         with fake.frozen():
-            answers(terminal, "2", "INSTANCE / PEER")
-            answers(terminal, "4", "1 ready: 10.2.68.9:8080")
+            responds(terminal, "2", "INSTANCE / PEER")
+            responds(terminal, "4", "1 ready: 10.2.68.9:8080")
 
 
-def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp_path: Path) -> None:
-    """From the start: the layer is not known. Taken away while kvtui runs: it may be outdated."""
+def test_a_missing_right_degrades_one_layer_only(fake: FakeCluster, tmp_path: Path) -> None:
+    """Missing from the start: the layer is unknown. Removed while kvtui runs: the layer may be outdated."""
     fake.put(*objects.tutorial())
     fake.forbid("endpointslices")
     with on_screen(fake, tmp_path) as terminal:

@@ -1,4 +1,4 @@
-"""The API's JSON → the model: what may be absent, odd or hostile; and which objects are asked for."""
+"""kvtui parses the API's JSON, also absent, odd or hostile fields, and plans which objects to request."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_node_and_its_addresses() -> None:
     )
 
 
-def test_services_configmap_in_a_pods_arguments() -> None:
+def test_the_services_configmap_in_a_pods_arguments() -> None:
     def args(*words: str) -> str | None:
         return parse.services_configmap(objects.pod("a", args=words))
 
@@ -123,11 +123,11 @@ def test_services_configmap_in_a_pods_arguments() -> None:
         ("/" * 1_000_000, set()),
     ],
 )
-def test_which_services_a_value_could_mean(value: str, expected: set[tuple[str, str]]) -> None:
+def test_the_services_that_a_value_could_name(value: str, expected: set[tuple[str, str]]) -> None:
     assert query_plan.services_named({"10.0.0.1": value}) == expected
 
 
-def test_few_services_are_asked_for_by_name_many_by_namespace() -> None:
+def test_few_services_are_requested_by_name_and_many_by_namespace() -> None:
     few = frozenset({NGINX, ("web", "front")})
     assert {q.target() for q in query_plan.services(few)} == {
         "/api/v1/namespaces/default/services?fieldSelector=metadata.name%3Dnginx",
@@ -136,7 +136,7 @@ def test_few_services_are_asked_for_by_name_many_by_namespace() -> None:
     many = frozenset(("default", f"s{i}") for i in range(500))
     assert [q.target() for q in query_plan.services(many)] == ["/api/v1/namespaces/default/services"]
     (slices,) = query_plan.endpoints(many, slices=True)
-    assert slices.labels == "kubernetes.io/service-name"  # 500 names are no URL
+    assert slices.labels == "kubernetes.io/service-name"  # 500 names do not fit into a URL
     (slices,) = query_plan.endpoints(few - {NGINX}, slices=True)
     assert slices.labels == "kubernetes.io/service-name in (front)"
     everywhere = frozenset((f"ns{i}", "s") for i in range(5))
@@ -146,7 +146,7 @@ def test_few_services_are_asked_for_by_name_many_by_namespace() -> None:
     assert {q.plural for q in query_plan.endpoints(few, slices=False)} == {"endpoints"}
 
 
-def test_a_namespace_is_never_more_than_a_part_of_a_path() -> None:
+def test_a_namespace_is_escaped_in_a_path() -> None:
     assert Query(Resource.PODS, "pods", "a/../b?x").path == "/api/v1/namespaces/a%2F..%2Fb%3Fx/pods"
 
 
@@ -193,14 +193,14 @@ VALUES = {
 @pytest.mark.parametrize("resource", list(Resource))
 @settings(max_examples=50)
 @given(st.data())
-def test_what_is_sent_to_the_node_is_what_was_read(resource: Resource, data: st.DataObject) -> None:
+def test_values_survive_the_pipe_as_json(resource: Resource, data: st.DataObject) -> None:
     value = data.draw(VALUES[resource])
     line = json.dumps(msgspec.to_builtins(value))
     assert msgspec.convert(json.loads(line), facts.VALUES[resource]) == value
     assert "\n" not in line
 
 
-def test_the_processs_own_state_is_sent_whole() -> None:
+def test_the_api_processs_status_survives_the_pipe() -> None:
     resource = facts.ResourceStatus(SourceState.DEGRADED, "why", "kubectl", forbidden=True, read_at=1.5, known=True)
     status = facts.Status("https://api", ("default", "vip"), False, True, (resource, resource))  # noqa: FBT003
     assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(status))), facts.Status) == status

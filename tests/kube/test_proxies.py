@@ -1,4 +1,4 @@
-"""Proxies: which is used, what is excepted, and whose fault it is when nothing comes."""
+"""Proxies: which one kvtui uses, which servers bypass it, and whether an error is the proxy's or the API's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kvtui.backend.kube.errors import AccessError
 from kvtui.model.source import SourceState
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
-from tests.kube.seen import TOKEN, Seen, kubeconfig_of, seen, serving
+from tests.kube.running_layer import TOKEN, RunningLayer, kubeconfig_of, running_layer, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 NAME = "api.cluster.example"
-"""Nobody's; only the proxy knows where it is."""
+"""A name that DNS cannot resolve; only the proxy connects to it."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def proxy(port: int, asked: list[bytes], refusal: bytes = b"") -> AsyncIterator[int]:
-    """A proxy's port; whatever it is asked to connect to is on this port of this machine."""
+    """Runs a proxy and yields its port. Each CONNECT leads to ``port`` on this machine."""
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
@@ -57,12 +57,12 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.transport.abort()
 
 
-async def ends_well(here: Seen) -> None:
-    await here.until(lambda: here.source.state is SourceState.OK)
+async def reaches_ok(running: RunningLayer) -> None:
+    await running.until(lambda: running.source.state is SourceState.OK)
 
 
 @pytest.mark.parametrize("by_file", [True, False], ids=["proxy-url", "HTTPS_PROXY"])
-async def test_a_proxy_is_gone_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool) -> None:
+async def test_a_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool) -> None:
     asked: list[bytes] = []
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
@@ -73,18 +73,18 @@ async def test_a_proxy_is_gone_through(tmp_path: Path, monkeypatch: pytest.Monke
             place = kubeconfig_of(
                 f"https://{NAME}:6443", tmp_path, fake.certificate, **extra, **{"tls-server-name": "localhost"}
             )
-            async with seen(fake, tmp_path, place=place) as here:
-                await ends_well(here)
+            async with running_layer(fake, tmp_path, place=place) as running:
+                await reaches_ok(running)
     assert asked[0].startswith(f"CONNECT {NAME}:6443 HTTP/1.".encode())
     assert b"proxy-authorization: basic " + base64.b64encode(b"me:p@ss").lower() in asked[0].lower()
 
 
-async def test_what_no_proxy_excepts_is_asked_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loopback_server_bypasses_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-        async with seen(fake, tmp_path) as here:  # loopback
-            await ends_well(here)
+        async with running_layer(fake, tmp_path) as running:  # loopback
+            await reaches_ok(running)
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ async def test_what_no_proxy_excepts_is_asked_directly(tmp_path: Path, monkeypat
     ],
     ids=["dead", "refusing"],
 )
-async def test_a_proxys_fault_is_not_the_apis(tmp_path: Path, refusal: bytes, expected: str) -> None:
+async def test_a_proxy_error_names_the_proxy(tmp_path: Path, refusal: bytes, expected: str) -> None:
     async with proxy(1, [], refusal or b"x") as port:
         chosen = port if refusal else 1
         place = kubeconfig_of(f"https://{NAME}:6443", tmp_path, None, **{"proxy-url": f"http://127.0.0.1:{chosen}"})
         with FakeCluster() as unused:
-            async with seen(unused, tmp_path, place=place) as here:
-                assert here.source.detail.startswith(expected.format(name=NAME, port=port))
+            async with running_layer(unused, tmp_path, place=place) as running:
+                assert running.source.detail.startswith(expected.format(name=NAME, port=port))
 
 
-def test_a_proxy_of_another_kind_is_refused_aloud(tmp_path: Path) -> None:
+def test_an_unsupported_proxy_scheme_is_an_error(tmp_path: Path) -> None:
     place = kubeconfig_of(f"https://{NAME}", tmp_path, None, **{"proxy-url": "socks5://127.0.0.1:1080"})
     with pytest.raises(AccessError, match=r'a proxy of the kind "socks5"; only http and https are supported$'):
         load(place)

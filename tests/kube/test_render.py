@@ -1,4 +1,4 @@
-"""``kvtui render`` against an API over HTTP: the golden rendering, byte for byte, from a process of its own."""
+"""``kvtui render`` reads an API over HTTP and prints the golden config byte for byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
 
 
-def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: Path) -> None:
+def test_the_config_is_rendered_from_the_api(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(
         objects.configmap({"10.4.0.50": "default/echoheaders"}),
         objects.service("echoheaders", ports=((80, 8080),)),

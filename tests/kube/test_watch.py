@@ -1,4 +1,4 @@
-"""Edits in the cluster are in the snapshot by the watch; nothing but reading is ever asked for."""
+"""The watch brings edits in the cluster into the snapshot; kvtui only reads from the API."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from kvtui.model.kube import ConfigMap, Endpoint, EndpointPort, KubeNode, KubeSe
 from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceName, SourceState
 from tests.kube import objects
-from tests.kube.seen import QUICK, SOON, seen
+from tests.kube.running_layer import LIMIT_SECONDS, QUICK_TIMING, running_layer
 
 if TYPE_CHECKING:
-    from tests.kube.cluster import Asked, FakeCluster
+    from tests.kube.cluster import FakeCluster, RecordedRequest
     from tests.kube.real import RealCluster
 
 VIP = "10.4.0.50"
@@ -37,41 +37,41 @@ async def test_an_edit_of_configmap_service_or_slice_is_seen_by_the_watch(
         objects.service("nginx", ns, ((80, 8080),), selector={}),
         objects.endpointslice("nginx", objects.endpoint("10.2.68.5"), namespace=ns, port=8080),
     )
-    async with seen(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as here:
-        kube = here.kube
+    async with running_layer(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as running:
+        kube = running.kube
         assert kube.configmap is not None
         assert kube.configmap.data == {VIP: f"{ns}/nginx"}
-        assert here.services[nginx].ports == (ServicePort("", 80, 8080),)
+        assert running.services[nginx].ports == (ServicePort("", 80, 8080),)
         assert kube.endpoints is not None
-        assert [e.address for e in here.endpoints(*nginx)] == ["10.2.68.5"]
-        assert here.source.state is SourceState.OK
+        assert [e.address for e in running.endpoints(*nginx)] == ["10.2.68.5"]
+        assert running.source.state is SourceState.OK
 
         cluster.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.5", ready=False), namespace=ns, port=8080))
-        await here.until(lambda: [e.ready for e in here.endpoints(*nginx)] == [False])
-        assert kube.endpoints[nginx][0].endpoints[0].ready  # what was handed out does not change
+        await running.until(lambda: [e.ready for e in running.endpoints(*nginx)] == [False])
+        assert kube.endpoints[nginx][0].endpoints[0].ready  # an earlier result does not change
 
         cluster.put(objects.service("nginx", ns, ((81, 8080),), selector={}))
-        await here.until(lambda: here.services[nginx].ports[0].port == 81)
+        await running.until(lambda: running.services[nginx].ports[0].port == 81)
 
         cluster.put(objects.service("web", ns, ((443, 8443),), selector={}))
         cluster.put(objects.configmap({VIP: f"{ns}/nginx", "10.4.0.51": f"{ns}/web:DR"}, ns))
-        await here.until(lambda: (ns, "web") in here.services)
-        assert here.services.keys() == {nginx, (ns, "web")}
+        await running.until(lambda: (ns, "web") in running.services)
+        assert running.services.keys() == {nginx, (ns, "web")}
 
         cluster.delete("endpointslices", ns, "nginx-x1")
-        await here.until(lambda: nginx not in (here.kube.endpoints or {}))
+        await running.until(lambda: nginx not in (running.kube.endpoints or {}))
         cluster.delete("configmaps", ns, "vip-configmap")
-        await here.until(lambda: here.kube.configmap_missing)
-        assert here.source.detail == (
+        await running.until(lambda: running.kube.configmap_missing)
+        assert running.source.detail == (
             f"there is no ConfigMap {ns}/vip-configmap: create it, or name another with --configmap"
         )
 
 
-async def test_the_whole_of_the_tutorials_cluster(fake: FakeCluster, tmp_path: Path) -> None:
+async def test_the_complete_tutorial_cluster(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial(), objects.service("other"), objects.pod("stranger", labels={"app": "other"}))
-    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as here:
-        await here.until(lambda: len(here.pods) == 5)
-        kube = here.kube
+    async with running_layer(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as running:
+        await running.until(lambda: len(running.pods) == 5)
+        kube = running.kube
         assert kube.configmap == ConfigMap("default", "vip-configmap", {VIP: "default/nginx"}, "101")
         assert kube.services == {
             ("default", "nginx"): KubeService(
@@ -84,7 +84,7 @@ async def test_the_whole_of_the_tutorials_cluster(fake: FakeCluster, tmp_path: P
             Endpoint("10.2.68.5", ready=True, pod=("default", "nginx-1"), node="node-a"),
             Endpoint("10.2.68.6", ready=True, pod=("default", "nginx-2"), node="node-b"),
         )
-        assert {name[1]: p.controller for name, p in here.pods.items()} == {
+        assert {name[1]: p.controller for name, p in running.pods.items()} == {
             "nginx-1": False,
             "nginx-2": False,
             "kube-keepalived-vip-node-a": True,
@@ -95,7 +95,7 @@ async def test_the_whole_of_the_tutorials_cluster(fake: FakeCluster, tmp_path: P
         assert [r.state for r in kube.resources] == [SourceState.OK] * 5
 
 
-async def test_the_slices_of_one_service_are_one(cluster: FakeCluster | RealCluster, tmp_path: Path) -> None:
+async def test_the_slices_of_a_service_are_merged(cluster: FakeCluster | RealCluster, tmp_path: Path) -> None:
     ns = cluster.namespace
     one, two = objects.endpoint("10.2.0.1"), objects.endpoint("10.2.0.2", terminating=True, ready=None)
     cluster.put(
@@ -103,8 +103,8 @@ async def test_the_slices_of_one_service_are_one(cluster: FakeCluster | RealClus
         objects.endpointslice("nginx", one, namespace=ns, suffix="b"),
         objects.endpointslice("nginx", two, namespace=ns, suffix="a"),
     )
-    async with seen(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as here:
-        assert here.endpoints(ns, "nginx") == [
+    async with running_layer(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as running:
+        assert running.endpoints(ns, "nginx") == [
             Endpoint("10.2.0.2", ready=True, terminating=True),  # ready: None means yes
             Endpoint("10.2.0.1", ready=True),
         ]
@@ -112,17 +112,17 @@ async def test_the_slices_of_one_service_are_one(cluster: FakeCluster | RealClus
 
 async def test_changed_is_called_at_most_every_50_ms(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path) as here:
-        here.changes.clear()
+    async with running_layer(fake, tmp_path) as running:
+        running.changes.clear()
         for number in range(200):
             fake.put(objects.endpointslice("nginx", objects.endpoint(f"10.2.1.{number}")))
-        await here.until(lambda: here.endpoints("default", "nginx")[0].address == "10.2.1.199")
-        await asyncio.sleep(0.06)  # the call that is due
-        assert here.changes
-        assert all(later - earlier > 0.049 for earlier, later in itertools.pairwise(here.changes))
+        await running.until(lambda: running.endpoints("default", "nginx")[0].address == "10.2.1.199")
+        await asyncio.sleep(0.06)  # the call that is still due
+        assert running.changes
+        assert all(later - earlier > 0.049 for earlier, later in itertools.pairwise(running.changes))
 
 
-async def test_many_services_and_namespaces_are_asked_for_together(fake: FakeCluster, tmp_path: Path) -> None:
+async def test_many_services_and_namespaces_need_few_lists(fake: FakeCluster, tmp_path: Path) -> None:
     names = [(f"ns{i % 6}", f"svc{i}") for i in range(30)]
     fake.put(
         objects.configmap({f"10.5.0.{i}": f"{ns}/{name}" for i, (ns, name) in enumerate(names)}),
@@ -134,32 +134,30 @@ async def test_many_services_and_namespaces_are_asked_for_together(fake: FakeClu
         objects.pod("unmapped-1", "ns0", labels={"app": "unmapped"}),
         *(objects.node(f"n{i:03}", f"10.9.0.{i}") for i in range(250)),  # three pages
     )
-    async with seen(fake, tmp_path) as here:
-        kube = here.kube
-        assert here.services.keys() == set(names)
+    async with running_layer(fake, tmp_path) as running:
+        kube = running.kube
+        assert running.services.keys() == set(names)
         assert (kube.endpoints or {}).keys() == set(names)
-        assert {n for _, n in here.pods} == {f"{name}-1" for _, name in names}
+        assert {n for _, n in running.pods} == {f"{name}-1" for _, name in names}
         assert len(kube.nodes or ()) == 250
         lists = [r for r in fake.requests if "limit" in r.params]
-        assert len(lists) == 4 + 3  # one a kind, and three pages of nodes
+        assert len(lists) == 4 + 3  # one per kind, and three pages of nodes
         fake.put(objects.pod("svc3-2", "ns3", labels={"app": "svc3", "extra": "yes"}), objects.pod("x", "ns3"))
-        await here.until(lambda: ("ns3", "svc3-2") in here.pods)
-        assert ("ns3", "x") not in here.pods
+        await running.until(lambda: ("ns3", "svc3-2") in running.pods)
+        assert ("ns3", "x") not in running.pods
 
 
-async def test_nothing_but_reading_is_asked_for_and_the_manifest_allows_just_that(
-    fake: FakeCluster, tmp_path: Path
-) -> None:
+async def test_kvtui_only_reads_and_the_manifest_allows_no_more(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as here:
+    async with running_layer(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as running:
         fake.without("endpointslices")
         fake.cut()
-        await here.until(lambda: any(r.path.endswith("/endpoints") for r in fake.requests))
+        await running.until(lambda: any(r.path.endswith("/endpoints") for r in fake.requests))
         fake.put(objects.configmap({VIP: "default/other"}))
-        await here.until(lambda: any("other" in str(r.params) for r in fake.requests))
-        fake.put(objects.configmap({f"10.4.1.{n}": f"shop-{n}/web" for n in range(6)}))  # more than are asked for alone
+        await running.until(lambda: any("other" in str(r.params) for r in fake.requests))
+        fake.put(objects.configmap({f"10.4.1.{n}": f"shop-{n}/web" for n in range(6)}))  # too many for single queries
         whole = {"/api/v1/services", "/api/v1/endpoints"}
-        await here.until(lambda: whole <= {r.path for r in fake.requests})
+        await running.until(lambda: whole <= {r.path for r in fake.requests})
     documents = list(yaml.safe_load_all(RBAC.read_text()))
     roles = [d for d in documents if d["kind"] in {"Role", "ClusterRole"}]
     assert {v for d in roles for rule in d["rules"] for v in rule["verbs"]} == {"get", "list", "watch"}
@@ -171,8 +169,8 @@ async def test_nothing_but_reading_is_asked_for_and_the_manifest_allows_just_tha
         assert request.path == "/version" or any(_allows(d, request) for d in roles), request
 
 
-def _allows(role: objects.Object, request: Asked) -> bool:
-    """Whether RBAC allows it (kubernetes.io, "Using RBAC Authorization"): resourceNames by name or fieldSelector."""
+def _allows(role: objects.Object, request: RecordedRequest) -> bool:
+    """Whether RBAC allows a request (kubernetes.io, "Using RBAC Authorization"): resourceNames by name or selector."""
     parts = request.path.strip("/").split("/")
     group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
     namespace = rest[1] if rest[0] == "namespaces" else None
@@ -190,45 +188,45 @@ def _allows(role: objects.Object, request: Asked) -> bool:
     )
 
 
-async def test_a_node_takes_the_configmap_from_the_api_where_the_controller_cannot_be_seen(
+async def test_the_configmap_comes_from_the_pods_spec_when_the_controller_is_not_visible(
     fake: FakeCluster, tmp_path: Path
 ) -> None:
-    """A sidecar without shareProcessNamespace: its own pod's spec tells what the controller was told."""
+    """A sidecar without shareProcessNamespace reads the controller's arguments from its own pod's spec."""
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, configmap=None, pod="default/kube-keepalived-vip-node-a") as here:
+    async with running_layer(fake, tmp_path, configmap=None, pod="default/kube-keepalived-vip-node-a") as running:
 
         def known() -> bool:
-            here.layer.notice((), None)  # as each snapshot does
-            return here.kube.configmap is not None
+            running.layer.notice((), None)  # as each snapshot does
+            return running.kube.configmap is not None
 
-        await here.until(known)
-        assert here.kube.configmap_name == ("default", "vip-configmap")
+        await running.until(known)
+        assert running.kube.configmap_name == ("default", "vip-configmap")
 
 
 async def test_pods_are_read_where_no_service_of_the_configmap_exists(fake: FakeCluster, tmp_path: Path) -> None:
-    """The controller's own pods say which nodes have one."""
+    """The controller's own pods show which nodes have a pod."""
     fake.put(*objects.tutorial())
     fake.put(objects.configmap({VIP: "default/missing"}))
-    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a", settle=False) as here:
+    async with running_layer(fake, tmp_path, pod="default/kube-keepalived-vip-node-a", settle=False) as running:
         with fake.held("services"):
-            await here.until(lambda: {"services", "endpointslices"} <= {r.path.split("/")[-1] for r in fake.requests})
-            await here.until(lambda: here.state(Resource.ENDPOINTS).state is SourceState.OK)
-        await here.until(lambda: ("default", "kube-keepalived-vip-node-a") in here.pods)
+            await running.until(
+                lambda: {"services", "endpointslices"} <= {r.path.split("/")[-1] for r in fake.requests}
+            )
+            await running.until(lambda: running.state(Resource.ENDPOINTS).state is SourceState.OK)
+        await running.until(lambda: ("default", "kube-keepalived-vip-node-a") in running.pods)
 
 
-async def test_without_a_name_of_the_configmap_the_nodes_are_read_and_the_next_step_is_told(
-    fake: FakeCluster, tmp_path: Path
-) -> None:
+async def test_without_a_configmap_name_nodes_are_read_and_a_remedy_is_shown(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, configmap=None) as here:
-        assert len(here.kube.nodes or ()) == 3
-        assert here.kube.services is None
-        assert here.source.state is SourceState.DEGRADED
-        assert here.source.detail.endswith("name it with --configmap NS/NAME")
+    async with running_layer(fake, tmp_path, configmap=None) as running:
+        assert len(running.kube.nodes or ()) == 3
+        assert running.kube.services is None
+        assert running.source.state is SourceState.DEGRADED
+        assert running.source.detail.endswith("name it with --configmap NS/NAME")
 
 
-async def test_the_node_has_it_in_its_snapshot(cluster: FakeCluster | RealCluster, tmp_path: Path) -> None:
-    """By way of a kubeconfig, as an operator's own call does."""
+async def test_the_nodes_snapshot_has_the_cluster(cluster: FakeCluster | RealCluster, tmp_path: Path) -> None:
+    """Uses a kubeconfig, as an operator's command does."""
     ns = cluster.namespace
     cluster.put(*objects.unmanaged(ns))
     settings = KubeSettings(kubeconfig=str(cluster.kubeconfig(tmp_path / "config")), configmap=f"{ns}/vip-configmap")
@@ -236,7 +234,7 @@ async def test_the_node_has_it_in_its_snapshot(cluster: FakeCluster | RealCluste
     changes = asyncio.Event()
     await node.start(changes.set)
     try:
-        await node.settle(SOON)
+        await node.settle(LIMIT_SECONDS)
         snapshot = await node.read()
         assert snapshot.kube is not None
         assert snapshot.kube.server.startswith("http")
@@ -245,8 +243,8 @@ async def test_the_node_has_it_in_its_snapshot(cluster: FakeCluster | RealCluste
         await asyncio.sleep(0.06)
         changes.clear()
         cluster.put(objects.configmap({"10.4.0.51": f"{ns}/nginx"}, ns))
-        async with asyncio.timeout(SOON):
-            await changes.wait()  # nobody has to ask
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await changes.wait()  # without another read
     finally:
         await node.close()
 
@@ -254,10 +252,10 @@ async def test_the_node_has_it_in_its_snapshot(cluster: FakeCluster | RealCluste
 @pytest.mark.parametrize("resource", list(Resource))
 async def test_the_age_of_a_quiet_watch_does_not_grow(fake: FakeCluster, tmp_path: Path, resource: Resource) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, timing=QUICK) as here:
-        await here.until(lambda: here.source.state is SourceState.OK)
+    async with running_layer(fake, tmp_path, timing=QUICK_TIMING) as running:
+        await running.until(lambda: running.source.state is SourceState.OK)
         now = time.time() + 3
-        found = here.layer.kube(now)
+        found = running.layer.kube(now)
         assert found is not None
         state = found.resource(resource)
         assert state is not None

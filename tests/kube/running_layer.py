@@ -1,4 +1,4 @@
-"""What kvtui sees of a cluster: the layer, started, with conditions to wait for."""
+"""Runs kvtui's Kubernetes layer on a cluster and waits for conditions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.kube.cluster import FakeCluster
     from tests.kube.real import RealCluster
 
-QUICK = Timing(
+QUICK_TIMING = Timing(
     connect=2,
     answer=2,
     watch=60,
@@ -39,17 +39,17 @@ QUICK = Timing(
     forbidden=0.1,
     renew=0.05,
 )
-"""Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
-SOON = 120.0
-"""Seconds until a condition has failed: the machine may be busy. How fast kvtui is, `make bench` says."""
+"""Short pauses: a test takes tenths of seconds for what takes half a minute in use."""
+LIMIT_SECONDS = 120.0
+"""Seconds until a wait fails. It is long because the machine may be busy; `make bench` measures kvtui's speed."""
 
 
-class Seen:
-    """The layer and what it says.
+class RunningLayer:
+    """The running layer and what it has read.
 
     Args:
-        layer: started.
-        changes: when it said that something changed.
+        layer: already started.
+        changes: times of its change notifications (monotonic clock).
     """
 
     def __init__(self, layer: KubeLayer, changes: list[float]) -> None:
@@ -71,7 +71,7 @@ class Seen:
         return self.kube.pods or {}
 
     def endpoints(self, namespace: str, name: str) -> list[Endpoint]:
-        """Those of a Service, of all its slices."""
+        """Returns the endpoints of a Service from all its slices."""
         groups = (self.kube.endpoints or {}).get((namespace, name), ())
         return [e for g in groups for e in g.endpoints]
 
@@ -87,17 +87,17 @@ class Seen:
     async def until(self, condition: Callable[[], object]) -> None:
         started = time.monotonic()
         while not condition():
-            if time.monotonic() - started > SOON:
+            if time.monotonic() - started > LIMIT_SECONDS:
                 known = self.layer.kube(time.time())
-                raise PollTimeoutError(f"not within {SOON:g} s; {self.layer.source(known)}; {known}")
+                raise PollTimeoutError(f"not within {LIMIT_SECONDS:g} s; {self.layer.source(known)}; {known}")
             await asyncio.sleep(0.005)
 
 
-TOKEN = "t0ken-of-the-service-account"  # noqa: S105 - of nobody
+TOKEN = "t0ken-of-the-service-account"  # noqa: S105 - not a real secret
 
 
 def kubeconfig_of(url: str, folder: Path, certificate: Path | None = None, **cluster: str) -> Kubeconfig:
-    """A kubeconfig with the token in a file of its own."""
+    """Writes a kubeconfig with the token in a separate file."""
     (folder / "token").write_text(TOKEN)
     authority = {"certificate-authority": str(certificate)} if certificate else {}
     config = {
@@ -111,33 +111,33 @@ def kubeconfig_of(url: str, folder: Path, certificate: Path | None = None, **clu
 
 
 def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> Place:
-    """Where the API is."""
+    """Returns how kvtui finds the cluster's API."""
     if isinstance(found := getattr(cluster, "place", None), Kubeconfig):
         return found
     return kubeconfig_of(cluster.url, folder, getattr(cluster, "certificate", None))  # type: ignore[union-attr]
 
 
 @asynccontextmanager
-async def seen(
+async def running_layer(
     cluster: FakeCluster | RealCluster,
     folder: Path,
     *,
     configmap: str | None = "default/vip-configmap",
-    timing: Timing = QUICK,
+    timing: Timing = QUICK_TIMING,
     pod: str | None = None,
     settle: bool = True,
     place: Place | None = None,
-) -> AsyncIterator[Seen]:
-    """The layer on that cluster; closed afterwards.
+) -> AsyncIterator[RunningLayer]:
+    """Runs the layer on a cluster and closes it afterwards.
 
     Args:
-        cluster: where.
-        folder: for a service account.
+        cluster: the cluster to read.
+        folder: for the kubeconfig and the token.
         configmap: ``--configmap``.
         timing: pauses.
-        pod: ``namespace/name`` of the controller's own.
-        settle: wait for the first lists.
-        place: where the API is; None for the cluster's kubeconfig.
+        pod: ``namespace/name`` of the controller's pod.
+        settle: whether to wait for the first lists.
+        place: how to find the API; None for the cluster's kubeconfig.
     """
     namespace, _, name = (pod or "/").partition("/")
     environ = {"POD_NAMESPACE": namespace, "POD_NAME": name}
@@ -153,8 +153,8 @@ async def seen(
     layer.start()
     try:
         if settle:
-            await layer.settle(SOON)
-        yield Seen(layer, changes)
+            await layer.settle(LIMIT_SECONDS)
+        yield RunningLayer(layer, changes)
     finally:
         await layer.close()
 
@@ -163,7 +163,7 @@ async def seen(
 async def serving(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
-    """The port of a server that does what ``handle`` does; no connection outlives it."""
+    """Runs a server that calls ``handle`` for each connection; yields its port and closes all connections."""
     running: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -183,7 +183,7 @@ async def serving(
     finally:
         await stop_accepting(listening.fileno())
         server.close()
-        for _ in range(5):  # what was accepted just now becomes a connection in the loop's next turns
+        for _ in range(5):  # a socket accepted a moment ago becomes a connection in the loop's next iterations
             for task in running:
                 task.cancel()
             for writer in writers:
