@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.actions.core.trial import new_checks
 from kvtui.cli.completion.values import NodeNames, completions, find_checks
 from kvtui.model.check import Check, CheckResult, Url
-from tests.conf.reading import instance, said
+from tests.conf.reading import instance, read_conf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ virtual_server 10.4.0.50 80 {
 
 def test_each_check_has_the_program_that_keepalived_would_run(tmp_path: Path) -> None:
     tracked = instance("track_script {\n chk\n words weight -20\n}")
-    chk, words, misc, http, tcp = said(tmp_path, TEXT + tracked).checks  # a script is defined before its use
+    chk, words, misc, http, tcp = read_conf(tmp_path, TEXT + tracked).checks  # a script is defined before its use
     assert (chk.argv, chk.timeout, chk.tries, chk.user) == (
         ("/usr/bin/killall", "-0", "haproxy"),
         2.0,
@@ -74,10 +74,10 @@ def test_each_check_has_the_program_that_keepalived_would_run(tmp_path: Path) ->
 
 
 def test_only_new_and_changed_checks_are_new(tmp_path: Path) -> None:
-    old = said(tmp_path, instance("") + TEXT)
-    moved = said(tmp_path, instance("") + "# a line more\n" + TEXT)
+    old = read_conf(tmp_path, instance("") + TEXT)
+    moved = read_conf(tmp_path, instance("") + "# a line more\n" + TEXT)
     assert new_checks(old, moved) == ()
-    changed = said(tmp_path, instance("") + TEXT.replace("connect_port 8080", "connect_port 8081"))
+    changed = read_conf(tmp_path, instance("") + TEXT.replace("connect_port 8080", "connect_port 8081"))
     assert [c.kind for c in new_checks(old, changed)] == ["HTTP_GET"]
     assert new_checks(None, changed) == ()
 

@@ -1,4 +1,4 @@
-"""Makes configs out of a seed: dense with what the field writes, and with what keepalived reads in its own way."""
+"""Generates configs from a seed, with common directives and with cases that keepalived reads in a surprising way."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BOOLEANS = ("true", "no", "off", "yes", "maybe")
 
 
 def config(seed: int) -> dict[str, str]:
-    """Returns the files of a config: name → text, `keepalived.conf` is the main one."""
-    return _Generator(Random(seed)).files()  # noqa: S311 - the same each time, on purpose
+    """Returns the files of a config as name → text; `keepalived.conf` is the main file."""
+    return _Generator(Random(seed)).files()  # noqa: S311 - reproducible on purpose
 
 
 class _Generator:
@@ -50,7 +50,7 @@ class _Generator:
         return self.address6() if six is not other else self.address4()
 
     def line(self, text: str) -> None:
-        """Adds a line as people write it: indented, commented, by a macro, on a condition."""
+        """Adds a line in a random style: indented, with a comment, a macro or a condition."""
         if self.often(3):
             text = f"@{self.one('high', 'low', '^high', '^low')} {text}"
         if self.often(3):
@@ -65,7 +65,7 @@ class _Generator:
             self.lines.append(self.one("", "!", "# comment {", "   ", "\t# }"))
 
     def block(self, header: str, body: Callable[[], None]) -> None:
-        """Adds a block with its braces in any place that keepalived accepts."""
+        """Adds a block with its braces at any place that keepalived accepts."""
         style = self.random.randrange(12)
         start = len(self.lines)
         if style == 0:
@@ -80,7 +80,7 @@ class _Generator:
         self.depth -= 1
         if not self.often(1):
             self.lines.append("    " * self.depth + self.one("}", "}", "}", "} # end", "\t}"))
-        if style == 2 and len(self.lines) - start < 6:  # all of it on one line
+        if style == 2 and len(self.lines) - start < 6:  # the whole block on one line
             self.lines[start:] = [" ".join(line.strip() for line in self.lines[start:])]
         if self.often(1):
             self.lines.append("}")
@@ -91,7 +91,7 @@ class _Generator:
                 self.line(text())
 
     def unknown(self) -> None:
-        """Adds what this or any keepalived does not know."""
+        """Adds a line or block that keepalived does not know."""
         if self.often(6):
             self.line(self.one("colour blue", "nopremt", "virtual_ipadress 10.0.0.1", "priority_ 7", "Priority 7"))
         if self.often(3):
@@ -99,7 +99,7 @@ class _Generator:
                 self.one("TCP_CHEKC", "options", "real_servers 10.0.0.1"), lambda: self.line("connect_timeout 3")
             )
 
-    # --- the whole
+    # --- the complete config
 
     def files(self) -> dict[str, str]:
         self.macros()
@@ -198,7 +198,7 @@ class _Generator:
         self.block(f"track_{kind}", lambda: self.line(f"{self.one(*names)} {self.one(*weights)}".rstrip()))
 
     def tracked(self) -> None:
-        """Scripts and files; instances before them do not find them."""
+        """Adds scripts and files; instances above them do not find them."""
 
         def body(line: str) -> None:
             self.line(line)

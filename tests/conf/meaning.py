@@ -1,4 +1,4 @@
-"""What a config means, in the same plain values whether kvtui read it or keepalived dumped it (SIGUSR1)."""
+"""The meaning of a config in plain values, from kvtui's reading and from keepalived's dump (SIGUSR1)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Meaning = dict[str, Any]
 METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 TRACKED = {"interfaces": "interface", "scripts": "script", "files": "file"}
 NO_CHECKER = {"FILE_CHECK"}
-"""It is dumped as a track file."""
+"""keepalived dumps FILE_CHECK as a track file."""
 
 
 def of_conf(conf: Conf, disabled: Collection[str] = ()) -> Meaning:
-    """What kvtui read; keepalived tracks no script that this machine does not have (``disabled``)."""
+    """Returns the meaning that kvtui read. keepalived does not track scripts missing on this machine (``disabled``)."""
     servers: Meaning = {}
     for server in conf.virtual_servers:
         _add(servers, _name(server), _server(server))
@@ -55,14 +55,14 @@ def _instance(instance: ConfInstance, tracks: tuple[ConfTrack, ...]) -> Meaning:
         "tracks": sorted(
             f"{t.kind} {t.name} {t.weight}{' reverse' * bool(t.reverse)}"
             for t in tracks
-            # "Ignoring track_interface eth0 since own interface", which it tracks without
+            # keepalived: "Ignoring track_interface eth0 since own interface"; it always tracks its own interface
             if t.kind in TRACKED.values() and (t.kind, t.name) != ("interface", instance.interface)
         ),
     }
 
 
 def _first_of_each(vips: list[str]) -> list[str]:
-    """Drops an address that is there again, as keepalived 2.3 does; earlier versions keep and dump it."""
+    """Drops repeated addresses, as keepalived 2.3 does; earlier versions keep and dump them."""
     first: dict[str, str] = {}
     for vip in vips:
         first.setdefault(vip.partition("/")[0], vip)
@@ -106,17 +106,17 @@ def _real(real: ConfRealServer, server: ConfVirtualServer) -> Meaning:
 
 
 def _add(servers: Meaning, name: str, server: Meaning) -> None:
-    """A second service of the same key stays apart."""
+    """Adds a server; a second one with the same name gets another name."""
     while name in servers:
         name += " again"
     servers[name] = server
 
 
-# --- what keepalived dumped as JSON
+# --- keepalived's JSON dump
 
 
 def of_json(text: str, dumped: Meaning) -> Meaning:
-    """What keepalived.json says; where it names a VMAC, the interface of the text dump is meant."""
+    """Returns the meaning in keepalived.json; the interface of the text dump replaces the name of a VMAC."""
     document = json.loads(text)
     entries = document["vrrp"] if isinstance(document, dict) else document  # json_version 2
     instances = {e["data"]["iname"]: e["data"] for e in entries}
@@ -145,14 +145,14 @@ def _json_instance(data: dict[str, Any], interface: str | None) -> Meaning:
     }
 
 
-# --- what keepalived dumped
+# --- keepalived's text dumps
 
 _HEADER = re.compile(r"^ ?(?:------<|VRRP Instance = )")
 _VIP = re.compile(r"^     (\S+?)(?:/(\d+))?(?: brd \S+)? dev (\S+) ")
 
 
 def of_dump(vrrp: str, checker: str) -> Meaning:
-    """What keepalived.data and keepalived_check.data say."""
+    """Returns the meaning in keepalived.data and keepalived_check.data."""
     return {"instances": dict(_dumped_instances(vrrp)), "servers": _dumped_servers(checker)}
 
 
@@ -171,7 +171,7 @@ def _dumped_instance(body: str) -> Meaning:
 
     vmac = re.search(r"^   Use (?:VMAC|IPVLAN), i/f (?:name )?(\S+), ", body, re.MULTILINE)
     interface = _base(value("Configured interface") or re.sub(r"(\S+), \w+ on (\S+).*", r"\1@\2", value("Interface")))
-    if vmac:  # 2.1.5 names the VMAC or IPVLAN alone
+    if vmac:  # 2.1.5 dumps only the VMAC or IPVLAN
         body = body.replace(f" dev {vmac[1]} ", f" dev {interface} ")
     number, unit = value("Advert interval").split()
     delay = value("Preempt delay")
@@ -197,7 +197,7 @@ def _dumped_instance(body: str) -> Meaning:
 
 
 def _start(state: str, wanted: str) -> str | None:
-    """As what it started; not known once it is MASTER or in FAULT, which the dump then says instead."""
+    """Returns the initial state; None once the instance is MASTER or in FAULT, as the dump then has that state."""
     return None if wanted == "FAULT" or state == wanted == "MASTER" else wanted
 
 
@@ -212,7 +212,7 @@ def _dumped_vip(match: re.Match[str]) -> str:
 
 
 def _base(device: str) -> str:
-    """The interface below a VMAC."""
+    """Returns the base interface of a VMAC."""
     return device.rpartition("@")[2]
 
 
@@ -241,7 +241,7 @@ def _dumped_servers(text: str) -> Meaning:
 def _dumped_members(
     head: str, protocol: str, groups: dict[str, list[tuple[str, int]]]
 ) -> tuple[str, list[tuple[str, int]]]:
-    """How keepalived names the virtual server among its checks, and what it stands for: addresses or marks."""
+    """Returns keepalived's name of the virtual server in its checks, and its members: addresses or fwmarks."""
     if group := re.search(r"^ VS GROUP = (\[(.*)\]:\d+)$", head, re.MULTILINE):
         return group[1], groups[group[2]]
     if mark := re.search(r"^ VS FWMARK = (\d+)$", head, re.MULTILINE):
@@ -262,7 +262,7 @@ def _dumped_server(
         "scheduler": scheduler[1] if scheduler else None,
         "persistence": int(timeout[1]) if timeout else None,
         "quorum": int(quorum[1]) if quorum else None,
-        # without a quorum keepalived has quorum - 1, unsigned, which is never asked for
+        # Without a quorum keepalived dumps quorum - 1 as an unsigned number; it never uses it.
         "hysteresis": int(quorum[2]) if quorum and int(quorum[2]) < 1 << 31 else 0 if quorum else None,
         "sorry": [_dumped_sorry(sorry)] if sorry else [],
         "reals": [_dumped_real(real, checks, where, port) for real in reals],
@@ -308,7 +308,7 @@ def _dumped_method(text: str) -> str:
 
 
 def _dumped_groups(text: str) -> dict[str, list[tuple[str, int]]]:
-    """Group's name → its members, each with a port."""
+    """Returns group name → its members, each with a port."""
     found: dict[str, list[tuple[str, int]]] = {}
     for part in re.split(r"(?m)^ Virtual Server Group = ", text)[1:]:
         body = re.split(r"(?m)^ ?------<", part)[0]
@@ -330,20 +330,20 @@ def _dumped_range(first: str, last: str | None) -> Iterator[str]:
         return
     if "." in last or ":" in last:
         end = int(ip_address(last))
-    else:  # 2.1.5 dumps the last part alone
+    else:  # 2.1.5 dumps only the last part
         bits, base = (8, 10) if start.version == 4 else (16, 16)
         end = (int(start) >> bits << bits) + int(last, base)
     yield from (str(start + n) for n in range(end - int(start) + 1))
 
 
 def _dumped_checks(text: str) -> dict[tuple[str, str], list[str]]:
-    """(virtual server, real server) as keepalived names both, without the real server's protocol → kinds of checks."""
+    """Returns (virtual server, real server) → kinds of checks, with keepalived's names without the protocol."""
     found: dict[tuple[str, str], list[str]] = {}
     key: tuple[str, str] | None = None
     for line in text.partition("Health checkers >------")[2].splitlines():
         if match := re.match(r" (\S.*) -> (\[\S+\]):(?:\w+:)?(\d+)$", line):
             key = (match[1], f"{match[2]}:{match[3]}")
-        elif re.match(r" \S.* -> ", line):  # 2.2.7 keeps the checks of a real server that it has freed
+        elif re.match(r" \S.* -> ", line):  # 2.2.7 also dumps checks of freed real servers
             key = None
         elif (match := re.match(r"   Keepalive method = (\w+)", line)) and key is not None:
             found.setdefault(key, []).append(match[1])
@@ -351,7 +351,7 @@ def _dumped_checks(text: str) -> dict[tuple[str, str], list[str]]:
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
-    """Says what differs, a line each."""
+    """Yields a line for each difference."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for key in dict.fromkeys([*theirs, *ours]):
             yield from differences(ours.get(key), theirs.get(key), f"{path}/{key}")

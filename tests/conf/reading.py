@@ -1,4 +1,4 @@
-"""Reads text as a keepalived.conf, and makes what tests expect of it."""
+"""Reads text as a keepalived.conf and builds expected values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def said(tmp_path: Path, text: str, config_id: str = "node") -> Conf:
+def read_conf(tmp_path: Path, text: str, config_id: str = "node") -> Conf:
     path = tmp_path / "keepalived.conf"
     path.write_bytes(text.encode())
     return read(str(path), config_id=config_id, now=5.0)
 
 
-def values(conf: Conf) -> list[tuple[int, int, str]]:
+def value_problems(conf: Conf) -> list[tuple[int, int, str]]:
     return [(p.at.line, p.at.column, p.message) for p in conf.problems if p.kind is ProblemKind.VALUE]
 
 

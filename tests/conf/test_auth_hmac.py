@@ -1,4 +1,4 @@
-"""What ``auth_hmac`` sets, as keepalived 2.4.3 reads it; the keys themselves are not kept."""
+"""kvtui reads ``auth_hmac`` as keepalived 2.4.3 does and keeps no keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.model.vrrp import AuthHmac, HmacMode
-from tests.conf.reading import instance, said, values
+from tests.conf.reading import instance, read_conf, value_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +35,14 @@ def block(*lines: str) -> str:
     ],
 )
 def test_mode_keys_and_window(tmp_path: Path, lines: list[str], found: AuthHmac) -> None:
-    conf = said(tmp_path, block(*lines))
+    conf = read_conf(tmp_path, block(*lines))
     assert conf.instances[0].auth_hmac == found
     assert HEX not in repr(conf)
     assert ASCII not in repr(conf)
 
 
 def test_the_window_follows_the_advert_interval(tmp_path: Path) -> None:
-    conf = said(tmp_path, instance(f"advert_int 4\nauth_hmac {{\nkey 1 {HEX}\nactive_key 1\n}}"))
+    conf = read_conf(tmp_path, instance(f"advert_int 4\nauth_hmac {{\nkey 1 {HEX}\nactive_key 1\n}}"))
     assert conf.instances[0].auth_hmac == AuthHmac(HmacMode.ENFORCE, 1, (1,), 12)
 
 
@@ -64,7 +64,7 @@ def test_the_window_follows_the_advert_interval(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_keepalived_rejects_is_named_without_the_key(tmp_path: Path, lines: list[str], problem: str) -> None:
-    conf = said(tmp_path, block(*lines))
-    assert [text for _, _, text in values(conf) if "auth_hmac" in text] == [problem]
+def test_a_rejected_key_is_reported_without_its_value(tmp_path: Path, lines: list[str], problem: str) -> None:
+    conf = read_conf(tmp_path, block(*lines))
+    assert [text for _, _, text in value_problems(conf) if "auth_hmac" in text] == [problem]
     assert (conf.instances[0].auth_hmac is None) == (len(lines) == 1)

@@ -33,7 +33,7 @@ noise = st.sampled_from(
     st.lists(noise),
     st.sampled_from(["", " # why", "!why", "\r", "\t"]),
 )
-def test_every_other_byte_stays(
+def test_every_other_byte_stays_the_same(
     head: str, above: list[str], earlier: str, old: int, new: int, below: list[str], tail: str
 ) -> None:
     start = f"{head}vrrp_instance V{{\n" + earlier + "".join(above) + "  priority\t"
@@ -81,7 +81,7 @@ def test_the_last_priority_counts() -> None:
         ("track_interface {\npriority 5\n}", "no priority line"),
     ],
 )
-def test_what_is_not_literal_is_refused(body: str, reason: str) -> None:
+def test_a_priority_that_is_not_literal_is_refused(body: str, reason: str) -> None:
     with pytest.raises(NotLiteralError, match="V") as raised:
         set_priority(f"vrrp_instance V {{\n{body}\n}}\n", "V", 5)
     assert reason in str(raised.value)
@@ -104,6 +104,6 @@ def test_a_broken_file_is_not_touched() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 256, -1])
-def test_the_range(value: int) -> None:
+def test_a_priority_out_of_range_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="not between 1 and 255"):
         set_priority("vrrp_instance V { priority 5 }", "V", value)

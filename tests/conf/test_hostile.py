@@ -1,4 +1,4 @@
-"""Configs that do harm: files that are none, too many, too large; macros that never end. Work is counted, not time."""
+"""Hostile configs: special files, too many or too large files, endless macros. Tests count work, not time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kvtui.backend.conf import expand, groups, includes, macros
 from kvtui.backend.conf.copies import saved_lines
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import ProblemKind
-from tests.conf.reading import instance, said
+from tests.conf.reading import instance, read_conf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def work_of(run: Callable[[], object]) -> int:
-    """Returns how many Python functions were called."""
+    """Returns the number of Python function calls."""
     count = 0
 
-    def called(_frame: FrameType, event: str, _argument: object) -> None:
+    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
         count += event == "call"
 
     before = sys.getprofile()
-    sys.setprofile(called)
+    sys.setprofile(count_call)
     try:
         run()
     finally:
@@ -79,7 +79,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("make", "why"), KINDS.items())
-def test_a_config_that_is_no_plain_file(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
+def test_a_config_that_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
     make(tmp_path / "x.conf")
     for run in (lambda: read(str(tmp_path / "x.conf"), now=0), lambda: saved_lines(str(tmp_path / "x.conf"))):
         with pytest.raises(OSError, match=why):
@@ -87,15 +87,15 @@ def test_a_config_that_is_no_plain_file(tmp_path: Path, make: Callable[[Path], N
 
 
 @pytest.mark.parametrize(("make", "why"), KINDS.items())
-def test_an_include_that_is_no_plain_file(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
+def test_an_include_that_is_not_a_regular_file(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
     make(tmp_path / "x.conf")
-    conf = said(tmp_path, f"include x.conf\n{instance('')}")
+    conf = read_conf(tmp_path, f"include x.conf\n{instance('')}")
     (problem,) = [p for p in conf.problems if p.kind is ProblemKind.INCLUDE]
     assert why in problem.message or "not a regular file" in problem.message
     assert (problem.at.line, [i.name for i in conf.instances]) == (1, ["V"])
 
 
-def test_a_link_to_a_plain_file_is_followed(tmp_path: Path) -> None:
+def test_a_symlink_to_a_regular_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_text(instance(""))
     (tmp_path / "x.conf").symlink_to("real")  # as Kubernetes mounts a ConfigMap
     assert [i.name for i in read(str(tmp_path / "x.conf"), now=0).instances] == ["V"]
@@ -106,7 +106,7 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
         stream.truncate(1 << 40)
     with pytest.raises(OSError, match="it has more than 4 MiB"):
         read(str(tmp_path / "x.conf"), now=0)
-    conf = said(tmp_path, f"include x.conf\n{instance('')}")
+    conf = read_conf(tmp_path, f"include x.conf\n{instance('')}")
     assert messages(conf) == [f"'{tmp_path}/x.conf' cannot be read: it has more than 4 MiB"]
     assert [i.name for i in conf.instances] == ["V"]
 
@@ -119,29 +119,29 @@ def test_includes_that_are_too_many_or_too_deep(tmp_path: Path, monkeypatch: pyt
         (tmp_path / f"deep-{number}.conf").write_text(
             f"vrrp_sync_group D{number} {{\n}}\ninclude deep-{number + 1}.conf\n"
         )
-    many = said(tmp_path, f"include many-*.conf\n{instance('')}")
+    many = read_conf(tmp_path, f"include many-*.conf\n{instance('')}")
     assert [g.name for g in many.sync_groups] == [f"M{n:02}" for n in range(20)]
     assert messages(many) == ["More than 20 files are included: kvtui skips the rest of 'many-*.conf'"]
-    deep = said(tmp_path, f"include deep-0.conf\n{instance('')}")
+    deep = read_conf(tmp_path, f"include deep-0.conf\n{instance('')}")
     assert [g.name for g in deep.sync_groups] == [f"D{n}" for n in range(5)]
     assert messages(deep) == ["Includes are more than 5 files deep: kvtui skips 'deep-5.conf'"]
     assert [i.name for i in (*many.instances, *deep.instances)] == ["V", "V"]
 
 
-def test_a_pattern_that_matches_the_whole_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_that_matches_the_whole_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(includes, "MAX_ENTRIES", 500)
     for number in range(40):
         (tmp_path / f"{number:02}" / "x").mkdir(parents=True)
     found: list[Conf] = []
-    assert work_of(lambda: found.append(said(tmp_path, f"include {'/*' * 12}\n{instance('')}"))) < 100_000
+    assert work_of(lambda: found.append(read_conf(tmp_path, f"include {'/*' * 12}\n{instance('')}"))) < 100_000
     assert [i.name for i in found[0].instances] == ["V"]
 
 
-def test_files_that_include_each_other_twice_each_do_not_multiply(tmp_path: Path) -> None:
+def test_nested_double_includes_are_limited(tmp_path: Path) -> None:
     for number in range(30):
         line = f"include {number + 1}.conf\n"
         (tmp_path / f"{number}.conf").write_text(line * 2 if number < 29 else "")
-    conf = said(tmp_path, f"include 0.conf\n{instance('')}")
+    conf = read_conf(tmp_path, f"include 0.conf\n{instance('')}")
     assert len(conf.files) <= 31
     assert any(m.startswith("More than 1000 files are included") for m in messages(conf))
 
@@ -159,8 +159,8 @@ def test_files_that_include_each_other_twice_each_do_not_multiply(tmp_path: Path
     ],
 )
 def test_a_macro_that_refers_to_itself(tmp_path: Path, text: str, name: str, line: int) -> None:
-    """keepalived loops for ever on it: that is said, with its place, and the rest is read."""
-    conf = said(tmp_path, text + instance("priority 7"))
+    """keepalived loops forever on it. kvtui reports it with its location and reads the rest."""
+    conf = read_conf(tmp_path, text + instance("priority 7"))
     (problem,) = [p for p in conf.problems if p.kind is ProblemKind.SYNTAX]
     assert problem.at.line == line
     assert f"{name}}} never ends: it refers to itself, and keepalived loops for ever on it" in problem.message
@@ -196,7 +196,7 @@ LIMITS = {
     macros: {"MAX_ALL_REPLACEMENTS": 20_000, "MAX_LINES": 2_000},
     groups: {"MAX_REAL_SERVERS": 10_000, "MAX_MEMBERS": 5_000},
 }
-"""A tenth, for a fifth of the text: a usual config of 20 KB takes 260,000 calls."""
+"""A tenth of the real limits, for a fifth of the text. A typical config of 20 KB takes 260,000 calls."""
 
 
 @pytest.mark.parametrize("kind", EXPLOSIONS)
@@ -206,18 +206,18 @@ def test_the_work_is_bounded(tmp_path: Path, kind: str, monkeypatch: pytest.Monk
             monkeypatch.setattr(module, name, limit)
     text = EXPLOSIONS[kind]
     found: list[Conf] = []
-    work = work_of(lambda: found.append(said(tmp_path, text + instance("priority 7"))))
+    work = work_of(lambda: found.append(read_conf(tmp_path, text + instance("priority 7"))))
     assert work < 800_000, f"{work} calls for {len(text)} bytes"
     assert len(found[0].problems) <= 200
     assert sum(len(v.real_servers) for v in found[0].virtual_servers) <= 10_000
 
 
 def test_limits_are_far_above_real_configs(tmp_path: Path) -> None:
-    """1,000 virtual servers with 10 real servers each, all by macros and a sequence."""
+    """1,000 virtual servers with 10 real servers each, with macros."""
     real = "real_server 10.9.0.${R} $PORT {\nweight $W\nTCP_CHECK {\nconnect_timeout 3\n}\n}\n"
     reals = "".join(real.replace("${R}", str(n)) for n in range(1, 11))
     servers = "".join(f"virtual_server 10.{n >> 8}.{n & 255}.1 $PORT {{\n{reals}}}\n" for n in range(1_000))
-    conf = said(tmp_path, f"$PORT=80\n$W=3\n{servers}")
+    conf = read_conf(tmp_path, f"$PORT=80\n$W=3\n{servers}")
     assert conf.problems == ()
     assert [len(v.real_servers) for v in conf.virtual_servers] == [10] * 1_000
     assert macros.MAX_REPLACEMENTS < expand.MAX_GENERATED_LINES < expand.MAX_STATEMENTS

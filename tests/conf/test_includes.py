@@ -1,4 +1,4 @@
-"""Includes, seen through the root of another mount namespace."""
+"""Includes, read through the root of another mount namespace."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_relative_absolute_and_globbed(root: Path) -> None:
     assert problems(root) == []
 
 
-def test_places_name_the_included_file(root: Path) -> None:
+def test_locations_name_the_included_file(root: Path) -> None:
     write(root, MAIN, "include v.conf\n")
     write(root, "/etc/keepalived/v.conf", "\nvrrp_instance V {\n  priority 9\n}\n")
     (found,) = conf(root).instances
@@ -79,7 +79,7 @@ def test_an_include_inside_a_block(root: Path) -> None:
     assert conf(root).sync_groups[0].members == ("A", "B", "C", "D")
 
 
-def test_macros_cross_files_and_pwd_is_the_files_own(root: Path) -> None:
+def test_macros_cross_files_and_pwd_is_the_folder_of_each_file(root: Path) -> None:
     write(root, MAIN, "$N=one\ninclude conf.d/t.conf\nvrrp_sync_group $AFTER {\n}\n")
     write(root, "/etc/keepalived/conf.d/t.conf", "track_file $N {\n file ${_PWD}/t\n}\n$AFTER=${_INSTANCE}\n")
     found = conf(root)
@@ -99,7 +99,7 @@ def test_a_missing_file(root: Path) -> None:
     assert problems(root) == [("No file matches 'no.conf'", Location(MAIN, 2, 3))]
 
 
-def test_a_wildcard_may_match_nothing_unless_it_says_so(root: Path) -> None:
+def test_a_wildcard_may_match_nothing_with_include_but_not_with_includea(root: Path) -> None:
     write(root, MAIN, "include conf.d/*.conf\nincludea conf.d/*.conf\n")
     assert problems(root) == [("No file matches 'conf.d/*.conf'", Location(MAIN, 2))]
 
@@ -114,14 +114,14 @@ def test_a_cycle(root: Path) -> None:
     ]
 
 
-def test_the_same_file_twice_is_no_cycle(root: Path) -> None:
+def test_the_same_file_twice_is_not_a_cycle(root: Path) -> None:
     write(root, MAIN, "$N=1\ninclude a.conf\n$N=2\ninclude a.conf\n")
     write(root, "/etc/keepalived/a.conf", "vrrp_sync_group G${N} {\n}\n")
     assert names(root) == ["G1", "G2"]
     assert conf(root).files == (MAIN, "/etc/keepalived/a.conf")
 
 
-def test_what_keepalived_skips(root: Path) -> None:
+def test_folders_and_executable_files_are_skipped(root: Path) -> None:
     write(root, MAIN, "include run.sh\ninclude conf.d\n")
     write(root, "/etc/keepalived/run.sh", group("no")).chmod(0o755)
     assert [message for message, _ in problems(root)] == [
@@ -130,7 +130,7 @@ def test_what_keepalived_skips(root: Path) -> None:
     ]
 
 
-def test_links_lead_to_the_same_root(root: Path) -> None:
+def test_symlinks_stay_within_the_root(root: Path) -> None:
     write(root, "/data/real.conf", "include beside.conf\n" + group("real"))
     write(root, "/etc/keepalived/beside.conf", group("beside"))
     (root / "etc/keepalived/keepalived.conf").symlink_to("/data/real.conf")

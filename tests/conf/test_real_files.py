@@ -1,4 +1,4 @@
-"""Real keepalived.conf files are read as keepalived reads them."""
+"""kvtui reads real keepalived.conf files as keepalived does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kvtui.model.conf import (
     SyncGroup,
 )
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from tests.conf.reading import said, values, vip
+from tests.conf.reading import read_conf, value_problems, vip
 from tests.shared import SHARED, shared_path
 
 CONFS = SHARED / "confs"
@@ -27,7 +27,7 @@ CONFS = SHARED / "confs"
 
 @cache
 def shared(name: str, config_id: str = "node") -> Conf:
-    """A real file as it is read; each once, since the runaway one takes seconds."""
+    """Reads a real file, and each only once, because the largest takes seconds."""
     return read(str(shared_path("confs", f"{name}.conf")), config_id=config_id, now=5.0)
 
 
@@ -45,7 +45,7 @@ VIPS = ConfInstance(
 
 
 def like(conf: Conf, at: int, priority_at: int, **more: object) -> ConfInstance:
-    """keepalived-vip's instance with what differs from file to file."""
+    """Returns keepalived-vip's instance with the fields that differ from file to file."""
     fields = {name: getattr(VIPS, name) for name in VIPS.__struct_fields__}
     fields["version"] = int(conf.globals.get("vrrp_version", "2"))
     fields |= {"at": Location(conf.path, at), "priority_at": Location(conf.path, priority_at, 12)} | more
@@ -127,13 +127,13 @@ def test_golden_vip_only() -> None:
 def test_golden_udp() -> None:
     (server,) = shared("golden-aledbf-udp").virtual_servers
     assert (server.protocol, server.port, server.method) == (Protocol.UDP, 53, ForwardingMethod.MASQ)
-    assert [r.checks for r in server.real_servers] == [("TCP_CHECK",)]  # it is there twice
+    assert [r.checks for r in server.real_servers] == [("TCP_CHECK",)]  # the file has it twice
 
 
 def test_golden_proxy_is_read_as_nat() -> None:
     conf = shared("golden-aledbf-proxy-value-without-proxymode")
     assert conf.virtual_servers[0].method is ForwardingMethod.MASQ
-    assert values(conf) == [(52, 14, "lvs_method 'PROXY' is unknown: keepalived ignores it")]
+    assert value_problems(conf) == [(52, 14, "lvs_method 'PROXY' is unknown: keepalived ignores it")]
 
 
 def test_golden_empty() -> None:
@@ -141,7 +141,9 @@ def test_golden_empty() -> None:
     assert (conf.instances, conf.virtual_servers, conf.problems) == ((), (), ())
     old = shared("golden-c09-empty")
     assert old.instances == (like(old, 8, 12),)
-    assert values(old) == [(8, 1, "vips: no virtual_ipaddress: VRRP version 3 needs one: keepalived exits on it")]
+    assert value_problems(old) == [
+        (8, 1, "vips: no virtual_ipaddress: VRRP version 3 needs one: keepalived exits on it")
+    ]
 
 
 def test_fwmark() -> None:
@@ -155,7 +157,7 @@ def test_fwmark() -> None:
 
 
 def test_group() -> None:
-    """Each member is a virtual server in the kernel; all have the block's real servers."""
+    """Each member is a virtual server in the kernel and has the block's real servers."""
     servers = shared("up-virtual_server_group").virtual_servers
     assert {(s.group, s.persistence_timeout, len(s.real_servers)) for s in servers} == {("VSG_1", 50, 2)}
     assert [(s.address, s.port) for s in servers if s.fwmark is None] == [
@@ -185,21 +187,23 @@ def test_group() -> None:
 )
 def test_members_of_a_group(tmp_path: Path, lines: str, members: list[tuple[str | None, int | None]]) -> None:
     real = "real_server 10.9.0.1 80 {\n}"
-    conf = said(tmp_path, f"virtual_server_group G {{\n{lines}\n}}\nvirtual_server group G {{\n{real}\n}}\n")
+    conf = read_conf(tmp_path, f"virtual_server_group G {{\n{lines}\n}}\nvirtual_server group G {{\n{real}\n}}\n")
     assert [(s.address, s.port) for s in conf.virtual_servers] == members
     assert {s.group for s in conf.virtual_servers} <= {"G"}
 
 
-def test_a_virtual_server_of_a_group_that_is_nowhere_is_ignored(tmp_path: Path) -> None:
-    conf = said(tmp_path, "virtual_server group G {\nreal_server 10.9.0.1 80 {\n}\n}\n")
+def test_a_virtual_server_of_an_undefined_group_is_ignored(tmp_path: Path) -> None:
+    conf = read_conf(tmp_path, "virtual_server group G {\nreal_server 10.9.0.1 80 {\n}\n}\n")
     assert conf.virtual_servers == ()
-    assert values(conf) == [(1, 1, "virtual_server_group G is not defined: keepalived ignores this virtual server")]
+    assert value_problems(conf) == [
+        (1, 1, "virtual_server_group G is not defined: keepalived ignores this virtual server")
+    ]
 
 
-def test_by_direct_routing_a_members_real_servers_have_its_port(tmp_path: Path) -> None:
+def test_with_direct_routing_real_servers_have_the_port_of_the_group_member(tmp_path: Path) -> None:
     body = "lvs_method DR\nreal_server 10.1.0.1 80 {\n}\nreal_server 10.1.0.2 80 {\nlvs_method NAT\n}\n"
     group = "virtual_server_group G {\n10.0.0.1 81\nfwmark 7\n}\n"
-    conf = said(tmp_path, f"{group}virtual_server group G {{\n{body}}}\n")
+    conf = read_conf(tmp_path, f"{group}virtual_server group G {{\n{body}}}\n")
     assert [[r.port for r in s.real_servers] for s in conf.virtual_servers] == [[81, 80], [80, 80]]
 
 
@@ -263,7 +267,7 @@ def test_sequences_and_lists_of_addresses() -> None:
     assert addresses[16:] == last
 
 
-def test_a_runaway_file_ends() -> None:
+def test_a_file_that_generates_too_many_lines_is_cut() -> None:
     conf = shared("pqa-1173", "low")
     assert conf.problems[0].message.startswith("Macros and sequences generate more than 50000 lines")
 

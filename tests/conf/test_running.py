@@ -1,4 +1,4 @@
-"""The consolidated copy, as keepalived 2.2.7 was seen to write it, in a real memfd of this process.
+"""The consolidated copy of the config, in a memfd of this process as keepalived 2.2.7 writes it.
 
 Real keepalived writes it in tests/lab/test_running_conf.py.
 """
@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("config_id", ["me", "other"])
-def test_the_copy_and_its_files_say_the_same(folder: Path, config_id: str) -> None:
+def test_the_copy_and_its_files_have_the_same_content(folder: Path, config_id: str) -> None:
     with copy(COPY.format(folder=folder, tab="\t")):
         running = read_running(os.getpid(), now=3.0, config_id=config_id)
     saved = read(f"{folder}/keepalived.conf", config_id=config_id, now=3.0)
@@ -95,9 +95,9 @@ def test_the_copy_and_its_files_say_the_same(folder: Path, config_id: str) -> No
     assert running.digest == saved.digest
     assert (running.files, running.path, running.globals) == (saved.files, saved.path, saved.globals)
     assert (running.sync_groups, running.track_files) == (saved.sync_groups, saved.track_files)
-    (ran,), (written,) = running.instances, saved.instances
-    assert (ran.priority, ran.vips, ran.at) == (written.priority, written.vips, written.at)
-    assert ran.priority == (120 if config_id == "me" else 90)
+    (in_copy,), (in_file,) = running.instances, saved.instances
+    assert (in_copy.priority, in_copy.vips, in_copy.at) == (in_file.priority, in_file.vips, in_file.at)
+    assert in_copy.priority == (120 if config_id == "me" else 90)
     assert (running.modified, running.read_at) == (None, 3.0)
     assert [(p.kind, p.message, p.at.line) for p in running.problems] == [
         (ProblemKind.INCLUDE, "Config files missing 'no.conf'.", 7)
@@ -122,7 +122,7 @@ def test_the_copy_and_its_files_say_the_same(folder: Path, config_id: str) -> No
         ("$N=10.0.0.5", "$N=10.0.0.6", False),
     ],
 )
-def test_the_digest_sees_what_matters(folder: Path, old: str, new: str, same: bool) -> None:
+def test_the_digest_changes_only_with_the_meaning(folder: Path, old: str, new: str, same: bool) -> None:
     path = folder / "keepalived.conf"
     before = read(str(path), config_id="me", now=0).digest
     assert old in MAIN
@@ -130,20 +130,20 @@ def test_the_digest_sees_what_matters(folder: Path, old: str, new: str, same: bo
     assert (read(str(path), config_id="me", now=0).digest == before) is same
 
 
-def test_the_digest_sees_an_edited_include(folder: Path) -> None:
+def test_the_digest_changes_with_an_include(folder: Path) -> None:
     before = read(f"{folder}/keepalived.conf", now=0).digest
     (folder / "conf.d/a.conf").write_text(INCLUDED.replace("{ V }", "{ W }"))
     assert read(f"{folder}/keepalived.conf", now=0).digest != before
 
 
-def test_pwd_counts_with_its_folder(folder: Path) -> None:
+def test_the_digest_changes_with_the_folder_of_pwd(folder: Path) -> None:
     before = read(f"{folder}/keepalived.conf", now=0).digest
     (folder / "conf.d/a.conf").rename(folder / "a.conf")
     (folder / "keepalived.conf").write_text(MAIN.replace("conf.d/*", "a"))
     assert read(f"{folder}/keepalived.conf", now=0).digest != before
 
 
-def test_a_copy_that_is_never_finished() -> None:
+def test_an_unfinished_copy_is_not_used() -> None:
     with copy("# /etc/keepalived/keepalived.conf\nglobal_defs {\n"):
         assert read_running(os.getpid(), now=0) is None
 

@@ -1,4 +1,4 @@
-"""The tree: each word is found where it is written, unbalanced braces and quotes have a line and a column."""
+"""The tree: each word has its location; an unbalanced brace or quote has a line and a column."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def parse(text: str, file: str = "") -> tuple[Statement, list[Piece], list[Probl
 
 
 def check(text: str) -> None:
-    """What holds for every text: each character of a piece is the one at its place, in the order of the text."""
+    """Checks that each piece's characters are those at its locations, in the order of the text."""
     _, pieces, problems = parse(text)
     lines = text.split("\n")
-    places = [(piece.line, column) for piece in pieces for column in piece.columns]
-    assert places == sorted(set(places))
+    locations = [(piece.line, column) for piece in pieces for column in piece.columns]
+    assert locations == sorted(set(locations))
     for piece in pieces:
         assert "".join(lines[piece.line - 1][column - 1] for column in piece.columns) == piece.text
     for problem in problems:
@@ -69,7 +69,7 @@ def test_there_are_real_files() -> None:
 
 
 @pytest.mark.parametrize("path", CONFS, ids=lambda p: p.stem)
-def test_a_real_file_is_cut_at_its_places(path: Path) -> None:
+def test_the_pieces_of_a_real_file_have_their_locations(path: Path) -> None:
     text = read_text(str(path))
     assert text.encode("utf-8", "surrogateescape") == path.read_bytes()
     check(text)
@@ -77,13 +77,13 @@ def test_a_real_file_is_cut_at_its_places(path: Path) -> None:
 
 
 @given(any_text)
-def test_any_text_is_cut_at_its_places(text: str) -> None:
+def test_the_pieces_of_any_text_have_their_locations(text: str) -> None:
     check(text)
 
 
 @given(st.one_of(grammar_shaped, spaced))
 @settings(max_examples=400)
-def test_text_of_the_grammars_own_parts_is_cut_at_its_places(text: str) -> None:
+def test_the_pieces_of_config_like_text_have_their_locations(text: str) -> None:
     check(text)
 
 
@@ -115,7 +115,7 @@ def test_words(text: str, values: list[str]) -> None:
     assert statement(text).words == [value.replace("\\", "") for value in values]
 
 
-def test_a_word_knows_its_place() -> None:
+def test_a_word_has_its_location() -> None:
     found = statement('\tnotify  "a b"  root\n')
     words = [(found.written(n), found.at(n).line, found.at(n).column) for n in range(3)]
     assert words == [("notify", 1, 2), ('"a b"', 1, 10), ("root", 1, 17)]
@@ -144,7 +144,7 @@ def test_nested_blocks() -> None:
     assert [(n.keyword, n.children is None) for n in outer.children or ()] == [("b", False), ("f", True)]
 
 
-def test_comments_are_left_out() -> None:
+def test_comments_are_dropped() -> None:
     assert [n.words for n in nodes("# one\n\n! two\nx # three\n")] == [["x"]]
 
 
@@ -183,7 +183,7 @@ def test_directives(line: str, *, directive: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "places"),
+    ("text", "locations"),
     [
         ("a {\n", [(1, 1)]),
         ("a {\n b {\n}\n", [(1, 1)]),
@@ -199,8 +199,8 @@ def test_directives(line: str, *, directive: bool) -> None:
         ("a ${B}\n", []),
     ],
 )
-def test_a_problem_has_its_place(text: str, places: list[tuple[int, int]]) -> None:
-    assert [(p.at.line, p.at.column) for p in parse(text, "x.conf")[2]] == places
+def test_a_problem_has_its_location(text: str, locations: list[tuple[int, int]]) -> None:
+    assert [(p.at.line, p.at.column) for p in parse(text, "x.conf")[2]] == locations
 
 
 def test_a_problem_names_the_file() -> None:
@@ -213,7 +213,7 @@ def test_a_problem_names_the_file() -> None:
     "unit",
     ["a { b } # c\n", "{", "}", '"', "${a1", "1", "\\", "a\n{", "# c\n", "$A= \\\n", '"a" ', "@x ", "~SEQ(", "a\\#"],
 )
-def test_time_grows_with_the_length_only(unit: str) -> None:
+def test_parsing_time_is_linear(unit: str) -> None:
     def text(size: int) -> str:
         return "${a" + unit * (size // len(unit))
 

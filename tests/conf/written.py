@@ -1,4 +1,4 @@
-"""Configs of kinds that the generator does not make: name → text."""
+"""Configs that the generator cannot make: name → text."""
 
 from __future__ import annotations
 
