@@ -1,9 +1,9 @@
-"""Adverts of keepalived 2.4.3 with ``auth_hmac``, recorded between two namespaces (signed-2.4.3.jsonl), a line a kind.
+"""Adverts of keepalived 2.4.3 with ``auth_hmac``, recorded between two namespaces (signed-2.4.3.jsonl).
 
-node a (10.9.0.1, priority 110) and node b (10.9.0.2, 100), one instance for each case: ``v3``, ``v2``, ``v3six``,
+Node a (10.9.0.1, priority 110) and node b (10.9.0.2, 100) have one instance for each case: ``v3``, ``v2``, ``v3six``,
 ``v2six`` enforce key 1 (hex:); ``keys`` has three keys, a signs with 2 (ASCII), b with 1; ``file`` signs with key 200
 (file:); ``missing``: a does not sign; ``unknown``: a signs with key 9, which b lacks; ``invalid``: another key 1;
-``rollout``: a receive-only, b permissive; ``old``: b has no auth_hmac; ``replayed``: the same advert again, with an
+``rollout``: a is receive-only, b permissive; ``old``: b has no auth_hmac; ``replayed``: the same advert again, with an
 unknown scheme, and 10 s later.
 """
 
@@ -34,7 +34,7 @@ class Recorded(NamedTuple):
 
 
 def recorded() -> list[Recorded]:
-    """In the order of time, as node b captured them."""
+    """Returns the adverts in the order in which node b captured them."""
     lines = [json.loads(line) for line in RECORDED.read_text().splitlines()]
     return [Recorded(x["instance"], x["outgoing"], x["received"], bytes.fromhex(x["packet"])) for x in lines]
 

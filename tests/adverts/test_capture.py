@@ -1,4 +1,4 @@
-"""Which packets that the kernel shows are adverts of their own, on bridges, bonds and VMACs (see tests/lab too)."""
+"""Capture drops repeated packets on bridges, bonds and VMACs and recognizes this node's own (see tests/lab too)."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class Packets:
         return packet, [], 0, (interface, 0x0800, kind, 1, b"")
 
 
-def heard(*shown: Shown) -> list[tuple[str, bool]]:
+def captured(*shown: Shown) -> list[tuple[str, bool]]:
     capture = Capture(cast("socket.socket", Packets(*shown)), PORTS.__contains__)
     return [(a.interface, a.outgoing) for a in capture.read(64)]
 
 
-def test_what_a_bridge_forwards_is_not_our_own() -> None:
-    assert heard((ONE, "port1", MULTICAST), (ONE, "br0", MULTICAST), (ONE, "port2", PACKET_OUTGOING)) == [
+def test_an_advert_that_a_bridge_forwards_is_not_our_own() -> None:
+    assert captured((ONE, "port1", MULTICAST), (ONE, "br0", MULTICAST), (ONE, "port2", PACKET_OUTGOING)) == [
         ("br0", False)
     ]
 
 
-def test_what_is_sent_on_a_bridge_or_bond_is_not_heard_again_on_its_port() -> None:
-    assert heard((ONE, "bond0", PACKET_OUTGOING), (ONE, "slave1", PACKET_OUTGOING)) == [("bond0", True)]
+def test_an_advert_sent_on_a_bond_is_not_captured_again_on_its_port() -> None:
+    assert captured((ONE, "bond0", PACKET_OUTGOING), (ONE, "slave1", PACKET_OUTGOING)) == [("bond0", True)]
 
 
-def test_what_is_sent_on_an_interface_that_became_a_port_is_our_own() -> None:
-    assert heard((ONE, "port1", PACKET_OUTGOING)) == [("port1", True)]
+def test_an_advert_sent_on_an_interface_that_became_a_port_is_our_own() -> None:
+    assert captured((ONE, "port1", PACKET_OUTGOING)) == [("port1", True)]
 
 
-def test_what_a_vmac_sends_is_our_own_on_its_base_too() -> None:
+def test_an_advert_sent_on_a_vmac_is_our_own_on_its_base_interface_too() -> None:
     shown = ((ONE, "vrrp.51", PACKET_OUTGOING), (ONE, "eth0", MULTICAST), (OTHER, "eth0", MULTICAST))
-    assert heard(*shown) == [("vrrp.51", True), ("eth0", True), ("eth0", False)]
+    assert captured(*shown) == [("vrrp.51", True), ("eth0", True), ("eth0", False)]

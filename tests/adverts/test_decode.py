@@ -1,4 +1,4 @@
-"""scapy is the oracle: it builds what we decode, byte by byte, and computes the checksums."""
+"""scapy is the oracle: it builds the packets that kvtui decodes and computes their checksums."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvtui.backend.adverts.decode import WITH_GROUP_ADDRESS, WITHOUT_PSEUDO_HEAD
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # scapy's import uses what cryptography has deprecated
+    warnings.simplefilter("ignore")  # scapy imports deprecated parts of cryptography
     from scapy.layers.inet import IP, IPOption_Router_Alert
     from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
     from scapy.layers.ipsec import AH
@@ -97,7 +97,7 @@ def test_version_3_over_ipv6() -> None:
     source=st.ip_addresses(v=4),
     addresses=st.lists(st.ip_addresses(v=4), max_size=20),
 )
-def test_whatever_scapy_builds_we_read(
+def test_kvtui_decodes_every_advert_that_scapy_builds(
     version: int, vrid: int, priority: int, interval: int, source: object, addresses: list[object]
 ) -> None:
     texts = [str(a) for a in addresses]
@@ -109,7 +109,7 @@ def test_whatever_scapy_builds_we_read(
     assert (advert.source, list(advert.addresses)) == (str(source), texts)
 
 
-def test_authentication_header_before_it() -> None:
+def test_an_advert_behind_an_authentication_header() -> None:
     header = AH(nh=112, payloadlen=4, spi=0x0A040003, seq=1, icv=b"\x5a" * 12)
     advert = good(IP(**V4, proto=51) / header / Raw(bytes(v2(authtype=2))))
     assert advert.authentication_header
@@ -121,13 +121,13 @@ def test_ip_options_are_skipped() -> None:
 
 
 def test_ipv6_extension_headers_are_skipped() -> None:
-    # scapy computes VRRP's checksum from the layer directly below only: take it from a packet without the headers
+    # scapy computes VRRP's checksum only from the layer directly below. So take it from a packet without the headers.
     message = bytes(IPv6(**V6) / v3(addrlist=["fe80::50"]))[40:]
     packet = IPv6(**V6, nh=0) / IPv6ExtHdrHopByHop(nh=60) / IPv6ExtHdrDestOpt(nh=112) / Raw(message)
     assert good(packet).addresses == ("fe80::50",)
 
 
-def test_padding_of_the_ethernet_frame_is_no_part_of_it() -> None:
+def test_padding_of_the_ethernet_frame_is_ignored() -> None:
     assert good(bytes(IP(**V4) / v3()) + b"\0" * 14).addresses == ("10.4.0.50",)
 
 
@@ -144,7 +144,7 @@ def test_padding_of_the_ethernet_frame_is_no_part_of_it() -> None:
         bytes(IPv6(**V6, nh=58) / Raw(b"x" * 20)),
     ],
 )
-def test_what_is_no_vrrp_or_a_fragment_is_nothing(packet: bytes) -> None:
+def test_other_packets_and_fragments_are_not_adverts(packet: bytes) -> None:
     assert read(packet) is None
 
 
@@ -184,7 +184,7 @@ def test_keepaliveds_version_2_over_ipv6_has_no_authentication_data() -> None:
     assert good(header + message).addresses == ("fe80::50",)
 
 
-def test_a_ttl_below_255_is_kept_and_disbelieved_on_the_lan_only() -> None:
+def test_a_ttl_below_255_is_not_believable_on_the_lan_only() -> None:
     advert = good(IP(**V4 | {"ttl": 254}) / v3())
     assert advert.ttl == 254
     assert not believable(advert)
@@ -192,7 +192,7 @@ def test_a_ttl_below_255_is_kept_and_disbelieved_on_the_lan_only() -> None:
     assert not believable(good(IPv6(**V6 | {"hlim": 1}) / v3(addrlist=["fe80::50"])))
 
 
-def test_a_lying_count_yields_no_addresses() -> None:
+def test_a_wrong_address_count_yields_no_addresses() -> None:
     secret1, secret2 = struct.unpack("!II", SECRET)
     advert = bad(IP(**V4) / v2(ipcount=4, authtype=1, auth1=secret1, auth2=secret2))
     assert advert.error == "24 bytes long, but 32 are needed for the 4 addresses it announces"
@@ -246,8 +246,8 @@ def test_damaged_adverts_never_raise(seed: bytes, data: st.DataObject) -> None:
 
 
 @given(st.binary(min_size=8, max_size=8), st.integers(0, 255), st.integers(0, 8))
-def test_authentication_data_goes_nowhere(secret: bytes, kind: int, count: int) -> None:
-    """The advert of a message with a secret equals that of one without, whatever count claims."""
+def test_authentication_data_is_not_kept(secret: bytes, kind: int, count: int) -> None:
+    """Adverts with and without a secret decode to equal values, with every address count."""
     secret1, secret2 = struct.unpack("!II", secret)
     with_secret = read(IP(**V4) / v2(ipcount=count, authtype=kind, auth1=secret1, auth2=secret2))
     without = read(IP(**V4) / v2(ipcount=count, authtype=kind, auth1=0, auth2=0))
@@ -255,13 +255,13 @@ def test_authentication_data_goes_nowhere(secret: bytes, kind: int, count: int) 
 
 
 def carp(vhid: int, advskew: int, advbase: int = 1) -> bytes:
-    """A CARP advertisement (FreeBSD's netinet/ip_carp.h): counter and digest follow the header."""
+    """Returns a CARP advertisement (FreeBSD's netinet/ip_carp.h): header, counter and digest."""
     return struct.pack("!BBBBBBH", 0x21, vhid, advskew, 7, 0, advbase, 0) + bytes(8) + bytes(20)
 
 
 @pytest.mark.parametrize("ip", [IP(**V4, proto=112), IPv6(**V6, nh=112)])
 @pytest.mark.parametrize("advskew", [0, 100, 254])
-def test_carp_is_no_vrrp_and_its_master_has_not_stepped_down(ip: Packet, advskew: int) -> None:
+def test_carp_is_not_vrrp_and_its_master_has_not_stepped_down(ip: Packet, advskew: int) -> None:
     advert = bad(ip / Raw(carp(50, advskew)))
     assert (advert.carp, advert.vrid, advert.interval, advert.addresses) == (True, 50, 1.0, ())
     assert "CARP" in advert.error

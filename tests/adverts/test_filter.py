@@ -1,4 +1,4 @@
-"""The kernel's filter, run by a small interpreter: it lets through what the decoder understands, and little else."""
+"""The BPF filter, run by a small interpreter: it passes the packets that the decoder understands and few others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvtui.backend.adverts import filter as bpf
 from kvtui.backend.adverts.decode import decode
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # scapy's import uses what cryptography has deprecated
+    warnings.simplefilter("ignore")  # scapy imports deprecated parts of cryptography
     from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
     from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
     from scapy.layers.ipsec import AH
@@ -27,7 +27,7 @@ MESSAGE = Raw(bytes(VRRP(addrlist=["10.4.0.50"])))
 
 
 def run(packet: bytes, *, protocol: int, tagged: bool = False) -> int:
-    """What the program returns; a load beyond the packet's end returns 0, as in the kernel."""
+    """Runs the program and returns its result; a load beyond the packet's end returns 0, as in the kernel."""
     steps = list(struct.iter_unpack("=HBBI", bpf.program()))
     ancillary = {bpf.PROTOCOL: protocol, bpf.VLAN_TAG: int(tagged)}
     a = x = at = 0
@@ -87,26 +87,26 @@ def test_adverts_pass(packet: Any) -> None:
 
 
 @pytest.mark.parametrize("packet", UNWANTED)
-def test_other_traffic_does_not(packet: Any) -> None:
+def test_other_traffic_does_not_pass(packet: Any) -> None:
     assert not accepted(bytes(packet))
     assert decode(bytes(packet), received=0, interface="eth0", outgoing=False) is None
 
 
 @pytest.mark.parametrize("packet", WANTED)
-def test_neither_does_a_tagged_advert_nor_another_protocol_with_the_same_bytes(packet: Any) -> None:
+def test_tagged_adverts_and_other_protocols_with_the_same_bytes_do_not_pass(packet: Any) -> None:
     for protocol in (bpf.ETH_P_IP, bpf.ETH_P_IPV6):
         assert run(bytes(packet), protocol=protocol, tagged=True) == 0
     assert run(bytes(packet), protocol=0x8847) == 0
 
 
 SECOND = 40
-"""Where an IPv6 extension header names the next: the decoder follows more than one of them, the filter does not."""
+"""Offset of the next header in the first IPv6 extension header. The decoder follows several, the filter only one."""
 
 
 @given(
     st.sampled_from([bytes(p) for p in WANTED]), st.integers(0, 47).filter(lambda at: at != SECOND), st.integers(0, 255)
 )
-def test_what_the_decoder_understands_passes(packet: bytes, at: int, value: int) -> None:
+def test_every_packet_that_the_decoder_understands_passes(packet: bytes, at: int, value: int) -> None:
     damaged = packet[:at] + bytes([value]) + packet[at + 1 :]
     if decode(damaged, received=0, interface="eth0", outgoing=False) is not None:
         assert accepted(damaged)

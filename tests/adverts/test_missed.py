@@ -1,4 +1,4 @@
-"""Silence means something only while every advert would have been heard."""
+"""kvtui counts silence only from the time since which it has received every advert."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advert
 
 
-class Deaf:
-    """A capture that hears nothing, and may have dropped something."""
+class SilentCapture:
+    """A capture that receives nothing and may have dropped packets."""
 
     def __init__(self) -> None:
         self.reading, self._writing = os.pipe()
@@ -38,27 +38,27 @@ class Deaf:
         os.close(self._writing)
 
 
-async def test_drops_and_pauses_begin_the_silence_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    capture, now = Deaf(), time.time()
+async def test_drops_and_pauses_restart_the_time_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture, now = SilentCapture(), time.time()
     monkeypatch.setattr(Capture, "open", lambda *_: capture)
     clock = [now]
     monkeypatch.setattr(time, "time", lambda: clock[0])
-    heard = Adverts(None)
-    await heard.start(lambda: None)
+    adverts = Adverts(None)
+    await adverts.start(lambda: None)
     try:
         clock[0] = now + MAX_PAUSE - 1
-        assert heard.heard_since() == now
+        assert adverts.heard_since() == now
         capture.lost = 7
         clock[0] += 1
-        assert heard.heard_since() == now + MAX_PAUSE
+        assert adverts.heard_since() == now + MAX_PAUSE
         capture.lost = 0
         clock[0] += 1
-        assert heard.heard_since() == now + MAX_PAUSE
-        assert heard.dropped() == 7
-        clock[0] += 150  # stopped, or the machine frozen
-        assert heard.heard_since() == clock[0]
-        assert heard.dropped() == 0, "long ago"
+        assert adverts.heard_since() == now + MAX_PAUSE
+        assert adverts.dropped() == 7
+        clock[0] += 150  # kvtui was stopped, or the machine frozen
+        assert adverts.heard_since() == clock[0]
+        assert adverts.dropped() == 0, "long ago"
         clock[0] -= 3600  # the clock was set back
-        assert heard.heard_since() == clock[0]
+        assert adverts.heard_since() == clock[0]
     finally:
-        heard.close()
+        adverts.close()

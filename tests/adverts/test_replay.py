@@ -1,4 +1,4 @@
-"""Signed adverts that come again: what keepalived rejects as a replay makes nobody master."""
+"""Replayed signed adverts: keepalived rejects them, so they make no node master."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def signed(at: float, *, signed_at: float | None = None, **changes: object) -> A
     return replace(advert, received=at, hmac=trailer, **changes)
 
 
-def test_recorded_replays_are_counted_and_believed_by_nobody() -> None:
-    # Recorded without the genuine adverts between them: the first is the master's.
+def test_recorded_replays_are_counted_and_not_believed() -> None:
+    # The recording has no genuine adverts between them; the first advert is the master's.
     tracker = fed(*(one.decoded() for one in recorded() if one.instance == "replayed" and not one.outgoing))
     (one,) = tracker.advertisers()
-    assert (one.replayed, one.count) == (2, 2)  # that of an unknown scheme has the same sequence
+    assert (one.replayed, one.count) == (2, 2)  # the advert with an unknown scheme has the same sequence
     assert one.replayed_at is not None
 
 
@@ -49,17 +49,17 @@ def test_the_first_replay_is_a_change() -> None:
     assert [tracker.record(again), tracker.record(replace(again, received=1000.6))] == [True, False]
 
 
-def test_copies_for_unicast_peers_are_no_replays() -> None:
+def test_copies_for_unicast_peers_are_not_replays() -> None:
     one, other = signed(1000.0, destination="10.9.0.2"), signed(1000.0, destination="10.9.0.3")
     assert [a.replayed for a in fed(one, other).advertisers()] == [0]
 
 
-def test_own_adverts_are_no_replays() -> None:
+def test_own_adverts_are_not_replays() -> None:
     own = signed(1000.0, outgoing=True)
     assert [a.replayed for a in fed(own, own).advertisers()] == [0]
 
 
-def test_a_sender_whose_clock_was_corrected_is_heard_again() -> None:
+def test_a_sender_whose_clock_was_set_back_is_believed() -> None:
     tracker = fed(signed(1000.0, signed_at=9000.0), signed(1001.0))
     (one,) = tracker.advertisers()
     assert (one.last.received, one.replayed) == (1001.0, 0)

@@ -1,4 +1,4 @@
-"""Signed adverts of keepalived 2.4 are valid, and say with which key and when they were signed."""
+"""Signed adverts of keepalived 2.4 are valid and have the key id and the time of their signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HMAC_BYTES, TRAILER_BYTES = 16, 28
 
 
 def cut(packet: bytes, length: int) -> bytes:
-    """Return the IPv4 packet with another length, which its header says too."""
+    """Returns the IPv4 packet with another length, also in its header."""
     return (packet[:2] + length.to_bytes(2, "big") + packet[4:]).ljust(length, b"\0")[:length]
 
 
@@ -70,7 +70,7 @@ def test_a_trailer_of_an_unknown_scheme_is_malformed() -> None:
 
 @pytest.mark.parametrize("instance", ["v3", "v2"])
 @pytest.mark.parametrize("length", [*range(1, TRAILER_BYTES), TRAILER_BYTES + 1, TRAILER_BYTES * 2])
-def test_only_a_whole_trailer_is_one(instance: str, length: int) -> None:
+def test_a_trailer_of_another_length_is_not_a_trailer(instance: str, length: int) -> None:
     packet = next(r.packet for r in recorded() if r.instance == instance)
     advert = read(cut(packet, len(packet) - TRAILER_BYTES + length))
     assert (advert.hmac, advert.addresses) == (None, ())

@@ -1,4 +1,4 @@
-"""Real dumps, laid beside the project."""
+"""Real dumps from `../shared`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from tests.shared import shared_path
 
-SECRET = re.compile(r"s3cret|\*{8}")  # what stands for the password in the samples
+SECRET = re.compile(r"s3cret|\*{8}")  # the placeholders for the password in the samples
 JSON_SAMPLES = (
     "example-2.1.5-backup.json",
     "example-2.2.7-backup.json",

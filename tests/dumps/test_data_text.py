@@ -1,4 +1,4 @@
-"""keepalived.data and keepalived_check.data of many versions."""
+"""keepalived.data and keepalived_check.data of several versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, virtual_add
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, Tracked, TrackFile, VirtualAddress, VrrpState
 from tests.dumps.samples import DATA_SAMPLES, SECRET, sample
 
-# printed by 2.2.7 just after its start, shortened: the master is not known yet, and the printed one is another's
+# Dumped by 2.2.7 just after its start, shortened. The master is not known yet; the dumped address is not a master's.
 UNICAST = """\
 ------< Global definitions >------
  Router ID = kvproc
@@ -46,7 +46,7 @@ UNICAST = """\
  Name = lo
 """
 
-# as vrrp_print.c of 1.2.24 writes it: NICs and scripts stand unindented within their instance
+# As vrrp_print.c of 1.2.24 writes it: NICs and scripts are not indented within their instance.
 VERSION_1_2 = """\
 ------< VRRP Topology >------
  VRRP Instance = vips
@@ -138,7 +138,7 @@ def test_unicast_peers_sync_group_and_vmac() -> None:
     assert instance.vmac == "vrrp.51"
 
 
-def test_before_the_first_advert_no_master_is_invented() -> None:
+def test_before_the_first_advert_the_master_is_unknown() -> None:
     (instance,) = parse_vrrp_data(UNICAST)
     assert (instance.master_address, instance.master_priority) == (None, None)
 
@@ -169,7 +169,7 @@ def test_a_keepalived_without_instances() -> None:
     assert parse_vrrp_data(sample("example-2.2.7-parent.data")) == ()
 
 
-def test_every_cut_within_an_instance_is_seen() -> None:
+def test_every_cut_within_an_instance_is_detected() -> None:
     text = sample("example-2.2.7-backup.data")
     end = text.index("   Using smtp notification", text.index("VI_6"))
     for cut in range(text.index(" VRRP Instance = VI_6") + 30, end, 41):
@@ -177,7 +177,7 @@ def test_every_cut_within_an_instance_is_seen() -> None:
             parse_vrrp_data(text[:cut])
 
 
-def test_nothing_is_no_dump() -> None:
+def test_text_without_a_dump_is_incomplete() -> None:
     for text in ("", "\n", "hello\n"):
         with pytest.raises(IncompleteDumpError):
             parse_vrrp_data(text)
@@ -237,7 +237,7 @@ def test_a_range_has_addresses_of_one_version(members: str, names: list[str]) ->
     assert [c.virtual_server for c in parse_check_data(text) if c.address == "10.77.0.11"] == names
 
 
-def test_members_of_a_group_have_the_port_that_the_kernel_gives_them() -> None:
+def test_members_of_a_group_have_their_port_in_the_kernel() -> None:
     text = sample("example-2.2.7-check.data").replace(" VS VIP = 10.77.0.100, VPORT = 80", " VS GROUP = [web]:0")
     group = " Virtual Server Group = web, IPv4 = yes, IPv6 = no\n   VIP = 10.0.0.1, VPORT = 81\n   FWMARK = 9\n"
     text = text.replace(" ------< Virtual server >", group + " ------< Virtual server >", 1)
@@ -254,7 +254,7 @@ def test_no_virtual_servers() -> None:
     assert parse_check_data(sample("example-2.2.7-parent.data")) == ()
 
 
-def test_a_cut_real_server_is_seen() -> None:
+def test_a_cut_real_server_is_detected() -> None:
     text = sample("example-2.2.7-check.data")
     with pytest.raises(IncompleteDumpError):
         parse_check_data(text[: text.index("   num failed checkers", text.index("10.77.0.12"))])
@@ -274,7 +274,7 @@ def test_an_address_on_a_vmac_is_on_that_interface(dump: str) -> None:
     assert virtual_address(dump) == VirtualAddress("10.9.0.51", 32, "vrrp.51", installed=True)
 
 
-def test_the_check_that_fails_is_named_with_its_command_user_and_status() -> None:
+def test_a_failing_check_has_its_command_user_and_status() -> None:
     text = (
         sample("example-2.2.7-check.data")
         .replace("   Up = yes", "   Up = no", 1)
@@ -303,7 +303,7 @@ SCRIPTS = """------< VRRP Scripts >------
 """
 
 
-def test_what_an_instance_tracks_with_results_and_weights() -> None:
+def test_tracked_objects_have_results_and_weights() -> None:
     """As keepalived 2.2.7 wrote it for a real FAULT."""
     listed = (
         "   Tracked interfaces :\n     eth1 weight 0\n   Tracked scripts :\n     chk weight 0\n"

@@ -58,7 +58,7 @@ def test_the_json_keeps_what_only_the_data_dump_has() -> None:
 @pytest.mark.parametrize(
     "end", ["", "VRRP Instance: next\n", "VRRP Instance: next\n  Advertisements:\n    Received: 1"]
 )
-def test_stats_that_are_cut_off(end: str) -> None:
+def test_truncated_stats(end: str) -> None:
     with pytest.raises(IncompleteDumpError):
         parse_stats(STATS.rstrip("\n") + ("\n" + end if end else ""))
 

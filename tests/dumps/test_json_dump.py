@@ -67,19 +67,19 @@ def test_no_instances() -> None:
         "[" + "9" * 5000 + "]",
     ],
 )
-def test_what_is_no_whole_dump(text: str) -> None:
+def test_an_incomplete_dump(text: str) -> None:
     with pytest.raises(IncompleteDumpError):
         parse_json(text)
 
 
-def test_every_cut_of_a_dump_is_seen() -> None:
+def test_every_cut_of_a_dump_is_detected() -> None:
     text = sample("example-2.2.7-master.json").rstrip()
     for end in range(0, len(text), 37):
         with pytest.raises(IncompleteDumpError):
             parse_json(text[:end])
 
 
-def test_odd_values_are_missing_ones() -> None:
+def test_odd_values_are_unknown() -> None:
     data = '"iname": "a\\ud800", "state": "MASTER", "vrid": 1.5, "adver_int": 1e999, "vips": [7, "x/y", "1.2.3.4/99"]'
     (instance,) = parse_json(f'[3, {{}}, {{"data": {{}}}}, {{"data": {{{data}}}, "stats": {{"advert_rcvd": true}}}}]')
     assert (instance.name, instance.state, instance.vrid, instance.vips) == ("a?", VrrpState.UNKNOWN, None, ())

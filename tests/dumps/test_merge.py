@@ -1,4 +1,4 @@
-"""Joining the JSON and the text dump."""
+"""Merging the JSON and the text dump."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_json_gives_counters_and_text_the_master() -> None:
     assert merged[0].track_files == (TrackFile("tf", "/mnt/r2/n2/tf", 0, 1),)
 
 
-def test_the_newer_state_counts_and_forgets_the_old_master() -> None:
+def test_the_newer_state_wins_and_drops_the_old_master() -> None:
     now = tuple(replace(instance, state=VrrpState.MASTER, master_priority=None) for instance in JSON)
     merged = merge(TEXT, now)[0]
     assert (merged.state, merged.master_address, merged.master_priority) == (VrrpState.MASTER, None, None)
     assert merged.unicast_source == "10.99.0.2"
 
 
-def test_the_newer_dump_decides_who_is_there() -> None:
+def test_the_newer_dump_decides_which_instances_exist() -> None:
     assert [m.name for m in merge(TEXT, JSON[1:])] == ["VI_6"]
     assert merge(TEXT[1:], JSON[:1]) == JSON[:1]
     assert merge(TEXT, ()) == ()

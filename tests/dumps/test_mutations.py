@@ -1,4 +1,4 @@
-"""Whatever happens to a dump: a parser says IncompleteDumpError or reads on; it never fails in another way."""
+"""Damaged dumps: a parser reads them or raises IncompleteDumpError; it never fails in another way."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PIECES = st.one_of(
 
 @st.composite
 def mutated(draw: st.DrawFn, names: tuple[str, ...]) -> str:
-    """A sample in which a few pieces were cut out, doubled or replaced."""
+    """Draws a sample with a few pieces removed or replaced."""
     text = sample(draw(st.sampled_from(names)))
     for _ in range(draw(st.integers(1, 6))):
         start = draw(st.integers(0, len(text)))

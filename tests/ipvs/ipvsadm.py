@@ -1,4 +1,4 @@
-"""What ipvsadm says, and how ipvsadm would write what kvtui read: the two are compared as text or as columns."""
+"""ipvsadm's listings, and the same listings built from what kvtui read, to compare as text or columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable, RealServer, VirtualServer
 
 Columns = dict[tuple[str, str], tuple[str, ...]]
-"""(virtual server, real server or "") -> the columns behind it."""
+"""(virtual server, real server or "") -> its columns."""
 
 SERVICE_OPTIONS = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
 METHOD_OPTIONS = {
@@ -33,7 +33,7 @@ SCHEDULER_FLAGS = {
 
 
 def ipvsadm(netns: str, *options: str, text: str | None = None) -> str:
-    """Run it in a network namespace; it must succeed."""
+    """Runs ipvsadm in a network namespace; it must succeed."""
     argv = ["ip", "netns", "exec", netns, "ipvsadm", *options]
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
@@ -41,7 +41,7 @@ def ipvsadm(netns: str, *options: str, text: str | None = None) -> str:
 
 
 def columns(output: str) -> Columns:
-    """The columns of any `ipvsadm -Ln …` listing."""
+    """Returns the columns of any `ipvsadm -Ln …` listing."""
     found: Columns = {}
     service = ""
     for line in output.splitlines():
@@ -56,14 +56,14 @@ def columns(output: str) -> Columns:
 
 
 def service_name(virtual: VirtualServer) -> str:
-    """A virtual server as its listings name it."""
+    """Returns the name of a virtual server in ipvsadm's listings."""
     if virtual.fwmark is not None:
         return f"FWM {virtual.fwmark}" + (" IPv6" if virtual.family == 6 else "")
     return f"{virtual.protocol} {virtual.name}"
 
 
 def listed(table: IpvsTable, *fields: str) -> Columns:
-    """What kvtui read, in the columns of a listing; `fields` as in `cell`. Services have no columns here."""
+    """Returns what kvtui read in the columns of a listing; `fields` as in `cell`. Services have no columns here."""
     return {
         (service_name(virtual), endpoint(*real.key)): tuple(cell(real, field) for field in fields)
         for virtual in table.virtual_servers
@@ -72,12 +72,12 @@ def listed(table: IpvsTable, *fields: str) -> Columns:
 
 
 def cell(real: RealServer, field: str) -> str:
-    """One column of a real server."""
+    """Returns a column of a real server."""
     return METHOD_WORDS[real.method] if field == "method" else str(getattr(real, field))
 
 
 def traffic(table: IpvsTable) -> Columns:
-    """What kvtui read, as `ipvsadm -Ln --stats --exact` lists it."""
+    """Returns what kvtui read as `ipvsadm -Ln --stats --exact` lists it."""
     found: Columns = {}
     for virtual in table.virtual_servers:
         for name, stats in [("", virtual.stats), *((endpoint(*r.key), r.stats) for r in virtual.real_servers)]:
@@ -88,7 +88,7 @@ def traffic(table: IpvsTable) -> Columns:
 
 
 def rates(table: IpvsTable) -> Columns:
-    """What kvtui read, as `ipvsadm -Ln --rate --exact` lists it."""
+    """Returns what kvtui read as `ipvsadm -Ln --rate --exact` lists it."""
     found: Columns = {}
     for virtual in table.virtual_servers:
         for name, stats in [("", virtual.stats), *((endpoint(*r.key), r.stats) for r in virtual.real_servers)]:
@@ -100,7 +100,7 @@ def rates(table: IpvsTable) -> Columns:
 
 
 def saved(table: IpvsTable) -> list[str]:
-    """What kvtui read, as `ipvsadm -Sn` writes it, sorted. Thresholds are not in it."""
+    """Returns what kvtui read as `ipvsadm -Sn` writes it, sorted and without thresholds."""
     lines = []
     for virtual in table.virtual_servers:
         lines.append(_saved_service(virtual))

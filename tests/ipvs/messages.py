@@ -1,4 +1,4 @@
-"""Builds netlink messages as a kernel does: with or without PAD attributes, in any order, old or new."""
+"""Builds netlink messages as old and new kernels do: with or without PAD attributes, in any order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def be16(value: int) -> bytes:
 
 
 def stats64(counters: Sequence[int], *, padded: bool = False) -> bytes:
-    """STATS64; padded as a kernel does that needs aligned 64-bit values."""
+    """Encodes STATS64; ``padded`` as on kernels that align 64-bit values."""
     out: list[Attribute] = []
     for number, value in enumerate(counters, start=1):
         if padded and number > 1:
@@ -49,7 +49,7 @@ def stats64(counters: Sequence[int], *, padded: bool = False) -> bytes:
 
 
 def stats32(counters: Sequence[int]) -> bytes:
-    """STATS; what does not fit 32 bits is cut off as the kernel cuts it, and bytes have 64 bits."""
+    """Encodes STATS. Counters are truncated to 32 bits, as in the kernel; byte counters have 64 bits."""
     sizes = "IIIQQIIIII"
     values = [
         struct.pack(f"={code}", value & (0xFFFFFFFF if code == "I" else 0xFFFFFFFFFFFFFFFF))
@@ -60,7 +60,7 @@ def stats32(counters: Sequence[int]) -> bytes:
 
 @dataclass
 class Dest:
-    """A real server to be encoded."""
+    """A real server to encode."""
 
     address: bytes = bytes([10, 1, 0, 1])
     port: int = 80
@@ -79,7 +79,7 @@ class Dest:
     extra: list[Attribute] = field(default_factory=list)
 
     def attributes(self) -> list[Attribute]:
-        """In the order of ip_vs_genl_fill_dest() of 6.1."""
+        """Returns the attributes in the order of ip_vs_genl_fill_dest() of 6.1."""
         out = [
             (uapi.DestAttr.ADDR, self.address.ljust(16, b"\0")),
             (uapi.DestAttr.PORT, be16(self.port)),
@@ -108,7 +108,7 @@ class Dest:
         return out + self.extra
 
     def message(self) -> bytes:
-        """What follows the generic netlink header."""
+        """Returns the message after the generic netlink header."""
         return encode([(uapi.CMD_ATTR_DEST, encode(self.attributes()))])
 
 
@@ -128,7 +128,7 @@ def service_attributes(
     wide: bool = True,
     padded: bool = False,
 ) -> list[Attribute]:
-    """In the order of ip_vs_genl_fill_service() of 6.1."""
+    """Returns the attributes in the order of ip_vs_genl_fill_service() of 6.1."""
     out: list[Attribute] = [(uapi.ServiceAttr.AF, u16(af))]
     if fwmark is not None:
         out.append((uapi.ServiceAttr.FWMARK, u32(fwmark)))
@@ -153,5 +153,5 @@ def service_attributes(
 
 
 def service_message(attributes: Sequence[Attribute]) -> bytes:
-    """What follows the generic netlink header."""
+    """Returns the message after the generic netlink header."""
     return encode([(uapi.CMD_ATTR_SERVICE, encode(attributes))])

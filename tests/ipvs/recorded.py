@@ -1,4 +1,4 @@
-"""Recorded answers of the kernel, and what tests read from them."""
+"""Recorded answers of the kernel and helpers to decode them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kernel that answers netlink requests as it was told."""
+"""A kernel that answers netlink requests with prepared replies."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.ipvs.messages import encode
 FAMILY = 28
 MULTI = 2
 Reply = list[bytes]
-THE_REQUEST_S = 0x7EA5_7EA5  # stands for the sequence number of the request
+REQUEST_SEQUENCE = 0x7EA5_7EA5  # placeholder for the sequence number of the request
 
 
-def message(kind: int, payload: bytes, *, flags: int = MULTI, sequence: int = THE_REQUEST_S) -> bytes:
+def message(kind: int, payload: bytes, *, flags: int = MULTI, sequence: int = REQUEST_SEQUENCE) -> bytes:
     raw = struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
     return raw + bytes(-len(raw) % 4)
 
 
-def answer(value: int, *, flags: int = MULTI, sequence: int = THE_REQUEST_S) -> bytes:
+def answer(value: int, *, flags: int = MULTI, sequence: int = REQUEST_SEQUENCE) -> bytes:
     return message(FAMILY, bytes(4) + encode([(1, bytes([value]))]), flags=flags, sequence=sequence)
 
 
@@ -32,7 +32,7 @@ def error(number: int) -> bytes:
 
 
 class ScriptedKernel:
-    """Answers each request with the next of the prepared replies, a reply being the datagrams in order."""
+    """Answers each request with the next prepared reply; a reply is a list of datagrams."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = [[self.controller(b"IPVS", FAMILY) + self.controller(b"nlctrl", 16), done()]]
@@ -48,11 +48,11 @@ class ScriptedKernel:
         self.requests.append(request)
         sequence = request[8:12]
         for datagram in self.replies.pop(0):
-            self._waiting.append(datagram.replace(struct.pack("=I", THE_REQUEST_S), sequence))
+            self._waiting.append(datagram.replace(struct.pack("=I", REQUEST_SEQUENCE), sequence))
 
     def recv_into(self, buffer: bytearray, _size: int, _flags: int) -> int:
         if not self._waiting:
-            raise BlockingIOError(errno.EAGAIN, "nothing came")
+            raise BlockingIOError(errno.EAGAIN, "no datagram")
         datagram = self._waiting.pop(0)
         buffer[: min(len(datagram), len(buffer))] = datagram[: len(buffer)]
         return len(datagram)

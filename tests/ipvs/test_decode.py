@@ -1,4 +1,4 @@
-"""Netlink messages about IPVS are decoded as the kernel means them."""
+"""Decoding of netlink messages about IPVS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol, RealServer, Stats, Virt
 from tests.ipvs.messages import PAD, Attribute, Dest, encode
 from tests.ipvs.recorded import COUNTERS, ECHO_REAL_SERVER, fresh, service
 
-# Answers of Linux 6.1.176 (um, which pads 64-bit values) behind their netlink and generic netlink headers.
+# Answers of Linux 6.1.176 (um, which pads 64-bit values) without their netlink and generic netlink headers.
 ECHO_8080_PERSISTENT = bytes.fromhex(
     "5401010006000100020000000600020006000000140003000a000001000000000000000000000000060004001f90000007000600727200000c"
     "00070003000000ffffffff080008003200000008000900ffffffff60000a000800010005000000080002000a000000080003000a0000000c00"
@@ -81,15 +81,15 @@ def test_a_recorded_real_server() -> None:
     )
 
 
-def test_the_second_message_of_a_kind_is_read_by_its_layout_not_by_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_message_of_a_kind_is_read_by_its_layout_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     message = fresh(DEST)
     first = message.read(ECHO_REAL_SERVER, 4, len(ECHO_REAL_SERVER))
     monkeypatch.setattr(Message, "walk", lambda *_: pytest.fail("walked"))
     assert message.read(ECHO_REAL_SERVER, 4, len(ECHO_REAL_SERVER)) == first
 
 
-@pytest.mark.parametrize("padded", [False, True], ids=["as x86-64 aligns", "as um aligns"])
-def test_each_kernel_s_layout_is_learnt_after_one_message(padded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("padded", [False, True], ids=["aligned as on x86-64", "aligned as on um"])
+def test_a_kernel_s_layout_is_known_after_one_message(padded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     message = fresh(DEST)
     one = encode(Dest(padded=padded).attributes())
     two = encode(Dest(padded=padded, weight=7, port=443, counters=(2**63, *range(9))).attributes())
@@ -149,14 +149,14 @@ def test_a_truncated_real_server_is_a_clear_error(built: Dest, data: st.DataObje
     try:
         values = message.read(raw[:end], 0, end)
     except MalformedMessageError as error:
-        assert str(error)  # noqa: PT017 - some cuts leave a whole, shorter message
+        assert str(error)  # noqa: PT017 - some cuts leave a complete, shorter message
     else:
-        # such a message lacks what old kernels do not send (the address family): then both ways lack it
+        # such a message may lack the address family, as on old kernels; then both ways lack it
         assert values == message.walk(raw[:end], 0, end)
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_noise_is_a_clear_error_or_nothing_else(noise: bytes, as_body: bool) -> None:
+def test_noise_is_a_malformed_message(noise: bytes, as_body: bool) -> None:
     raw = encode([(uapi.CMD_ATTR_DEST, noise)]) if as_body else noise
     with pytest.raises(MalformedMessageError):
         dest(raw)
@@ -166,7 +166,7 @@ def test_noise_is_a_clear_error_or_nothing_else(noise: bytes, as_body: bool) -> 
 
 
 @given(DESTS, st.data())
-def test_one_changed_byte_gives_the_same_from_layout_and_walk(built: Dest, data: st.DataObject) -> None:
+def test_layout_and_walk_agree_after_one_changed_byte(built: Dest, data: st.DataObject) -> None:
     raw = bytearray(encode(built.attributes()))
     message = fresh(DEST)
     message.read(bytes(raw), 0, len(raw))
@@ -180,18 +180,18 @@ def test_one_changed_byte_gives_the_same_from_layout_and_walk(built: Dest, data:
         assert message.read(raw, 0, len(raw)) == wanted
 
 
-def test_an_attribute_that_comes_twice_counts_as_the_kernel_s_own_parser_counts_it() -> None:
+def test_the_last_of_two_equal_attributes_wins_as_in_the_kernel_s_parser() -> None:
     twice = [*Dest(weight=1).attributes(), (uapi.DestAttr.WEIGHT, struct.pack("=i", 9))]
     raw = encode([(uapi.CMD_ATTR_DEST, encode(twice))])
     assert [dest(raw).weight, dest(raw).weight] == [9, 9]
 
 
-def test_64_bit_counters_win_over_the_32_bit_ones_beside_them() -> None:
+def test_64_bit_counters_win_over_32_bit_counters() -> None:
     counters = (2**32 + 5, 2**40, 2**41, 2**50, 2**51, 1, 2, 3, 4, 5)
     assert dest(Dest(counters=counters).message()).stats == Stats(*counters)
 
 
-def test_an_old_kernel_s_32_bit_counters_are_better_than_none() -> None:
+def test_an_old_kernel_s_32_bit_counters_are_used() -> None:
     counters = (7, 2**32 - 1, 8, 2**40, 2**41, 1, 2, 3, 4, 5)
     old = Dest(counters=counters, wide=False, tunnel=None, family=None, address=bytes(15) + b"\1")
     got = dest(old.message(), family=6)
@@ -199,7 +199,7 @@ def test_an_old_kernel_s_32_bit_counters_are_better_than_none() -> None:
     assert got.address == "::1"
 
 
-def test_no_counters_at_all_are_none_not_zero() -> None:
+def test_missing_counters_are_none_not_zero() -> None:
     bare = [a for a in Dest().attributes() if a[0] not in (uapi.DestAttr.STATS, uapi.DestAttr.STATS64)]
     raw = encode([(uapi.CMD_ATTR_DEST, encode(bare))])
     assert [dest(raw).stats, dest(raw).stats] == [None, None]
@@ -213,7 +213,7 @@ def test_a_real_server_without_a_field_is_an_error_that_names_it(lost: int) -> N
         dest(raw)
 
 
-def test_counters_that_are_not_ten_are_an_error() -> None:
+def test_a_missing_counter_is_an_error() -> None:
     cut = encode([*[(n, bytes(8)) for n in range(1, 10)], PAD])
     bare = [a for a in Dest().attributes() if a[0] != uapi.DestAttr.STATS64]
     raw = encode([(uapi.CMD_ATTR_DEST, encode([*bare, (uapi.DestAttr.STATS64, cut)]))])

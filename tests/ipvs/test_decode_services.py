@@ -1,4 +1,4 @@
-"""Messages about virtual servers are decoded."""
+"""Decoding of messages about virtual servers."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ from tests.ipvs.recorded import COUNTERS, ECHO_REAL_SERVER, fresh, service
         pytest.param(
             {"flags": 2, "timeout": 300, "netmask": b"\xff\xff\0\0"},
             VirtualServer(Protocol.TCP, "10.0.0.1", 80, None, 4, "wlc", ("hashed",)),
-            id="what persistence would be is nothing while it is off",
+            id="timeout and netmask without the persistent flag",
         ),
     ],
 )
 def test_services(built: dict[str, object], wanted: VirtualServer, padded: bool) -> None:
     counters = (1, 2, 3, 4, 5, 6, 7, 8, 9, 2**40)
     raw = service_message(service_attributes(counters=counters, padded=padded, **built))  # type: ignore[arg-type]  # a table
-    for _ in range(2):  # walked, then by its layout
+    for _ in range(2):  # by a walk, then by its layout
         got = service(raw)
         assert got.stats == Stats(*counters)
         assert got == VirtualServer(**{**{f: getattr(wanted, f) for f in wanted.__struct_fields__}, "stats": got.stats})
 
 
 @given(st.data())
-def test_services_too_are_the_same_from_layout_and_walk(data: st.DataObject) -> None:
+def test_layout_and_walk_agree_on_services(data: st.DataObject) -> None:
     message = fresh(SERVICE)
     for _ in range(3):
         built = service_attributes(
@@ -103,7 +103,7 @@ def test_services_too_are_the_same_from_layout_and_walk(data: st.DataObject) -> 
         ({"af": 7}, "a service of address family 7"),
     ],
 )
-def test_a_service_that_cannot_be_is_an_error(built: dict[str, int], sentence: str) -> None:
+def test_an_impossible_service_is_an_error(built: dict[str, int], sentence: str) -> None:
     with pytest.raises(MalformedMessageError, match=sentence):
         service(service_message(service_attributes(**built)))  # type: ignore[arg-type]  # a table of cases
 
@@ -144,7 +144,7 @@ def test_a_layout_is_not_used_for_a_message_that_differs_in_one_header() -> None
         (Protocol.FWMARK, "::", 0, 8),
     ],
 )
-def test_a_request_names_the_service_that_an_answer_has(key: ServiceKey) -> None:
+def test_a_request_names_a_service_as_an_answer_does(key: ServiceKey) -> None:
     raw = decode.selector(key)
     kind, start, end = next(attributes(raw, 0, len(raw)))
     assert kind == uapi.CMD_ATTR_SERVICE
@@ -153,7 +153,7 @@ def test_a_request_names_the_service_that_an_answer_has(key: ServiceKey) -> None
     assert service(service_message([*named, *rest])).key == key
 
 
-def test_what_is_written_back_is_what_was_read_without_what_is_measured() -> None:
+def test_settings_are_written_back_unchanged_without_counters() -> None:
     built = Dest(method=2, weight=3, upper=9, lower=4, tunnel=(1, 6080, 1), counters=tuple(range(10)))
     raw = built.message()
     kept = decode.settable(raw, 0, len(raw))

@@ -1,4 +1,4 @@
-"""A large table by turns: how many questions the kernel is asked, what is never old, and how old the rest may be."""
+"""IncrementalReader on large tables: its number of requests, and how old its data may be."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import ServiceKey
 
-NOBODY: frozenset[ServiceKey] = frozenset()
+NOTHING_WATCHED: frozenset[ServiceKey] = frozenset()
 
 
 class Kernel:
-    """A table of virtual servers with two real servers each; counts what is asked. It stands in for the channel."""
+    """A table of virtual servers with two real servers each. It replaces the channel and counts requests."""
 
     def __init__(self, virtuals: int) -> None:
         self.now = 1000.0
         self.weight = 1
         self.services = {number: Stats(connections=100) for number in range(virtuals)}
-        self.asked: list[ServiceKey] = []
+        self.requested: list[ServiceKey] = []
         self.dumps = 0
         self.spent = self.dump_costs = self.real_costs = 0.0
         self.looked_up: list[ServiceKey] = []
@@ -46,7 +46,7 @@ class Kernel:
         if self.vanishing:
             self.vanishing -= 1
             return None
-        self.asked.append(virtual.key)
+        self.requested.append(virtual.key)
         self.spent += 2 * self.real_costs
         real = RealServer("10.2.0.1", 80, ForwardingMethod.MASQ, self.weight, 0, 0)
         return replace(virtual, real_servers=(real, replace(real, port=81)))
@@ -58,21 +58,21 @@ class Kernel:
     def cpu(self) -> float:
         return self.spent
 
-    def turns(self) -> IncrementalReader:
+    def reader(self) -> IncrementalReader:
         return IncrementalReader(self.reals, ask=self.one, max_full_read=50, cpu=self.cpu, clock=self.clock)
 
     def read(
         self,
         reader: IncrementalReader,
-        watched: frozenset[ServiceKey] = NOBODY,
+        watched: frozenset[ServiceKey] = NOTHING_WATCHED,
         *,
         after: float = 1.0,
         urgent: bool = False,
     ) -> IpvsTable:
         self.now += after
-        self.asked.clear()
+        self.requested.clear()
         self.looked_up.clear()
-        return reader.table(self, watched, urgent=urgent)  # type: ignore[arg-type]  # this kernel is its own channel
+        return reader.table(self, watched, urgent=urgent)  # type: ignore[arg-type]  # the kernel replaces the channel
 
 
 def service(number: int, stats: Stats) -> VirtualServer:
@@ -87,29 +87,29 @@ def weights(table: IpvsTable, number: int) -> list[int]:
     return [r.weight for r in table.virtual_servers[number].real_servers]
 
 
-def test_a_second_costs_a_tenth_of_the_questions() -> None:
+def test_one_second_takes_a_tenth_of_the_requests() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
-    assert (kernel.dumps, len(kernel.asked)) == (1, 100)
+    assert (kernel.dumps, len(kernel.requested)) == (1, 100)
     kernel.read(reader)
-    assert (kernel.dumps, len(kernel.asked)) == (2, 10)
+    assert (kernel.dumps, len(kernel.requested)) == (2, 10)
 
 
-def test_a_burst_of_events_costs_no_more_than_the_time_it_takes() -> None:
+def test_a_burst_of_events_takes_no_more_requests_than_its_duration() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
-    asked = 0
+    requested = 0
     for _ in range(20):
         kernel.read(reader, after=0.05)
-        asked += len(kernel.asked)
-    assert 10 <= asked <= 20
+        requested += len(kernel.requested)
+    assert 10 <= requested <= 20
 
 
-def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
+def test_everything_is_read_within_ten_seconds_with_its_time() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     kernel.weight = 7
     tables = [kernel.read(reader) for _ in range(10)]
@@ -123,67 +123,67 @@ def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
     )
 
 
-def test_what_is_watched_is_read_each_time_and_the_others_still_have_their_turn() -> None:
+def test_watched_services_are_read_each_time_and_the_others_in_turn() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     for _ in range(3):
         kernel.read(reader, frozenset({key(99)}))
-        assert (kernel.asked[0], len(kernel.asked)) == (key(99), 11)
+        assert (kernel.requested[0], len(kernel.requested)) == (key(99), 11)
 
 
-def test_a_new_service_and_one_that_was_made_anew_are_read_at_once() -> None:
+def test_new_and_recreated_services_are_read_at_once() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     kernel.services[200] = Stats()
     kernel.services[90] = Stats(connections=3)
     kernel.read(reader)
-    assert {key(200), key(90)} <= set(kernel.asked)
+    assert {key(200), key(90)} <= set(kernel.requested)
 
 
-def test_a_service_that_went_away_is_forgotten() -> None:
+def test_a_deleted_service_is_dropped() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     del kernel.services[0]
     assert len(kernel.read(reader).virtual_servers) == 99
 
 
-def test_a_small_table_is_always_read_whole_and_says_nothing() -> None:
+def test_a_small_table_is_always_read_completely() -> None:
     kernel = Kernel(20)
-    reader = kernel.turns()
+    reader = kernel.reader()
     for _ in range(3):
         table = kernel.read(reader)
-        assert len(kernel.asked) == 20
+        assert len(kernel.requested) == 20
     assert incremental.describe_age(table, max_full_read=50) == ""
 
 
 def test_a_table_that_changes_while_it_is_read_is_read_again() -> None:
     kernel = Kernel(100)
     kernel.vanishing = 1
-    assert len(kernel.read(kernel.turns()).virtual_servers) == 100
+    assert len(kernel.read(kernel.reader()).virtual_servers) == 100
     assert kernel.dumps == 2
 
 
 def test_real_servers_that_were_not_read_are_the_same_objects() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     one, two = kernel.read(reader), kernel.read(reader)
     same = [a.real_servers is b.real_servers for a, b in zip(one.virtual_servers, two.virtual_servers, strict=True)]
     assert same.count(False) == 10
 
 
 def slow() -> Kernel:
-    """A dump of the services alone takes 0.1 s of its CPU, a real server a hundredth."""
+    """Returns a kernel on which a dump of the services takes 0.1 s of CPU, and a real server 0.01 s."""
     kernel = Kernel(100)
     kernel.dump_costs, kernel.real_costs = 0.1, 0.01
     return kernel
 
 
-def test_a_slow_machine_dumps_the_services_every_five_seconds_and_asks_for_those_that_are_watched() -> None:
+def test_a_slow_machine_dumps_the_services_every_five_seconds_and_reads_watched_ones_each_time() -> None:
     kernel = slow()
-    reader, watched = kernel.turns(), frozenset({key(7)})
+    reader, watched = kernel.reader(), frozenset({key(7)})
     kernel.read(reader)
     dumps = []
     for _ in range(10):
@@ -197,10 +197,10 @@ def test_a_slow_machine_dumps_the_services_every_five_seconds_and_asks_for_those
 
 def test_a_slow_machine_reads_every_real_server_within_half_a_minute() -> None:
     kernel = slow()
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     for _ in range(10):
-        kernel.read(reader)  # by and by it is known what they cost
+        kernel.read(reader)  # the reader learns their cost
     kernel.weight = 7
     tables = [kernel.read(reader) for _ in range(31)]
     assert weights(tables[12], 99) != weights(tables[-1], 99)
@@ -208,22 +208,22 @@ def test_a_slow_machine_reads_every_real_server_within_half_a_minute() -> None:
     assert tables[-1].read_at - tables[-1].oldest <= incremental.MAX_ROUND_SECONDS
 
 
-def test_what_is_new_or_gone_is_seen_with_the_next_dump() -> None:
+def test_new_and_deleted_services_are_noticed_with_the_next_dump() -> None:
     kernel = slow()
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     del kernel.services[50]
     kernel.services[200] = Stats()
-    seen = [{v.key for v in kernel.read(reader).virtual_servers} for _ in range(5)]
-    assert [(key(50) in s, key(200) in s) for s in seen] in (
+    keys = [{v.key for v in kernel.read(reader).virtual_servers} for _ in range(5)]
+    assert [(key(50) in k, key(200) in k) for k in keys] in (
         [(True, False)] * 4 + [(False, True)],
         [(True, False)] * 3 + [(False, True)] * 2,
     )
 
 
-def test_one_that_is_watched_and_gone_or_made_anew_is_seen_at_once() -> None:
+def test_a_watched_service_that_is_deleted_or_recreated_is_noticed_at_once() -> None:
     kernel = slow()
-    reader, watched = kernel.turns(), frozenset({key(7)})
+    reader, watched = kernel.reader(), frozenset({key(7)})
     kernel.read(reader, watched)
     kernel.services[7] = Stats(connections=3)
     assert kernel.read(reader, watched).virtual_servers[7].stats == Stats(connections=3)
@@ -233,24 +233,24 @@ def test_one_that_is_watched_and_gone_or_made_anew_is_seen_at_once() -> None:
     assert kernel.dumps == 3
 
 
-def test_an_event_has_all_services_dumped() -> None:
+def test_an_event_dumps_all_services() -> None:
     kernel = slow()
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     kernel.services[200] = Stats()
     assert key(200) in {v.key for v in kernel.read(reader, urgent=True).virtual_servers}
 
 
-def test_of_what_nobody_looks_at_the_very_objects_stay() -> None:
+def test_unwatched_services_stay_the_same_objects() -> None:
     kernel = slow()
-    reader = kernel.turns()
+    reader = kernel.reader()
     one, two = kernel.read(reader), kernel.read(reader, frozenset({key(99)}))
     changed = [a is not b for a, b in zip(one.virtual_servers, two.virtual_servers, strict=True)]
     assert changed[99]
     assert sum(changed) <= 11
 
 
-def test_the_reader_takes_turns_only_where_it_is_told_what_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reader_is_incremental_only_with_watched_services(monkeypatch: pytest.MonkeyPatch) -> None:
     from kvtui.backend.ipvs import reader  # noqa: PLC0415 - the module whose function is replaced
 
     whole = IpvsTable((), complete=True, read_at=1.0, monotonic=1.0)
@@ -260,9 +260,9 @@ def test_the_reader_takes_turns_only_where_it_is_told_what_is_watched(monkeypatc
     assert reader.IpvsReader().read() is whole
 
 
-def test_after_an_error_in_the_middle_the_rest_is_read_next_time() -> None:
+def test_after_an_error_the_rest_is_read_next_time() -> None:
     kernel = Kernel(100)
-    reader = kernel.turns()
+    reader = kernel.reader()
     kernel.read(reader)
     kernel.services[200] = Stats()
     kernel.dump_costs = 1.0  # so that the list of services is not due again

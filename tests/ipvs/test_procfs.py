@@ -103,7 +103,7 @@ def test_every_kind_of_line_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("ticks", [100, 250, 300, 1000])
-def test_a_persistence_timeout_is_printed_in_the_kernel_s_ticks(ticks: int) -> None:
+def test_a_persistence_timeout_is_in_the_kernel_s_ticks(ticks: int) -> None:
     text = TABLE.replace("60000 40000000", f"{600 * ticks} 40000000")
     assert procfs.parse_table(text, ticks)[2].persistence_timeout == 600
 
@@ -123,7 +123,7 @@ def test_an_empty_table_has_no_virtual_servers() -> None:
         "TCP  0A000001:0035 rr persistent 12",
     ],
 )
-def test_a_line_that_no_kernel_prints_is_shown_in_the_error(line: str) -> None:
+def test_the_error_shows_a_line_that_no_kernel_prints(line: str) -> None:
     with pytest.raises(MalformedMessageError) as raised:
         procfs.parse_table(TABLE + line + "\n")
     assert repr(line) in str(raised.value)
@@ -147,14 +147,14 @@ def test_connections_of_both_families_with_and_without_persistence_data(net: Pat
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(0, 0), (3, 3), (8, 8), (9, 8)])
-def test_no_more_than_the_limit_is_kept_but_all_are_counted(net: Path, limit: int, kept: int) -> None:
+def test_connections_up_to_the_limit_are_kept_and_all_are_counted(net: Path, limit: int, kept: int) -> None:
     found, total = procfs.read_connections(net, limit)
     assert (len(found), total) == (kept, 8)
     found, total = procfs.read_connections(net, limit, ConnectionFilter((Protocol.TCP, "10.4.0.50", 80, 0)))
     assert (len(found), total) == (min(limit, 2), 2)
 
 
-def test_lines_beyond_the_limit_are_not_even_parsed(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_beyond_the_limit_are_not_parsed(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
     parse = procfs.parse_connection
 
@@ -183,33 +183,33 @@ OTHERS = frozenset({("TCP", "10.4.0.50", 80), ("TCP", "10.4.0.51", 80)})
         pytest.param(
             ConnectionFilter((Protocol.TCP, "10.4.0.50", 0, 0), others=OTHERS),
             [2],
-            id="all ports but those of others",
+            id="all ports except those of other services",
         ),
         pytest.param(
             ConnectionFilter((Protocol.FWMARK, "", 0, 7), others=OTHERS, reals=(("10.4.0.11", 0),)),
             [3, 5, 6],
-            id="fwmark: its templates, and what its real servers have that nobody else accounts for",
+            id="fwmark: its templates, and its real servers' connections that belong to no other service",
         ),
         pytest.param(
             ConnectionFilter((Protocol.FWMARK, "", 0, 7), ("10.4.0.12", 0), OTHERS, (("10.4.0.12", 0),)),
             [2],
-            id="fwmark and real server, whose port 0 is any",
+            id="fwmark and real server, port 0 matches any",
         ),
         pytest.param(ConnectionFilter((Protocol.FWMARK, "", 0, 8), reals=()), [], id="another fwmark"),
     ],
 )
-def test_whose_connections(net: Path, wanted: ConnectionFilter, places: list[int]) -> None:
+def test_connections_of_a_filter(net: Path, wanted: ConnectionFilter, places: list[int]) -> None:
     expected = tuple(procfs.parse_connection(CONNECTIONS[place]) for place in places)
     assert procfs.read_connections(net, 100, wanted) == (expected, len(expected))
 
 
-def test_the_template_of_an_ipv6_fwmark_has_the_mark_in_front() -> None:
+def test_the_template_of_an_ipv6_fwmark_begins_with_the_mark() -> None:
     key: ServiceKey = (Protocol.FWMARK, "::", 0, 7)
     template = Connection("IP", ("fd00::64", 0), ("0:7::", 0), ("fd01::1", 0), "NONE", 10)
     assert ConnectionFilter(key).matches(template)
 
 
-def test_persistence_data_is_text_whatever_bytes_it_has() -> None:
+def test_persistence_data_with_odd_bytes_is_text() -> None:
     line = b"UDP 0A040065 13C4 0A040032 13C4 0A04000B 13C4 UDP             299 sip \xff\x1b[31m\n"
     assert procfs.parse_connection(line).persistence == "\ufffd\x1b[31m"
 

@@ -27,17 +27,17 @@ TCP  0A040032:0050 wlc  \n\
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """A /proc with our own process, and no ip_vs."""
+    """A /proc with kvtui's own process and without ip_vs."""
     (tmp_path / "self" / "net").mkdir(parents=True)
     (tmp_path / "820" / "net").mkdir(parents=True)
     return tmp_path
 
 
 def no_netlink(_pid: int | None) -> None:
-    pytest.fail("netlink was asked, which can load the module")
+    pytest.fail("kvtui opened netlink, which can load the module")
 
 
-def test_without_the_module_the_sentence_names_the_cause_and_the_next_step(
+def test_without_the_module_the_error_names_the_cause_and_the_remedy(
     proc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "open_channel", no_netlink)
@@ -73,7 +73,7 @@ def test_a_zombie_is_not_a_missing_module(proc: Path) -> None:
         (MalformedMessageError("a message without WEIGHT"), "netlink answer (a message without WEIGHT)"),
     ],
 )
-def test_where_netlink_does_not_serve_procfs_does_and_the_detail_says_what_is_lost(
+def test_without_netlink_procfs_is_read_and_the_detail_names_what_is_missing(
     proc: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, cause: str
 ) -> None:
     def refuse(_pid: int | None) -> None:
@@ -100,7 +100,7 @@ def test_where_netlink_does_not_serve_procfs_does_and_the_detail_says_what_is_lo
     assert (real.stats, real.persistent, real.upper_threshold, real.lower_threshold) == (None, None, None, None)
 
 
-def test_a_table_that_is_no_table_is_said_to_be_unreadable(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_line_of_the_table_is_an_error(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_pid: int | None) -> None:
         raise PermissionError(1, "no")
 
@@ -111,12 +111,12 @@ def test_a_table_that_is_no_table_is_said_to_be_unreadable(proc: Path, monkeypat
 
 
 @pytest.mark.parametrize("weight", [-1, 65536])
-def test_a_weight_out_of_range_is_refused_before_anything_is_asked(proc: Path, weight: int) -> None:
+def test_a_weight_out_of_range_is_refused_before_any_request(proc: Path, weight: int) -> None:
     with pytest.raises(ValueError, match=f"0 to 65535, not {weight}"):
         set_weight(820, (Protocol.TCP, "10.4.0.50", 80, 0), ("10.4.0.11", 80), weight, proc=proc)
 
 
-def test_importing_costs_no_heavy_library() -> None:
+def test_imports_load_no_heavy_library() -> None:
     code = (
         "import sys, kvtui.backend.ipvs.reader, kvtui.backend.ipvs.writer, kvtui.backend.linux.sysctls\n"
         "print([m for m in ('pyroute2', 'psutil', 'textual', 'asyncio', 'ctypes', 'subprocess') if m in sys.modules])"

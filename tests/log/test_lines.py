@@ -1,4 +1,4 @@
-"""A line of the log, whatever wrote it: its time, its text, and none of its secrets."""
+"""A line of the log, from any writer: its time and its text, without secrets."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from kvtui.model.log import LogLine
 AT = datetime(2026, 11, 24, 18, 26, 7, tzinfo=UTC).timestamp()
 LOCAL = datetime(2026, 11, 24, 18, 26, 7).astimezone().timestamp()
 NOW = LOCAL + 60
-SAID = "(vi) Entering BACKUP STATE (init)"
+MESSAGE = "(vi) Entering BACKUP STATE (init)"
 
 
 @pytest.mark.parametrize(
     ("raw", "text", "at"),
     [
-        # keepalived 2.2.7 with --log-console, as it was measured
-        (f"Tue Nov 24 18:26:07 2026: {SAID}", SAID, LOCAL),
-        (f"Tue Nov 24 18:26:07.123456 2026: {SAID}", SAID, LOCAL),
+        # keepalived 2.2.7 with --log-console
+        (f"Tue Nov 24 18:26:07 2026: {MESSAGE}", MESSAGE, LOCAL),
+        (f"Tue Nov 24 18:26:07.123456 2026: {MESSAGE}", MESSAGE, LOCAL),
         # the same through containerd (the fraction has nine digits), and Docker's JSON
-        (f"2026-11-24T18:26:07.000000999Z stderr F Tue Nov 24 17:26:07 2026: {SAID}", SAID, AT),
+        (f"2026-11-24T18:26:07.000000999Z stderr F Tue Nov 24 17:26:07 2026: {MESSAGE}", MESSAGE, AT),
         ("2026-11-24T19:26:07+01:00 stdout P half a line", "half a line", AT),
-        (f'{{"log":"{SAID}\\n","stream":"stderr","time":"2026-11-24T18:26:07.5Z"}}', SAID, AT + 0.5),
+        (f'{{"log":"{MESSAGE}\\n","stream":"stderr","time":"2026-11-24T18:26:07.5Z"}}', MESSAGE, AT + 0.5),
         ('{"log": broken', '{"log": broken', None),
         # syslog, with and without a year
-        (f"Nov 24 18:26:07 node-a Keepalived_vrrp[12]: {SAID}", f"Keepalived_vrrp[12]: {SAID}", LOCAL),
-        (f"2026-11-24T18:26:07+00:00 node-a Keepalived[1]: {SAID}", f"Keepalived[1]: {SAID}", AT),
+        (f"Nov 24 18:26:07 node-a Keepalived_vrrp[12]: {MESSAGE}", f"Keepalived_vrrp[12]: {MESSAGE}", LOCAL),
+        (f"2026-11-24T18:26:07+00:00 node-a Keepalived[1]: {MESSAGE}", f"Keepalived[1]: {MESSAGE}", AT),
         ("Mon Foo 99 18:26:07 2026: no such month", "no such month", None),
         ("no time at all", "no time at all", None),
         ("", "", None),
@@ -52,7 +52,7 @@ def test_a_line_of_december_read_in_january_is_of_last_year() -> None:
         "E1124 reflector.go:1 Unauthorized: Bearer s3cr3tpw, retrying",
         'I1124 config: {"token": "s3cr3tpw"}',
         "refresh_token=s3cr3tpw",
-        # known from the config: keepalived repeats a word that it does not know
+        # a secret of the config: keepalived logs words that it does not know
         "Tue Nov 24 18:26:07 2026: (Line 9) Unknown keyword 's3cr3tpw'",
     ],
 )

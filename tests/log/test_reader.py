@@ -1,4 +1,4 @@
-"""Where a keepalived logs, and what is told where that cannot be read."""
+"""LogReader finds keepalived's log and reports why it cannot read it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINE = "2026-11-24T18:26:07Z stderr F Tue Nov 24 18:26:07 2026: (vips) Entering 
 
 @dataclass
 class Host:
-    """A machine, its own root, and a keepalived in a pod."""
+    """A machine with its own root and a keepalived in a pod."""
 
     folder: Path
     now: float = 1_800_000_000.0
@@ -38,18 +38,18 @@ class Host:
 
     @property
     def root(self) -> Path:
-        """This machine's."""
+        """The machine's root."""
         return self.machine.root
 
     def output(self, target: str, number: int = 2, pid: int = PID) -> None:
-        """Where a descriptor of keepalived's leads."""
+        """Sets the target of a file descriptor of keepalived."""
         (self.machine.folder / str(pid) / "fd" / str(number)).symlink_to(target)
 
     def cgroup(self, text: str = CGROUP) -> None:
         (self.machine.folder / str(PID) / "cgroup").write_text(text)
 
     def write(self, path: str, text: str) -> Path:
-        """A file of this machine."""
+        """Writes a file of the machine."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -96,19 +96,19 @@ def test_standard_error_in_a_file(host: Host, tmp_path: Path) -> None:
     assert texts(reader) == ["Starting Keepalived", "(vips) Entering MASTER STATE"]
 
 
-def test_the_log_of_a_pod_found_by_its_container(host: Host) -> None:
+def test_the_log_of_a_pod_is_found_by_its_container(host: Host) -> None:
     host.output("pipe:[4711]")
     host.cgroup()
     real = host.write(f"/var/log/pods/default_kube-keepalived-vip-x7k2p_{UID}/vip/0.log", LINE)
     link = host.write(f"/var/log/containers/kube-keepalived-vip-x7k2p_default_vip-{IDENTITY}.log", "")
     link.unlink()
-    link.symlink_to(f"/{real.relative_to(host.root)}")  # absolute, as the kubelet makes it
+    link.symlink_to(f"/{real.relative_to(host.root)}")  # absolute, as the kubelet's links are
     tail = host.reader().read()
     assert (tail.where, tail.error) == (f"log of pod {POD}", "")
     assert [line.text for line in tail.lines] == ["(vips) Entering MASTER STATE"]
 
 
-def test_the_log_of_a_pod_found_by_its_uid_the_newest_container(host: Host) -> None:
+def test_the_log_of_a_pods_newest_container_is_found_by_the_uid(host: Host) -> None:
     host.output("pipe:[4711]")
     host.cgroup(f"0::/kubepods/besteffort/pod{UID}/short\n")
     host.write(f"/var/log/pods/default_kube-keepalived-vip-x7k2p_{UID}/vip/1.log", LINE)
@@ -116,24 +116,24 @@ def test_the_log_of_a_pod_found_by_its_uid_the_newest_container(host: Host) -> N
     assert (tail.where, len(tail.lines)) == (f"log of pod {POD}", 1)
 
 
-def test_the_log_on_the_host_is_reached_by_its_first_process(host: Host, tmp_path: Path) -> None:
-    """kvtui in a pod with hostPID: its own root has no log."""
+def test_the_log_on_the_host_is_read_through_the_root_of_pid_1(host: Host, tmp_path: Path) -> None:
+    """kvtui runs in a pod with hostPID; its own root has no log."""
     host.output("pipe:[4711]")
     link = host.machine.folder / "500" / "ns" / "mnt"
     link.unlink()
     link.symlink_to(f"mnt:[{POD_MNT}]")
     assert HOST_MNT != POD_MNT
-    theirs = tmp_path / "host"
-    log = theirs / "var/log/pods" / f"{POD.replace('/', '_')}_{UID}" / "vip" / "0.log"
+    host_root = tmp_path / "host"
+    log = host_root / "var/log/pods" / f"{POD.replace('/', '_')}_{UID}" / "vip" / "0.log"
     log.parent.mkdir(parents=True)
     log.write_text(LINE)
     init = host.machine.folder / "1" / "root"
     init.unlink()
-    init.symlink_to(theirs)
+    init.symlink_to(host_root)
     assert texts(host.reader(pod=POD)) == ["(vips) Entering MASTER STATE"]
 
 
-def test_a_pod_whose_log_is_out_of_reach_names_the_command(host: Host) -> None:
+def test_an_unreachable_pod_log_is_reported_with_the_command_to_read_it(host: Host) -> None:
     host.output("pipe:[4711]")
     error = host.reader(pod=POD).read().error
     assert "kubectl logs -n default kube-keepalived-vip-x7k2p" in error
@@ -141,7 +141,7 @@ def test_a_pod_whose_log_is_out_of_reach_names_the_command(host: Host) -> None:
     assert f"crictl logs {IDENTITY[:13]}" in host.reader().read().error
 
 
-def test_it_is_looked_for_again_when_some_time_has_passed(host: Host) -> None:
+def test_the_search_for_the_log_is_repeated_later(host: Host) -> None:
     host.output("pipe:[4711]")
     reader = host.reader(pod=POD)
     assert reader.read().error
@@ -151,7 +151,7 @@ def test_it_is_looked_for_again_when_some_time_has_passed(host: Host) -> None:
     assert texts(reader) == ["(vips) Entering MASTER STATE"]
 
 
-def test_what_was_read_stays_when_keepalived_ends(host: Host, tmp_path: Path) -> None:
+def test_lines_stay_when_keepalived_ends(host: Host, tmp_path: Path) -> None:
     log = tmp_path / "keepalived.log"
     log.write_text("Stopped\n")
     host.output(str(log))
@@ -163,7 +163,7 @@ def test_what_was_read_stays_when_keepalived_ends(host: Host, tmp_path: Path) ->
     assert f"{log} can no longer be read" in tail.error
 
 
-def test_syslog_only_its_own_lines(host: Host) -> None:
+def test_only_keepalived_lines_of_syslog_are_read(host: Host) -> None:
     host.output("/dev/null")
     lines = [
         "Nov 24 18:26:07 n cron[1]: (Keepalived) x",
@@ -179,14 +179,14 @@ def test_syslog_only_its_own_lines(host: Host) -> None:
     ]
 
 
-def test_syslog_that_nobody_listens_to(host: Host) -> None:
+def test_syslog_without_a_listener_is_reported(host: Host) -> None:
     assert "nothing listens on its /dev/log" in host.reader(("keepalived", "-n")).read().error
     (host.inside / "dev").mkdir()
     (host.inside / "dev" / "log").write_text("")
     assert "journalctl -t Keepalived_vrrp" in host.reader(("keepalived", "-n")).read().error
 
 
-def test_a_terminal_an_unreadable_one_and_none_at_all(host: Host) -> None:
+def test_unknown_output_a_terminal_and_no_log_are_reported(host: Host) -> None:
     argv = (*CONSOLE, "--no-syslog")
     assert "run kvtui as root" in host.reader(argv).read().error
     host.output("/dev/pts/3")
@@ -194,7 +194,7 @@ def test_a_terminal_an_unreadable_one_and_none_at_all(host: Host) -> None:
     assert "writes no log" in host.reader(("keepalived", "-G")).read().error
 
 
-def test_a_log_file_is_known_by_what_is_open(host: Host, tmp_path: Path) -> None:
+def test_a_log_file_is_found_among_open_files(host: Host, tmp_path: Path) -> None:
     log = tmp_path / "keepalived_vrrp.log"
     log.write_text("(vips) Entering FAULT STATE\n")
     host.output(str(log), number=9, pid=PID + 8)
@@ -202,7 +202,7 @@ def test_a_log_file_is_known_by_what_is_open(host: Host, tmp_path: Path) -> None
 
 
 JOURNALCTL = """#!/bin/sh
-echo "$@" >> {folder}/asked
+echo "$@" >> {folder}/calls
 case "$*" in
   *--after-cursor=c2*) exit 0;;
   *) cat {folder}/entries;;
@@ -210,7 +210,9 @@ esac
 """
 
 
-def test_the_journal_by_unit_and_each_line_once(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systemd_journal_is_read_by_unit_and_each_line_once(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = tmp_path / "bin" / "journalctl"
     program.parent.mkdir()
     program.write_text(JOURNALCTL.format(folder=tmp_path))
@@ -233,10 +235,10 @@ def test_the_journal_by_unit_and_each_line_once(host: Host, tmp_path: Path, monk
         (1_700_000_001.0, "keepalived: hi\N{REPLACEMENT CHARACTER}"),
     ]
     assert reader.read().lines == tail.lines
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert "--after-cursor" not in asked[0]
-    assert asked[0].endswith("_SYSTEMD_UNIT=keepalived.service")
-    assert "--after-cursor=c2" in asked[-1]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert "--after-cursor" not in calls[0]
+    assert calls[0].endswith("_SYSTEMD_UNIT=keepalived.service")
+    assert "--after-cursor=c2" in calls[-1]
 
 
 def test_passwords_of_the_config_are_not_repeated(host: Host, tmp_path: Path) -> None:

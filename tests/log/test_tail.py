@@ -1,4 +1,4 @@
-"""The end of a growing file: each line once, little of a long one, and no pipe is ever drained."""
+"""Tail reads the end of a growing file, each line once, and never reads from a pipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def append(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_each_line_once_and_only_when_it_is_whole(log: Path) -> None:
+def test_each_complete_line_is_read_once(log: Path) -> None:
     tail = Tail(str(log))
     assert tail.read() == ["one", "two"]
     assert tail.read() == []
@@ -33,7 +33,7 @@ def test_each_line_once_and_only_when_it_is_whole(log: Path) -> None:
     assert tail.read() == ["three", "four", ""]
 
 
-def test_of_a_long_file_the_end_only_without_the_line_that_was_cut(log: Path) -> None:
+def test_only_the_last_complete_lines_of_a_long_file_are_read(log: Path) -> None:
     log.write_text("".join(f"{n:09}\n" for n in range(MAX_FIRST_BYTES)))
     found = Tail(str(log)).read()
     assert found[-1] == f"{MAX_FIRST_BYTES - 1:09}"
@@ -41,7 +41,7 @@ def test_of_a_long_file_the_end_only_without_the_line_that_was_cut(log: Path) ->
     assert all(len(line) == 9 for line in found)
 
 
-def test_of_a_flood_the_end_and_how_much_is_missing(log: Path) -> None:
+def test_only_the_end_of_much_new_text_is_read_and_the_skipped_bytes_are_counted(log: Path) -> None:
     tail = Tail(str(log))
     tail.read()
     append(log, "\n" + "x" * 99 + "\n" + "y" * (MAX_BYTES - 5) + "\nend\n")
@@ -49,7 +49,7 @@ def test_of_a_flood_the_end_and_how_much_is_missing(log: Path) -> None:
     assert found == ["(101 bytes were skipped)", "end"]
 
 
-def test_a_rotated_file_and_one_that_was_cut_off_are_read_from_their_beginning(log: Path) -> None:
+def test_rotated_and_truncated_files_are_read_from_their_beginning(log: Path) -> None:
     tail = Tail(str(log))
     tail.read()
     log.rename(log.with_suffix(".1"))
@@ -61,7 +61,7 @@ def test_a_rotated_file_and_one_that_was_cut_off_are_read_from_their_beginning(l
     assert tail.read() == ["newer"]
 
 
-def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
+def test_invalid_utf_8_is_replaced(log: Path) -> None:
     log.write_bytes(b"a\xffb\x1b[2J\n")
     assert Tail(str(log)).read() == ["a\N{REPLACEMENT CHARACTER}b\x1b[2J"]
 

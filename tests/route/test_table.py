@@ -1,4 +1,4 @@
-"""rtnetlink messages, decoded by pyroute2, and the table that they make; a real kernel: tests/lab/test_addresses.py."""
+"""rtnetlink messages, decoded by pyroute2, and their table; tests/lab/test_addresses.py uses a real kernel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-NOBODY = 2**31 - 1
+NO_PROCESS = 2**31 - 1
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -60,14 +60,14 @@ def make_address(text: str, index: int = 2, *, tentative: bool = False) -> Addre
     return Address((index, 2, text, text, 24), text, "eth0", "global", tentative)
 
 
-def test_a_peer_address_is_not_taken_for_the_local_one() -> None:
+def test_a_peer_address_is_not_the_local_address() -> None:
     body = address_body("10.0.0.1", prefixlen=32, attributes=attribute(1, aton("10.0.0.2")) + attribute(3, b"eth0:p\0"))
     found = read_address(decoded(NEWADDR, body))
     assert found is not None
     assert (found.address, found.prefixlen, found.label, found.index) == ("10.0.0.1", 32, "eth0:p", 2)
 
 
-def test_without_a_local_address_it_is_the_address() -> None:
+def test_without_a_local_address_the_address_attribute_is_used() -> None:
     packed = socket.inet_pton(socket.AF_INET6, "fe80::1")
     body = struct.pack("=BBBBI", socket.AF_INET6, 64, 0, 253, 2) + attribute(1, packed) + attribute(8, b"\xc0\0\0\0")
     found = read_address(decoded(NEWADDR, body))
@@ -75,7 +75,7 @@ def test_without_a_local_address_it_is_the_address() -> None:
     assert (found.address, found.scope, found.tentative, found.label) == ("fe80::1", "link", True, None)
 
 
-def test_a_link_with_its_kind_and_its_place() -> None:
+def test_a_link_with_its_kind_and_its_master() -> None:
     info = attribute(1, b"vlan\0") + attribute(4, b"bridge\0")
     body = struct.pack("=BxHiII", 0, 1, 7, 0x1 | 0x40, 0) + b"".join(
         (
@@ -91,14 +91,14 @@ def test_a_link_with_its_kind_and_its_place() -> None:
     assert found == Link(7, "eth0.5", True, True, 9000, "00:01:02:03:04:05", "vlan", 3, "bridge", 2)  # noqa: FBT003
 
 
-def test_the_ip_address_of_a_tunnel_is_no_mac() -> None:
+def test_the_ip_address_of_a_tunnel_is_not_a_mac_address() -> None:
     body = struct.pack("=BxHiII", 0, 768, 2, 0, 0) + attribute(3, b"tunl0\0") + attribute(1, aton("10.0.0.1"))
     found = read_link(decoded(NEWLINK, body))
     assert found is not None
     assert found.mac is None
 
 
-def test_a_bridges_notice_about_its_port_is_no_link() -> None:
+def test_a_bridges_message_about_its_port_is_not_a_link() -> None:
     body = struct.pack("=BxHiII", socket.AF_BRIDGE, 1, 7, 0x1, 0) + attribute(3, b"eth0\0")
     assert read_link(decoded(DELLINK, body)) is None
 
@@ -107,7 +107,7 @@ def test_the_table_follows_events() -> None:
     links = RouteTable()
     assert links.replace([make_link()], [make_address("10.0.0.1")], None)
     assert links.apply(make_address("10.0.0.50"), 100.0, deleted=False)
-    assert not links.apply(make_address("10.0.0.50"), 101.0, deleted=False)  # the same again is no news
+    assert not links.apply(make_address("10.0.0.50"), 101.0, deleted=False)  # the same address is not a change
     assert links.table(5.0).addresses == (
         InterfaceAddress("10.0.0.1", 24, "eth0", "eth0"),
         InterfaceAddress("10.0.0.50", 24, "eth0", "eth0", since=100.0),
@@ -125,7 +125,7 @@ def test_a_renamed_interface_renames_its_addresses() -> None:
     assert [i.name for i in links.table(5.0).interfaces] == ["lan0"]
 
 
-def test_a_deleted_interface_takes_its_addresses_along() -> None:
+def test_a_deleted_interface_loses_its_addresses() -> None:
     links = RouteTable()
     links.replace([make_link(), make_link(3, "eth1")], [make_address("10.0.0.1"), make_address("10.1.0.1", 3)], None)
     assert links.apply(make_link(), 1.0, deleted=True)
@@ -133,7 +133,7 @@ def test_a_deleted_interface_takes_its_addresses_along() -> None:
     assert [i.name for i in links.table(5.0).interfaces] == ["eth1"]
 
 
-def test_a_new_dump_keeps_when_an_address_appeared() -> None:
+def test_a_new_dump_keeps_the_time_when_an_address_appeared() -> None:
     links = RouteTable()
     links.replace([make_link()], [make_address("10.0.0.1")], None)
     links.apply(make_address("10.0.0.50"), 100.0, deleted=False)
@@ -153,7 +153,7 @@ def test_the_master_is_named() -> None:
     assert [(i.name, i.master) for i in links.table(5.0).interfaces] == [("eth0", "br0"), ("br0", None)]
 
 
-def test_ports_of_bridges_are_told_from_members_of_a_vrf() -> None:
+def test_bridge_ports_differ_from_members_of_a_vrf() -> None:
     links = RouteTable()
     links.replace([replace(make_link(), port="bridge"), replace(make_link(3, "eth1"), port="vrf")], [], None)
     assert links.ports() == {"eth0"}
@@ -164,7 +164,7 @@ def loopback_by_ip() -> Any:
 
 
 class Watched:
-    """A monitor and an event for each of its changes."""
+    """A monitor and an event that is set at each of its changes."""
 
     def __init__(self, pid: int | None = None) -> None:
         self.monitor = RouteMonitor(pid)
@@ -189,26 +189,33 @@ async def watching(pid: int | None = None) -> AsyncIterator[Watched]:
 
 
 async def test_the_table_agrees_with_ip_about_the_loopback() -> None:
-    said = loopback_by_ip()
+    expected = loopback_by_ip()
     async with watching() as watched:
         table = watched.monitor.table()
     assert table is not None
     mine = [(a.address, a.prefixlen, a.scope, a.label) for a in table.addresses if a.interface == "lo"]
-    assert mine == [(a["local"], a["prefixlen"], a["scope"], a.get("label")) for a in said["addr_info"]]
+    assert mine == [(a["local"], a["prefixlen"], a["scope"], a.get("label")) for a in expected["addr_info"]]
     (lo,) = (i for i in table.interfaces if i.name == "lo")
     assert lo == Interface(
-        said["ifindex"], "lo", "UP" in said["flags"], lo.running, said["mtu"], said["address"], None, None
+        expected["ifindex"],
+        "lo",
+        "UP" in expected["flags"],
+        lo.running,
+        expected["mtu"],
+        expected["address"],
+        None,
+        None,
     )
 
 
-async def test_a_namespace_that_cannot_be_entered_is_an_error_and_no_table() -> None:
-    async with watching(NOBODY) as watched:
+async def test_without_access_to_the_namespace_there_is_an_error_and_no_table() -> None:
+    async with watching(NO_PROCESS) as watched:
         assert watched.monitor.table() is None
         assert isinstance(watched.monitor.error, ProcessLookupError)
 
 
 class FailingReads:
-    """A kernel that loses events, and then refuses to be read, when it is told to."""
+    """Lets a test lose events and refuse readings of the kernel."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.loses = threading.Event()
@@ -234,7 +241,7 @@ class FailingReads:
         monkeypatch.setattr("kvtui.backend.route.monitor.RETRY", 0.01)
 
 
-async def test_a_table_that_cannot_be_read_any_more_says_so_ages_and_comes_back(
+async def test_a_table_that_can_no_longer_be_read_has_an_error_and_an_age_and_recovers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reads = FailingReads(monkeypatch)
@@ -247,7 +254,7 @@ async def test_a_table_that_cannot_be_read_any_more_says_so_ages_and_comes_back(
         stale = watched.monitor.table()
         assert stale is not None
         assert stale.addresses == first.addresses
-        assert stale == watched.monitor.table()  # as old as the last reading: not "now"
+        assert stale == watched.monitor.table()  # its time is that of the last reading, not now
         reads.refuses.clear()
         await watched.until(lambda: watched.monitor.error is None)
         fresh = watched.monitor.table()
@@ -264,7 +271,7 @@ def test_pyroute2_is_imported_by_the_thread_that_needs_it() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 
 
-def test_an_interface_that_appears_or_comes_up_has_not_run_before() -> None:
+def test_an_interface_has_the_time_since_which_it_runs() -> None:
     table, link = (
         RouteTable(),
         Link(2, "eth0", up=True, running=True, mtu=1500, mac=None, kind=None, master=0, port=None),

@@ -1,4 +1,4 @@
-"""A process that answers signals as keepalived does: run as a script, told by a file what to write."""
+"""A script that answers signals as keepalived does; the file "script" in its folder lists what to write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def answer(folder: Path, number: int) -> None:
-    """Note the signal, then write each file of the script in its steps: a text, a pause, the next text."""
+    """Logs the signal, then writes each file of the script in steps: a pause, a text, the next pause."""
     with (folder / "signals").open("a") as log:
         log.write(f"{number}\n")
     for name, steps in json.loads((folder / "script").read_text()).get(str(number), {}).items():
@@ -20,7 +20,7 @@ def answer(folder: Path, number: int) -> None:
 
 
 def main() -> None:
-    """Handle the signals that are named on the command line, say so, and wait for them."""
+    """Handles the signals of the command line: prints "ready" and waits for them."""
     folder = Path(sys.argv[1])
     for number in map(int, sys.argv[2:]):
         signal.signal(number, lambda caught, _frame: answer(folder, caught))
