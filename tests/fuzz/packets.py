@@ -1,4 +1,4 @@
-"""Builds adverts byte by byte from the RFCs and upstream's vrrp_auth_hmac.h, and strategies for them."""
+"""Builds adverts byte by byte by the RFCs and keepalived's vrrp_auth_hmac.h, and Hypothesis strategies for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VRRP, AH = 112, 51
 
 
 def checksum(data: bytes) -> int:
-    """RFC 1071."""
+    """Returns the Internet checksum (RFC 1071)."""
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
@@ -21,7 +21,7 @@ def checksum(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class Built:
-    """What an advert says, and its bytes."""
+    """The fields of an advert and its bytes."""
 
     six: bool
     version: int
@@ -95,7 +95,7 @@ def built(draw: st.DrawFn) -> Built:
 
 @st.composite
 def damaged(draw: st.DrawFn, packets: st.SearchStrategy[bytes]) -> bytes:
-    """A packet of which some bytes are other ones, missing, or twice there."""
+    """Draws a packet with some bytes changed, missing or repeated."""
     packet = bytearray(draw(packets))
     for _ in range(draw(st.integers(0, 4))):
         packet[draw(st.integers(0, len(packet) - 1))] = draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""What lies in files: configs, dumps, the journal, settings, /proc. Nothing raises what nobody expects; all ends."""
+"""Fuzzed files: configs, dumps, the journal, settings, /proc. No reader raises an unexpected error or hangs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DUMPS = [sample(name) for name in (*DATA_SAMPLES, *JSON_SAMPLES)]
 
 @st.composite
 def altered(draw: st.DrawFn, texts: list[str]) -> str:
-    """A text of which pieces are missing, doubled, or words of the language."""
+    """Draws a text with pieces removed, doubled or replaced."""
     text = draw(st.sampled_from(texts))
     for _ in range(draw(st.integers(0, 5))):
         start = draw(st.integers(0, len(text)))
@@ -109,7 +109,7 @@ def test_settings(data: bytes) -> None:
 STATUS = (CORPUS / "status.txt").read_bytes()
 STAT = b" S 1 1 0 -1 4194560 9 0 0 0 0 0 0 0 20 0 1 0 12345" + b" 0" * 30
 NAMES = st.binary(max_size=15) | st.sampled_from((b") Z 1 (", b"a) S 2 2\n", b"\nNSpid:\t1"))
-"""Of processes: they choose their names and command lines, and their cgroups' names; the rest is the kernel's."""
+"""Names of processes. Processes choose their names, command lines and cgroup names; the kernel writes the rest."""
 MOUNTS = b"22 1 0:20 /a /etc/x\\040y ro,relatime shared:1 - ext4 /dev/sda1 rw\n"
 
 
@@ -118,8 +118,8 @@ def test_proc(name: bytes, words: bytes, mounts: bytes) -> None:
     status = STATUS.replace(b"keepalived", name.replace(b"\n", b"\\n"))
     stat = b"796 (" + name + b")" + STAT
     with tempfile.TemporaryDirectory() as proc:
-        here = Path(proc) / "796"
-        here.mkdir()
+        folder = Path(proc) / "796"
+        folder.mkdir()
         for file, data in (
             ("status", status),
             ("stat", stat),
@@ -127,7 +127,7 @@ def test_proc(name: bytes, words: bytes, mounts: bytes) -> None:
             ("environ", words),
             ("cgroup", words),
         ):
-            (here / file).write_bytes(data)
+            (folder / file).write_bytes(data)
         assert list_pids(proc) == [796]
         found = read_process(796, proc, 1.0)
         assert found is None or (found.parent, found.ns_pids) == (1, (796, 1))

@@ -1,4 +1,4 @@
-"""What no kernel sends, through the netlink socket and the readers of procfs: a clear error, never a hang."""
+"""Fuzzed netlink messages and procfs files of IPVS: readers raise their own errors and never hang."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def any_answer(buffer: Buffer, start: int, end: int) -> object:
 
 
 @given(st.lists(DATAGRAMS, max_size=6), st.booleans())
-def test_the_socket_answers_or_raises_one_of_its_errors(datagrams: list[bytes], asks: bool) -> None:
+def test_the_socket_answers_or_raises_one_of_its_errors(datagrams: list[bytes], uses_ask: bool) -> None:
     kernel = ScriptedKernel()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "socket", lambda *_: kernel)
         with GenericNetlink("IPVS") as channel:
             kernel.replies = [datagrams, *([[]] * MAX_ATTEMPTS)]
             with suppress(MalformedMessageError, OSError):  # IpvsError and TimeoutError are OSErrors
-                if asks:
+                if uses_ask:
                     channel.ask(uapi.CMD_GET_SERVICE, b"")
                 else:
                     channel.dump(uapi.CMD_GET_DEST, any_answer)
@@ -76,7 +76,7 @@ def test_the_socket_answers_or_raises_one_of_its_errors(datagrams: list[bytes], 
 
 
 @given(st.binary(max_size=400))
-def test_attributes_end(noise: bytes) -> None:
+def test_attributes_of_noise_are_finite(noise: bytes) -> None:
     found: list[tuple[int, int, int]] = []
     with suppress(MalformedMessageError):
         found += attributes(noise, 0, len(noise))
@@ -100,7 +100,7 @@ def test_a_connection_of_procfs(line: bytes) -> None:
 
 
 @given(st.integers(0, 0xFFFFFFFF), st.binary(max_size=64))
-def test_a_message_that_lies_about_its_length(length: int, rest: bytes) -> None:
+def test_a_message_with_a_wrong_length(length: int, rest: bytes) -> None:
     raw = struct.pack("=IHHII", length, FAMILY, 2, 0x7EA5_7EA5, 0) + rest
     kernel = ScriptedKernel()
     with pytest.MonkeyPatch.context() as patch:

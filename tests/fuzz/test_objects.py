@@ -1,4 +1,4 @@
-"""What the Kubernetes API and pyroute2 hand us: odd objects are read or refused, and never raise anything else."""
+"""Fuzzed objects of the Kubernetes API and of pyroute2: readers read them or raise an expected error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = {
     parse.node: objects.node("n", "10.0.0.1"),
 }
 EXPECTED = (KeyError, TypeError, AttributeError, ValueError)
-"""What the watcher takes for an object that it does not know (kvtui/backend/kube/watcher.py)."""
+"""The errors for which the watcher skips an object (kvtui/backend/kube/watcher.py)."""
 ODD: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
@@ -41,7 +41,7 @@ ODD: st.SearchStrategy[Any] = (
 
 @st.composite
 def odd(draw: st.DrawFn, value: Any) -> Any:
-    """A JSON value of which some parts are missing or of another type."""
+    """Draws a JSON value with some parts missing or of another type."""
     if draw(st.integers(0, 9)) == 0:
         return draw(ODD)
     if isinstance(value, dict):
@@ -77,7 +77,7 @@ def test_a_message_of_pyroute2(kind: int, body: bytes) -> None:
     try:
         messages = tuple(MarshalRtnl().parse(struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body))
     except (struct.error, ValueError, KeyError, NetlinkDecodeError):
-        return  # pyroute2 itself refuses it; RouteMonitor then reads all again
+        return  # pyroute2 refuses it; RouteMonitor then reads the table again
     for message in messages:
         if message["header"]["error"] is None and "index" in message:
             (read_link if kind < 20 else read_address)(message)

@@ -1,4 +1,4 @@
-"""Hostile and honest packets through decoder, tracker and rules: nothing raises, nothing grows without end."""
+"""Hostile and valid packets in decoder, tracker and rules: none raises an error or makes memory grow without limit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HUGE, MAX_ERROR_CHARACTERS = 8192, 200
 
 
 @given(built())
-def test_an_advert_says_what_was_built(one: Built) -> None:
+def test_a_decoded_advert_equals_the_built_one(one: Built) -> None:
     advert = decode(one.packet(), received=1.0, interface="eth0", outgoing=False)
     assert advert is not None
     assert (advert.vrid, advert.priority, advert.version) == (one.vrid, one.priority, one.version)
@@ -45,7 +45,7 @@ def test_an_advert_says_what_was_built(one: Built) -> None:
 @example(b"\x45" + bytes(HUGE))
 @example(b"\x60" + bytes(HUGE))
 @example(b"\x4f" + b"\xff" * HUGE)
-def test_no_packet_raises_or_says_more_than_a_line(packet: bytes) -> None:
+def test_no_packet_raises_or_gives_a_long_error(packet: bytes) -> None:
     advert = decode(packet, received=1.0, interface="eth0", outgoing=False)
     if advert is None:
         return
@@ -92,7 +92,7 @@ def feed(tracker: AdvertTracker, packets: Iterable[tuple[bytes, float, bool, str
         max_size=40,
     )
 )
-def test_the_tracker_takes_every_sequence(packets: list[tuple[bytes, float, bool, str]]) -> None:
+def test_the_tracker_accepts_every_sequence(packets: list[tuple[bytes, float, bool, str]]) -> None:
     tracker = AdvertTracker()
     now = feed(tracker, packets)
     known = tracker.advertisers()
@@ -108,7 +108,7 @@ def test_the_tracker_takes_every_sequence(packets: list[tuple[bytes, float, bool
     assert not tracker.check_silence(now) or tracker.transitions()
 
 
-def test_senders_without_end_take_no_more_memory() -> None:
+def test_memory_for_senders_is_limited() -> None:
     tracker, recent, first = AdvertTracker(), RecentPackets(), b""
     for number in range(3 * MAX_ADVERTISERS):
         source = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

@@ -1,6 +1,6 @@
-"""The kit of builders: small snapshots for tests of rules, CLI and UI, of the tutorial's cluster, seen from node-a.
+"""Builders of small snapshots for tests of rules, CLI and UI: the tutorial's cluster from node-a's point of view.
 
-``kube``: what its API says; ``views``: what screens show of it; ``cluster``: what the kvtui of other nodes report.
+``kube``: objects of the API; ``views``: rows of the screens; ``cluster``: reports of other nodes' kvtui.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NODES = ("10.4.0.3", "10.4.0.4", "10.4.0.5")
 
 
 def instance(state: VrrpState = VrrpState.BACKUP, **changes: Any) -> VrrpInstance:
-    """keepalived-vip's one instance."""
+    """Returns the only instance of keepalived-vip."""
     base = VrrpInstance(
         name="vips",
         state=state,
@@ -41,7 +41,7 @@ def instance(state: VrrpState = VrrpState.BACKUP, **changes: Any) -> VrrpInstanc
 
 
 def advertiser(node: int, *, at: float = NOW - 0.5, priority: int | None = None, outgoing: bool = False) -> Advertiser:
-    """Node number ``node`` (0 is this one) advertising VRID 50."""
+    """Returns node number ``node`` (0 is this node) as an advertiser of VRID 50."""
     advert = Advert(
         received=at,
         interface="eth0",
@@ -58,14 +58,14 @@ def advertiser(node: int, *, at: float = NOW - 0.5, priority: int | None = None,
 
 
 def addresses(*vips: str, since: float | None = None) -> AddressTable:
-    """eth0 with this node's address and these VIPs."""
+    """Returns eth0 with this node's address and these VIPs."""
     own = InterfaceAddress(NODES[0], 24, "eth0")
     held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in vips)
     return AddressTable((own, *held), (Interface(2, "eth0", up=True, running=True, mtu=1500),), NOW)
 
 
 def real(number: int, **changes: Any) -> RealServer:
-    """Real server 10.2.68.``number``."""
+    """Returns real server 10.2.68.``number``."""
     base = RealServer(
         address=f"10.2.68.{number}",
         port=8080,
@@ -82,7 +82,7 @@ def real(number: int, **changes: Any) -> RealServer:
 
 
 def table(*reals: RealServer, at: float = NOW, monotonic: float = 100.0, stats: Stats | None = None) -> IpvsTable:
-    """One virtual server on the VIP, port 80."""
+    """Returns a table with one virtual server on the VIP, port 80."""
     virtual = VirtualServer(
         protocol=Protocol.TCP,
         address=VIP,
@@ -99,10 +99,10 @@ def table(*reals: RealServer, at: float = NOW, monotonic: float = 100.0, stats: 
 
 
 def conf(*reals: ConfRealServer, **changes: Any) -> Conf:
-    """What keepalived-vip wrote for that."""
-    here = Location("/etc/keepalived/keepalived.conf", 1)
+    """Returns the config that keepalived-vip writes for that virtual server."""
+    location = Location("/etc/keepalived/keepalived.conf", 1)
     virtual = ConfVirtualServer(
-        at=here,
+        at=location,
         address=VIP,
         port=80,
         scheduler="wlc",
@@ -111,25 +111,25 @@ def conf(*reals: ConfRealServer, **changes: Any) -> Conf:
         real_servers=reals,
     )
     vips = (VirtualAddress(VIP, 32),)
-    one = ConfInstance("vips", here, interface="eth0", vrid=50, priority=100, nopreempt=True, vips=vips)
-    base = Conf(path=here.file, read_at=NOW, instances=(one,), virtual_servers=(virtual,))
+    one = ConfInstance("vips", location, interface="eth0", vrid=50, priority=100, nopreempt=True, vips=vips)
+    base = Conf(path=location.file, read_at=NOW, instances=(one,), virtual_servers=(virtual,))
     return replace(base, **changes)
 
 
 def conf_real(number: int, weight: int | None = 1) -> ConfRealServer:
-    """Real server 10.2.68.``number`` of the config."""
+    """Returns real server 10.2.68.``number`` of the config."""
     return ConfRealServer(f"10.2.68.{number}", 8080, Location("keepalived.conf", 1), weight=weight)
 
 
 def sources(dumped_at: float | None = NOW - 2) -> tuple[Source, ...]:
-    """All well; Kubernetes is not read."""
+    """Returns sources that are all OK, except that Kubernetes is not read."""
     ok = [Source(n, SourceState.OK, "", NOW) for n in SourceName if n not in {SourceName.VRRP, SourceName.KUBERNETES}]
     vrrp = Source(SourceName.VRRP, SourceState.OK, "", dumped_at)
     return (*ok, vrrp, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read"))
 
 
 def keepalived(**changes: Any) -> Keepalived:
-    """The one on this node, in a pod."""
+    """Returns this node's keepalived, in a pod."""
     base = Keepalived(
         pid=820,
         ns_pid=1,
@@ -147,7 +147,7 @@ def keepalived(**changes: Any) -> Keepalived:
 
 
 def snapshot(**changes: Any) -> Snapshot:
-    """A healthy backup: node-c advertises, this node holds nothing."""
+    """Returns a healthy backup: node-c advertises, and this node holds no VIP."""
     base = Snapshot(
         time=NOW,
         node=Node("node-a", read_only=False),
@@ -166,7 +166,7 @@ def snapshot(**changes: Any) -> Snapshot:
 
 
 def many_vips(instances: int, vips: int = 100) -> Snapshot:
-    """A master of that many instances with as many VIPs each, all of them on the interface."""
+    """Returns a master of ``instances`` instances with ``vips`` VIPs each, all on the interface."""
     base = instance()
     wanted = {f"VI_{i}": [f"10.{i}.0.{n}" for n in range(vips)] for i in range(instances)}
     return snapshot(

@@ -1,4 +1,4 @@
-"""Nodes of a cluster as their kvtui would report them."""
+"""Builders of a cluster's nodes as their kvtui reports them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ VIP = "10.4.0.50"
 
 
 def peer(number: int, age: float = 0.5) -> ReportedPeer:
-    """10.4.0.<number>, heard that long ago."""
+    """Returns peer 10.4.0.<number>; ``age`` is the seconds since its last advert."""
     return ReportedPeer(f"10.4.0.{number}", 100 + number, seen=True, age_seconds=age)
 
 
 def instance(number: int, state: str, **changes: Any) -> ReportedInstance:
-    """Of node <number>: priority 100 + number, no peers."""
+    """Returns the instance of node <number>: priority 100 + number, no peers."""
     base = ReportedInstance(
         name="vips",
         state=state,
@@ -43,7 +43,7 @@ def instance(number: int, state: str, **changes: Any) -> ReportedInstance:
 
 
 def node(number: int, state: str = "BACKUP", *, comparison: Comparison | None = None, **changes: Any) -> ClusterNode:
-    """node-<number>, live; a backup has heard node 5, the master of most tests."""
+    """Returns node-<number>, live. A backup has received adverts of node 5, the master of most tests."""
     if state == "BACKUP":
         changes.setdefault("peers", (peer(5),))
     report = Report(
@@ -57,5 +57,5 @@ def node(number: int, state: str = "BACKUP", *, comparison: Comparison | None = 
 
 
 def silent(number: int) -> ClusterNode:
-    """A node that does not answer."""
+    """Returns a node that does not answer."""
     return ClusterNode(f"node-{number}", NodeState.FAILED, "No route to host")

@@ -1,4 +1,4 @@
-"""Builders of what the Kubernetes API says: the tutorial's cluster, as a small ``model.kube.Kube``."""
+"""Builders of the Kubernetes objects of the tutorial's cluster, as a small ``model.kube.Kube``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ARGV = ("/kube-keepalived-vip", "--services-configmap=default/vip-configmap")
 
 
 def configmap(data: Mapping[str, str] | None = None, **changes: Any) -> ConfigMap:
-    """The VIP → default/nginx."""
+    """Returns the ConfigMap with the VIP → default/nginx."""
     base = ConfigMap(*NAME, data={kit.VIP: "default/nginx"} if data is None else data, resource_version="100")
     return replace(base, **changes)
 
@@ -45,41 +45,41 @@ def service(
     namespace: str = "default",
     **changes: Any,
 ) -> KubeService:
-    """A ClusterIP Service; port 80 → targetPort 8080 unless told otherwise."""
+    """Returns a ClusterIP Service; by default port 80 → targetPort 8080."""
     base = KubeService(namespace, name, "ClusterIP", ports or (ServicePort("", 80, 8080),), cluster_ip="10.96.0.10")
     return replace(base, **changes)
 
 
 def endpoint(number: int, *, name: str = "nginx", namespace: str = "default", **changes: Any) -> Endpoint:
-    """Endpoint 10.2.68.``number`` of pod ``name-number`` on node-b."""
+    """Returns endpoint 10.2.68.``number`` of pod ``name-number`` on node-b."""
     base = Endpoint(f"10.2.68.{number}", ready=True, pod=(namespace, f"{name}-{number}"), node="node-b")
     return replace(base, **changes)
 
 
 def group(*endpoints: Endpoint, ports: tuple[EndpointPort, ...] = (EndpointPort("", 8080),)) -> EndpointGroup:
-    """One EndpointSlice."""
+    """Returns an EndpointSlice."""
     return EndpointGroup(ports, endpoints)
 
 
 def node(number: int, **changes: Any) -> KubeNode:
-    """Node number ``number`` (0 is this one): node-a has 10.4.0.3."""
+    """Returns node number ``number`` (0 is this node); node-a has 10.4.0.3."""
     base = KubeNode(f"node-{'abcdefgh'[number]}", internal_ips=(f"10.4.0.{3 + number}",), external_ips=())
     return replace(base, **changes)
 
 
 def pods(*endpoints: Endpoint) -> dict[tuple[str, str], Pod]:
-    """The pods behind these endpoints."""
+    """Returns the pods of these endpoints."""
     named = [(e.pod, e) for e in endpoints if e.pod]
     return {key: Pod(*key, e.node, e.address, ready=e.ready, phase="Running") for key, e in named}
 
 
 def resources(**states: ResourceState) -> tuple[ResourceState, ...]:
-    """All kinds read just now; by name (``endpoints=…``) what is different."""
+    """Returns all kinds as just read; ``states`` replaces some by name (``endpoints=…``)."""
     return tuple(states.get(r.name.lower(), ResourceState(r, SourceState.OK, read_at=kit.NOW - 0.2)) for r in Resource)
 
 
 def kube(**changes: Any) -> Kube:
-    """All well: nginx has the two endpoints that ``tests.kit`` has in config and kernel."""
+    """Returns a healthy cluster: nginx has the two endpoints of ``tests.kit``'s config and IPVS table."""
     both = (endpoint(5), endpoint(6))
     base = Kube(
         server="https://10.4.0.1:6443",
@@ -95,7 +95,7 @@ def kube(**changes: Any) -> Kube:
 
 
 def controller(*flags: str, **changes: Any) -> Controller:
-    """kube-keepalived-vip of this node, with these flags beside the ConfigMap's."""
+    """Returns this node's kube-keepalived-vip with these flags after the ConfigMap's."""
     base = Controller(
         pid=800,
         name="kube-keepalived-vip",
@@ -107,12 +107,12 @@ def controller(*flags: str, **changes: Any) -> Controller:
 
 
 def source(state: SourceState = SourceState.OK, detail: str = "", read_at: float | None = kit.NOW) -> Source:
-    """The API's state as a source."""
+    """Returns the source of the API."""
     return Source(SourceName.KUBERNETES, state, detail, read_at)
 
 
 def snapshot(**changes: Any) -> Snapshot:
-    """``tests.kit``'s healthy backup, with the API and the controller; ``kube=`` replaces what the API says."""
+    """Returns ``tests.kit``'s healthy backup with the API and the controller; ``kube=`` replaces the API's objects."""
     given = {
         "kube": kube(),
         "keepalived": (kit.keepalived(controller=controller()),),

@@ -1,4 +1,4 @@
-"""Builders of what screens show: an observation and its rows."""
+"""Builders of an observation and the rows that screens show."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 
 EPOCH = 1_700_000_040.0
-"""2023-11-14 22:14:00 UTC: the beginning of a minute."""
+"""2023-11-14 22:14:00 UTC, the start of a minute."""
 
 
 def demo(t: float = 5.0) -> Observation:
-    """The demo node after ``t`` seconds."""
+    """Returns the demo node after ``t`` seconds."""
     return observe(demo_snapshot(t, EPOCH), demo_snapshot(t - 1, EPOCH).ipvs)
 
 
@@ -33,13 +33,13 @@ def source(name: SourceName, state: SourceState = SourceState.OK, detail: str = 
     return Source(name, state, detail, EPOCH if state is SourceState.OK else None)
 
 
-def snapshot(*troubled: Source, time: float = EPOCH, name: str = "node-a", chosen: int | None = 1) -> Snapshot:
-    """A snapshot whose sources are all well but the ``troubled`` ones."""
-    said = {s.name: s for s in troubled}
+def snapshot(*overrides: Source, time: float = EPOCH, name: str = "node-a", chosen: int | None = 1) -> Snapshot:
+    """Returns a snapshot whose sources are OK, except ``overrides``."""
+    given = {s.name: s for s in overrides}
     return Snapshot(
         time=time,
         node=Node(name, read_only=False),
-        sources=tuple(said.get(n, source(n)) for n in SourceName),
+        sources=tuple(given.get(n, source(n)) for n in SourceName),
         chosen=chosen,
         advertisers=(),
     )

@@ -1,4 +1,4 @@
-"""What the addresses' source says while its table is read, followed and lost."""
+"""The state of the addresses source while its table is unread, current or outdated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TABLE = AddressTable((), (), NOW - 60)
         ),
     ],
 )
-def test_a_table_that_cannot_be_read_is_never_ok(
+def test_states_of_the_addresses_source(
     table: AddressTable | None, error: OSError | None, expected: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RouteMonitor, "table", lambda _monitor: table)
@@ -43,7 +43,7 @@ def test_a_table_that_cannot_be_read_is_never_ok(
     assert addresses_source(RouteMonitor(None)) == expected
 
 
-async def test_it_reads_the_kernel_once_started() -> None:
+async def test_the_table_is_read_after_the_start() -> None:
     changes: list[Any] = []
     monitor = RouteMonitor(None)
     monitor.start(lambda: changes.append(1))

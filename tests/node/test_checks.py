@@ -1,4 +1,4 @@
-"""A health check that fails shows in the kernel first: then keepalived is asked for its checks, and not 30 s later."""
+"""VrrpLayer decides when to request dumps. A change of the IPVS table by a health check triggers a request at once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Requests of a ``VrrpLayer`` on a clock of its own.
+    """Answers the requests of a ``VrrpLayer`` with a clock of the test.
 
     Attributes:
-        asked: whether each request was a full one.
-        answer: the next answer; an error is raised.
+        requests: whether each request was full.
+        answer: the next answer; a ``DumpError`` is raised.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.asked: list[bool] = []
+        self.requests: list[bool] = []
         self.answer: Dump | DumpError = dump(VrrpState.BACKUP)
         self.now = 1000.0
         self.wakes = 0
@@ -45,18 +45,18 @@ class Answers:
         self.wakes += 1
 
     def read(self, _now: float, *, full: bool = False) -> Dump:
-        self.asked.append(full)
+        self.requests.append(full)
         if isinstance(self.answer, DumpError):
             raise self.answer
         return self.answer
 
     async def at(self, seconds: float, *, urgent: bool = False, full: bool = False) -> list[bool]:
-        """Returns the requests that came of one reading at that time."""
+        """Returns the requests that a reading at that time causes."""
         self.now = 1000.0 + seconds
-        before = len(self.asked)
+        before = len(self.requests)
         self.layer.request(urgent=urgent, full=full)
         await self.layer.settle()
-        return self.asked[before:]
+        return self.requests[before:]
 
 
 def dump(state: VrrpState, checks: tuple[RealServerCheck, ...] | None = ()) -> Dump:
@@ -70,9 +70,9 @@ async def answers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Answers]:
     await answers.layer.close()
 
 
-async def test_what_cannot_be_requested_yet_is_remembered(answers: Answers) -> None:
+async def test_a_request_that_is_too_early_is_made_later(answers: Answers) -> None:
     assert await answers.at(0) == [True]
-    assert await answers.at(URGENT_INTERVAL) == [False], "again, since the first differs from none"
+    assert await answers.at(URGENT_INTERVAL) == [False], "a second request, because the first dump is a change"
     assert await answers.at(URGENT_INTERVAL + 0.1) == []
     assert await answers.at(URGENT_INTERVAL + 0.2, urgent=True) == []
     assert await answers.at(2 * URGENT_INTERVAL) == [False], "the event is not lost"
@@ -82,7 +82,7 @@ async def test_what_cannot_be_requested_yet_is_remembered(answers: Answers) -> N
     assert await answers.at(3 * URGENT_INTERVAL + INTERVAL) == [True]
 
 
-async def test_requests_go_on_until_two_say_the_same(answers: Answers) -> None:
+async def test_requests_continue_until_two_dumps_are_equal(answers: Answers) -> None:
     await answers.at(0)
     await answers.at(1)
     assert await answers.at(2) == []
@@ -92,7 +92,7 @@ async def test_requests_go_on_until_two_say_the_same(answers: Answers) -> None:
     assert await answers.at(5) == []
 
 
-async def test_a_state_that_ends_without_an_event_is_looked_at_more_often(answers: Answers) -> None:
+async def test_a_state_that_may_end_without_an_event_is_read_more_often(answers: Answers) -> None:
     answers.answer = dump(VrrpState.FAULT)
     await answers.at(0)
     await answers.at(1)
@@ -100,7 +100,7 @@ async def test_a_state_that_ends_without_an_event_is_looked_at_more_often(answer
     assert await answers.at(1 + UNSETTLED_INTERVAL) == [False]
 
 
-async def test_after_an_error_it_is_tried_again_soon_and_then_less_often(answers: Answers) -> None:
+async def test_retries_after_an_error_become_less_frequent(answers: Answers) -> None:
     answers.answer = DumpError("it does not handle the signal yet")
     tried = [second for second in range(40) if await answers.at(second)]
     assert tried == [0, 1, 3, 7, 15, 30]
@@ -110,13 +110,13 @@ async def test_after_an_error_it_is_tried_again_soon_and_then_less_often(answers
     assert answers.layer.source().detail == ""
 
 
-async def test_checks_that_did_not_come_are_requested_again(answers: Answers) -> None:
+async def test_missing_checks_are_requested_again(answers: Answers) -> None:
     answers.answer = dump(VrrpState.BACKUP, checks=None)
     assert await answers.at(0) == [True]
     assert await answers.at(1) == [True]
 
 
-async def test_what_a_full_dump_lacks_is_not_carried_over(answers: Answers) -> None:
+async def test_checks_that_a_full_dump_lacks_are_dropped(answers: Answers) -> None:
     check = RealServerCheck("10.4.0.50:80", "10.4.0.11", 80, 1, 1, alive=True, failed_checkers=0)
     answers.answer = dump(VrrpState.BACKUP, (check,))
     await answers.at(0)
@@ -126,7 +126,7 @@ async def test_what_a_full_dump_lacks_is_not_carried_over(answers: Answers) -> N
     assert answers.layer.dump.checks == ()
 
 
-async def test_no_vrrp_process_where_the_config_has_instances_is_no_empty_list(answers: Answers) -> None:
+async def test_a_missing_vrrp_process_is_an_error_if_the_config_has_instances(answers: Answers) -> None:
     childless = replace(keepalived(), children=Children())
     layer = VrrpLayer(childless, signals=True, changed=lambda: None, guard=SourceGuard("dumps"))
     layer.expects_instances = True
@@ -139,16 +139,19 @@ async def test_no_vrrp_process_where_the_config_has_instances_is_no_empty_list(a
 
 
 MOVES: dict[str, tuple[list[IpvsTable], list[bool]]] = {
-    "one goes and comes": ([table(real(5), real(6)), table(real(5)), table(real(5), real(6))], [False, True, True]),
+    "removed and added": (
+        [table(real(5), real(6)), table(real(5)), table(real(5), real(6))],
+        [False, True, True],
+    ),
     "weight 0": ([table(real(5)), table(real(5, weight=0)), table(real(5, weight=0))], [False, True, False]),
     "another weight": ([table(real(5)), table(real(5, weight=3))], [False, False]),
     "connections": ([table(real(5)), table(real(5, active=99))], [False, False]),
-    "a virtual server goes": ([table(real(5)), replace(table(), virtual_servers=())], [False, True]),
+    "a virtual server is removed": ([table(real(5)), replace(table(), virtual_servers=())], [False, True]),
 }
 
 
 @pytest.mark.parametrize(("tables", "moved"), MOVES.values(), ids=MOVES.keys())
-def test_what_a_check_changes_in_the_kernel_is_noticed(
+def test_changes_by_health_checks_in_the_kernel_are_noticed(
     monkeypatch: pytest.MonkeyPatch, tables: list[IpvsTable], moved: list[bool]
 ) -> None:
     layer = IpvsLayer(None)

@@ -1,4 +1,4 @@
-"""The config of a keepalived: each change is seen, and what is gone is not shown."""
+"""ConfLayer notices each change of a keepalived's config and drops a removed one."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def alive(root: Path) -> Keepalived:
-    """A keepalived that runs: this process."""
+    """Returns a running keepalived; this process stands in for it."""
     ticks = start_ticks(os.getpid())
     return replace(keepalived(), pid=os.getpid(), start_ticks=ticks, conf="/keepalived.conf", root=str(root))
 
 
-def test_a_config_that_went_with_its_keepalived_is_kept(tmp_path: Path) -> None:
-    """It crashed after it was looked for, and its root went with it: the VIPs that it left behind have their names."""
+def test_the_config_of_a_keepalived_that_ended_is_kept(tmp_path: Path) -> None:
+    """keepalived crashed and its root is gone. The config still names the VIPs that it left behind."""
     with subprocess.Popen(["sleep", "600"]) as process:
         running = replace(alive(tmp_path / "root"), pid=process.pid, start_ticks=start_ticks(process.pid))
         (tmp_path / "root").mkdir()
@@ -43,8 +43,8 @@ def test_a_config_that_went_with_its_keepalived_is_kept(tmp_path: Path) -> None:
     assert layer.file is not None
 
 
-def test_what_was_read_in_part_while_its_keepalived_ended_is_not_taken(tmp_path: Path) -> None:
-    """Its main file was read, and the included one went with it."""
+def test_an_incomplete_config_of_a_keepalived_that_ended_is_not_used(tmp_path: Path) -> None:
+    """The main file is still there, and the included file is gone."""
     with subprocess.Popen(["sleep", "600"]) as process:
         running = replace(alive(tmp_path), pid=process.pid, start_ticks=start_ticks(process.pid))
         (tmp_path / "keepalived.conf").write_text("include /more.conf\n")
@@ -60,7 +60,7 @@ def test_what_was_read_in_part_while_its_keepalived_ended_is_not_taken(tmp_path:
     assert layer.source().detail == "as last read: keepalived has ended"
 
 
-def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
+def test_a_removed_config_is_reported(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text("vrrp_instance vips {\n virtual_router_id 50\n}\n")
     layer = ConfLayer(alive(tmp_path))
@@ -71,7 +71,7 @@ def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
     assert "does not exist" in layer.source().detail
 
 
-def test_a_config_that_is_a_fifo_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_config_that_is_a_fifo_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "keepalived.conf")
     layer = ConfLayer(alive(tmp_path))
     for now in (1.0, 2.0):
@@ -85,7 +85,7 @@ def conf_of(text: str) -> str:
     return f"vrrp_instance {text} {{\n virtual_router_id 50\n}}\n"
 
 
-def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
+def test_an_edit_of_the_same_length_and_time_is_noticed(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text(conf_of("one"))
     layer = ConfLayer(alive(tmp_path))
@@ -98,7 +98,7 @@ def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
     assert [i.name for i in layer.file.instances] == ["two"]
 
 
-def test_a_link_inside_the_root_is_followed_there(tmp_path: Path) -> None:
+def test_a_symlink_is_followed_inside_the_root(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     real = tmp_path / "data" / "real.conf"
     real.write_text(conf_of("one"))
@@ -114,7 +114,7 @@ def test_a_link_inside_the_root_is_followed_there(tmp_path: Path) -> None:
     assert [i.name for i in layer.file.instances] == ["another"]
 
 
-def test_a_file_that_comes_into_a_folder_of_includes_is_seen(tmp_path: Path) -> None:
+def test_a_new_file_in_a_folder_of_includes_is_noticed(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text("include /*.inc\n")
     for path in (conf, tmp_path):
@@ -127,11 +127,11 @@ def test_a_file_that_comes_into_a_folder_of_includes_is_seen(tmp_path: Path) -> 
     assert [i.name for i in layer.file.instances] == ["included"]
 
 
-def test_what_did_not_change_is_the_same_object(tmp_path: Path) -> None:
+def test_an_unchanged_config_is_the_same_object(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text(conf_of("one"))
     layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     first = layer.file
-    layer.read(2.0)  # it was written so recently that it is read again
+    layer.read(2.0)  # the file is so new that it is read again
     assert layer.file is first is not None

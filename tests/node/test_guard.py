@@ -1,4 +1,4 @@
-"""One source that hangs, fails or lies never freezes or ends kvtui."""
+"""A source that hangs or fails never freezes or ends kvtui."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BUG = "this is a bug in kvtui"
 
 
 class Hang:
-    """Blocks whoever calls it until ``end``."""
+    """Blocks each caller until ``end``."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -60,7 +60,7 @@ def boom(*_args: Any, **_options: Any) -> Any:
     raise KeyError("x")
 
 
-async def test_a_job_that_hangs_is_left_alone_and_the_others_run(hang: Hang) -> None:
+async def test_a_job_that_hangs_is_skipped_and_the_others_run(hang: Hang) -> None:
     done: list[str] = []
     first, second, third = SourceGuard("first"), SourceGuard("second"), SourceGuard("third")
     jobs: list[tuple[SourceGuard, Callable[[], Any]]] = [
@@ -73,15 +73,15 @@ async def test_a_job_that_hangs_is_left_alone_and_the_others_run(hang: Hang) -> 
     assert second.is_busy
     await run_jobs(jobs, deadline=0.05)
     assert done == ["first", "third", "first", "third"]
-    assert hang.calls == 1, "it is not called again while it hangs"
+    assert hang.calls == 1, "the job was called again while it hung"
     hang.end()
     await asyncio.to_thread(poll, lambda: not second.is_busy, 60, "its end")
     await run_jobs(jobs, deadline=60)
     assert hang.calls == 2
 
 
-async def test_a_slow_job_takes_no_time_from_the_next() -> None:
-    """The config was left unread, and "no keepalived runs here" was said, because the host was read slowly before."""
+async def test_each_job_has_its_own_deadline() -> None:
+    """A slow reading of the host once left the config unread, and kvtui reported "no keepalived runs here"."""
     done: list[str] = []
 
     def slow(name: str, seconds: float) -> None:
@@ -93,7 +93,7 @@ async def test_a_slow_job_takes_no_time_from_the_next() -> None:
     assert done == ["first", "second"]
 
 
-def test_a_late_source_says_so_and_keeps_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_source_is_degraded_and_keeps_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("kvtui.backend.node.guard.time.monotonic", lambda: now)
     guard = SourceGuard("the config")
@@ -109,7 +109,9 @@ def test_a_late_source_says_so_and_keeps_its_age(monkeypatch: pytest.MonkeyPatch
     assert (never.state, never.detail) == (SourceState.UNAVAILABLE, late.detail)
 
 
-def test_a_bug_is_the_sources_error_with_one_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_an_error_of_its_source_with_one_crash_report(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     guard = SourceGuard("the config", tmp_path)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
@@ -120,13 +122,13 @@ def test_a_bug_is_the_sources_error_with_one_report(tmp_path: Path, caplog: pyte
         f"kvtui failed to read the config (KeyError: 'x'); {BUG}; report: {report}"
     )  # fmt: skip
     assert str(report) in caplog.text
-    # a thread of the test before, let go late, logs the end of its own source
+    # a thread of an earlier test may end late and log about its own source
     assert [r.args[0] for r in caplog.records if r.args and "the config" in r.args] == ["the config"]  # type: ignore[index]
     assert guard.call(lambda: 7) == 7
     assert guard.error == ""
 
 
-async def test_what_hangs_in_a_thread_times_out(hang: Hang) -> None:
+async def test_a_call_that_hangs_in_a_thread_times_out(hang: Hang) -> None:
     with pytest.raises(TimeoutError):
         await run_in_thread(hang, 0.05)
     with pytest.raises(KeyError):
@@ -156,11 +158,11 @@ def patch(monkeypatch: pytest.MonkeyPatch, name: SourceName, function: Any) -> N
 
 @pytest.fixture
 def one_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that has ended when it is looked at: this test needs no more of it."""
+    """Makes kvtui find one keepalived, which has ended already; that is enough for these tests."""
     monkeypatch.setattr(processes, "find", lambda *_args, **_options: (keepalived(),))
 
 
-async def read_until_told(name: SourceName, tmp_path: Path, word: str) -> Snapshot:
+async def read_until_detail(name: SourceName, tmp_path: Path, word: str) -> Snapshot:
     observer = Observer(Node(kube=KubeSettings(wanted=False), state_folder=tmp_path, at_once=True), triage=True)
     try:
         while True:
@@ -174,19 +176,19 @@ async def read_until_told(name: SourceName, tmp_path: Path, word: str) -> Snapsh
 
 @pytest.mark.usefixtures("one_keepalived")
 @pytest.mark.parametrize("name", PLACES, ids=lambda n: n.value)
-async def test_an_unexpected_error_is_that_of_its_source(
+async def test_an_unexpected_error_belongs_to_its_source(
     name: SourceName, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     patch(monkeypatch, name, boom)
     async with asyncio.timeout(60):
-        snapshot = await read_until_told(name, tmp_path, BUG)
+        snapshot = await read_until_detail(name, tmp_path, BUG)
     assert [s.name for s in snapshot.sources if BUG in s.detail] == [name]
     assert os.listdir(tmp_path), "there is no crash report"  # noqa: PTH208 - names are enough
 
 
 @pytest.mark.usefixtures("one_keepalived")
 @pytest.mark.parametrize("name", [n for n in PLACES if n not in {SourceName.KUBERNETES, SourceName.ADVERTS}])
-async def test_a_source_that_hangs_is_named_and_the_others_go_on(
+async def test_a_source_that_hangs_is_named_and_the_others_continue(
     name: SourceName, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hang: Hang
 ) -> None:
     monkeypatch.setattr("kvtui.backend.node.guard.DEADLINE", 0.1)
@@ -194,12 +196,12 @@ async def test_a_source_that_hangs_is_named_and_the_others_go_on(
     monkeypatch.setattr("kvtui.backend.node.network.DEADLINE", 0.1)
     patch(monkeypatch, name, hang)
     async with asyncio.timeout(60):
-        snapshot = await read_until_told(name, tmp_path, "late: ")
+        snapshot = await read_until_detail(name, tmp_path, "late: ")
     assert [s.name for s in snapshot.sources if s.detail.startswith("late: ")] == [name]
 
 
 @pytest.mark.usefixtures("one_keepalived")
-async def test_the_log_and_connections_fail_as_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_errors_of_log_and_connections_are_returned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(LogReader, "read", boom)
     monkeypatch.setattr(IpvsReader, "connections", boom)
     node = Node(kube=KubeSettings(wanted=False), state_folder=tmp_path)

@@ -1,4 +1,4 @@
-"""The machine's vitals: this machine's own, and what is made of its counters."""
+"""HostLayer: CPU, memory, disk and NICs of this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_this_machine(tmp_path: Path) -> None:
     layer.read(100.0)
     host = layer.value
     assert host is not None
-    assert (host.cpu, host.steal) == (None, None)  # nothing to compare with
+    assert (host.cpu, host.steal) == (None, None)  # no earlier reading
     assert host.cores == psutil.cpu_count()
     assert 0 < host.memory_available < host.memory_total
     assert host.disk_total == psutil.disk_usage(str(tmp_path)).total
@@ -46,9 +46,9 @@ def test_this_machine(tmp_path: Path) -> None:
     assert (layer.source().state, layer.source().read_at) == (SourceState.OK, 100.0)
 
 
-def test_it_is_read_at_most_once_in_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_is_read_at_most_once_per_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     times = psutil.cpu_times()
-    monkeypatch.setattr(psutil, "cpu_times", lambda: times)  # a clock that stands still
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times)  # a stopped clock
     layer = HostLayer()
     layer.read(100.0)
     first = layer.value
@@ -60,14 +60,14 @@ def test_it_is_read_at_most_once_in_some_seconds(monkeypatch: pytest.MonkeyPatch
     assert layer.value.cpu is None
 
 
-def test_guests_are_counted_once_and_stolen_time_is_not_our_work() -> None:
+def test_guest_time_is_counted_once_and_steal_is_separate() -> None:
     before = Times(*[0.0] * 10)
     now = Times(user=30.0, nice=0, system=10, idle=40, iowait=5, irq=0, softirq=5, steal=10, guest=20, guest_nice=0)
     assert shares(before, now) == (45.0, 10.0)
     assert shares(now, now) == (None, None)
 
 
-def test_what_cannot_be_read_is_not_known_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_host_is_unavailable_with_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_not_known_and_says_why(monkeypatch: pytest.Monke
     assert "Permission denied" in layer.source().detail
 
 
-def test_it_is_said_in_a_line_and_nics_are_named_when_they_lose_packets() -> None:
+def test_the_host_line_names_nics_that_lose_packets() -> None:
     assert host_lines(HOST) == [
         "CPU 12%, steal 1%, load 0.50 0.40 0.30, 2 cores, memory 3.1GB of 8.0GB free",
         "/var/lib/kvtui 12GB free",

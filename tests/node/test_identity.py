@@ -1,4 +1,4 @@
-"""What was read of one keepalived is void for another; what is still true is kept."""
+"""After a change of keepalived kvtui keeps only the data that is still valid."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def daemon(of: Keepalived | None, before: Daemon | None = None) -> Daemon:
         (None, {"conf", "log"}),
     ],
 )
-def test_only_what_is_still_true_is_kept(other: Keepalived | None, kept: set[str]) -> None:
+def test_only_valid_data_is_kept(other: Keepalived | None, kept: set[str]) -> None:
     before = daemon(ONE)
     before.log = object()  # type: ignore[assignment]  # only its identity matters
     after = daemon(other, before)
@@ -50,12 +50,12 @@ def test_only_what_is_still_true_is_kept(other: Keepalived | None, kept: set[str
 
 
 class Machine:
-    """Stands for the processes.
+    """Replaces the machine's processes.
 
     Attributes:
-        found: what a scan finds.
-        mark: fingerprint of the chosen one.
-        scans: how often all processes were looked at.
+        found: the result of a scan.
+        mark: fingerprint of the chosen keepalived.
+        scans: number of scans of all processes.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(monkeypatch)
 
 
-def test_processes_are_scanned_when_the_chosen_one_changes_and_now_and_then(machine: Machine) -> None:
+def test_processes_are_scanned_when_the_chosen_one_changes_and_periodically(machine: Machine) -> None:
     layer = machine.layer()
     scans = []
     for now, mark in ((0.0, 0), (0.1, 0), (0.2, 1), (0.3, 1), (SCAN_SECONDS, 1), (0.3 + SCAN_SECONDS, 1)):
@@ -96,7 +96,7 @@ def test_processes_are_scanned_when_the_chosen_one_changes_and_now_and_then(mach
     ("now", "same"),
     [
         (((7, 1, "S", 0b11), (8, 2, "S", 0b1)), True),
-        (((7, 1, "S", 0), (8, 2, "S", 0b1)), True),  # it runs for a minute: its signals are not read
+        (((7, 1, "S", 0), (8, 2, "S", 0b1)), True),  # it has run for a minute: its signals are not read
         (((7, 1, "S", 0b111), (8, 2, "S", 0b1)), False),
         (((7, 1, "T", 0b11), (8, 2, "S", 0b1)), False),
         (((7, 3, "S", 0b11), (8, 2, "S", 0b1)), False),
@@ -104,11 +104,11 @@ def test_processes_are_scanned_when_the_chosen_one_changes_and_now_and_then(mach
         (((7, 1, "S", 0b11), (8, 0, "", 0)), False),
     ],
 )
-def test_what_makes_a_process_another(now: processes.Fingerprint, same: bool) -> None:
+def test_fingerprints_of_the_same_process(now: processes.Fingerprint, same: bool) -> None:
     assert processes.is_same(((7, 1, "S", 0b11), (8, 2, "S", 0b1)), now) is same
 
 
-def test_the_one_that_replaces_it_in_its_namespace_is_chosen(machine: Machine) -> None:
+def test_the_successor_in_the_same_namespace_is_chosen(machine: Machine) -> None:
     layer = machine.layer()
     layer.read()
     elsewhere = replace(ONE, pid=50, netns=99, own_netns=False)
@@ -121,7 +121,7 @@ def test_the_one_that_replaces_it_in_its_namespace_is_chosen(machine: Machine) -
     assert layer.chosen is successor
 
 
-def test_one_that_is_not_chosen_and_ends_is_no_longer_listed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_keepalived_that_ends_is_no_longer_listed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(ONE, pid=50, netns=99, own_netns=False)
     layer = machine.layer()
     machine.found = (ONE, other)
@@ -136,13 +136,15 @@ def test_one_that_is_not_chosen_and_ends_is_no_longer_listed(machine: Machine, m
     assert layer.found == (ONE,)
 
 
-def test_a_pid_that_is_no_keepalived_is_an_error_at_the_start_only(machine: Machine) -> None:
+def test_a_pid_without_keepalived_is_an_error_at_the_start(machine: Machine) -> None:
     layer = machine.layer(pid=4711)
     layer.read()
     assert isinstance(layer.not_found, KeepalivedNotFoundError)
 
 
-async def test_when_the_clock_is_set_everything_is_read_anew(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_when_the_clock_is_set_everything_is_read_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[Any] = []
     start = Network.start
 
@@ -161,7 +163,7 @@ async def test_when_the_clock_is_set_everything_is_read_anew(machine: Machine, m
         monkeypatch.setattr(time, "time", lambda: clock() - 3600)
         snapshot = await node.read()
         assert len(opened) == 2
-        assert machine.scans > scans, "the kernel has moved the start times of processes"
+        assert machine.scans > scans, "processes must be scanned again, because their start times moved"
         await node.read()
         assert len(opened) == 2
         assert all((s.age(snapshot.time) or 0) < 60 for s in snapshot.sources)

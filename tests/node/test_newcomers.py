@@ -1,4 +1,4 @@
-"""A keepalived that starts is noticed without a scan of all processes."""
+"""kvtui notices a new keepalived without a scan of all processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_fork_that_becomes_keepalived_is_noticed(tmp_path: Path) -> None:
     assert newcomers.include_keepalived(2)
 
 
-def test_known_processes_are_not_looked_at_again(tmp_path: Path) -> None:
+def test_known_processes_are_not_read_again(tmp_path: Path) -> None:
     run(tmp_path, 20, "keepalived")
     newcomers = Newcomers(str(tmp_path))
     assert [newcomers.include_keepalived(now) for now in (0, 1, 4, 5)] == [True, True, False, False]

@@ -1,4 +1,4 @@
-"""When sysctls are read, and of which interfaces."""
+"""SysctlsLayer reads sysctls of the known interfaces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_those_of_interfaces_are_read_as_soon_as_the_interfaces_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sysctls_of_interfaces_are_read_as_soon_as_the_interfaces_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_pid: int | None, names: Iterable[str]) -> dict[str, int]:
         readings.append([n for n in names if n.endswith("rp_filter")])
         return {}

@@ -1,4 +1,4 @@
-"""When a dump of JSON is not enough: only the text dump names what fails."""
+"""When VrrpLayer also needs the text dump, the log or more frequent dumps."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def test_the_log_is_read_only_while_something_fails() -> None:
     assert not fails(instance(tracked=(Tracked("script", "chk", weight=-2, good=True), Tracked("interface", "eth1"))))
 
 
-def test_a_dispute_is_asked_about_more_often() -> None:
-    """Another node advertises what this node is master of: the counters tell whether keepalived rejects it."""
+def test_a_dispute_is_recognized() -> None:
+    """Another node advertises an instance of which this node is master: counters show whether keepalived rejects it."""
     one = Dump((instance(VrrpState.MASTER),), None, NOW, "json")
     assert disputes(one, (advertiser(2),), NOW)
     assert not disputes(one, (advertiser(0, outgoing=True), advertiser(2, at=NOW - 60)), NOW)
     assert not disputes(Dump((instance(),), None, NOW, "json"), (advertiser(2),), NOW)
 
 
-def test_counters_that_grow_are_dated_and_stay_dated() -> None:
+def test_growing_counters_keep_the_time_of_their_growth() -> None:
     first = (instance(counters={"auth_failure": 1}),)
     second = with_growth(first, (instance(counters={"auth_failure": 3, "addr_list_err": 0}),), NOW)
     assert second[0].grown == {"auth_failure": NOW}
