@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Hooks and settings for all tests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-if not os.environ.get(IN_LAB):  # no test of the lab needs it, and a guest starts for a second less without it
+if not os.environ.get(IN_LAB):  # no lab test needs Hypothesis, and a guest starts a second faster without it
     from hypothesis import HealthCheck, settings
 
-    # A busy machine is no failure: how long an example takes is no business of a test.
-    # `make fuzz` asks for more of them.
+    # No deadline: a slow example on a busy machine is not a failure.
+    # `make fuzz` sets more examples.
     examples = int(os.environ.get("KVTUI_FUZZ_EXAMPLES", "100"))
     slow = [HealthCheck.too_slow]
     settings.register_profile("kvtui", deadline=None, max_examples=examples, suppress_health_check=slow)
@@ -28,12 +28,12 @@ if not os.environ.get(IN_LAB):  # no test of the lab needs it, and a guest start
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Give each test a loop that knows when it has nothing left to do (tests/ui/settled.py)."""
+    """Gives each test a loop that knows its pending work (tests/ui/settled.py)."""
     return {"watched": WatchedLoop}
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: a garbage collection need not look at it again, which took a fifth of all CPU time."""
+    """Excludes imported objects from garbage collections, which took a fifth of all CPU time for them."""
     gc.collect()
     gc.freeze()
 
@@ -50,7 +50,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Put the seconds of CPU that a test took into JUnit's XML (a test of the lab: tests/lab/bridge.py)."""
+    """Adds a test's CPU seconds to JUnit's XML (for a lab test: tests/lab/bridge.py)."""
     if call.when == "teardown" and COST in item.stash:
         item.user_properties.append((PROPERTY, round(cpu_of_this_process() - item.stash[COST], 2)))
     return (yield)

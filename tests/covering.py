@@ -1,8 +1,8 @@
-"""``-p tests.covering``: which lines and branches of kvtui the tests run, for next to nothing.
+"""``-p tests.covering``: measures which lines and branches of kvtui the tests run, at little cost.
 
-coverage.py follows each line by ``sys.settrace`` before Python 3.12, which makes also Textual and the standard library
-slower: the tests took 1.6 times the CPU. SlipCover (https://github.com/plasma-umass/slipcover) puts a probe into each
-line and branch of kvtui as it is imported; whatever else runs is left as it is.
+Before Python 3.12 coverage.py traces each line with ``sys.settrace``. This also slows down Textual and the standard
+library: the tests took 1.6 times the CPU. SlipCover (https://github.com/plasma-umass/slipcover) adds a probe to each
+line and branch of kvtui at import and leaves all other code unchanged.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "kvtui"
-NEVER = 1_000_000_000
-"""Idle probes until they are taken out of the code: to look for it in all modules costs more than they do."""
+KEEP_PROBES = 1_000_000_000
+"""Idle probes before SlipCover removes them. The removal searches all modules and costs more than the probes."""
 
 
 class File(NamedTuple):
-    """What was run of one file."""
+    """Coverage of a file."""
 
     name: str
     run: int
@@ -35,24 +35,24 @@ class File(NamedTuple):
 
     @property
     def percent(self) -> float:
-        """Of lines and branches together, as coverage.py counts."""
+        """Coverage of lines and branches together, as coverage.py counts it."""
         return percent(self.run + self.branches_run, len(self.missed) + len(self.branches_missed))
 
     @property
     def where(self) -> str:
-        """Lines that never ran, and branches between lines that did."""
+        """Lines that did not run, and branches not taken between lines that ran."""
         lines = set(self.missed)
         kept = (f"{a}->{b or 'exit'}" for a, b in self.branches_missed if not lines & {a, b})
         return " ".join([*spans(self.missed), *kept])
 
 
 def percent(run: int, missed: int) -> float:
-    """How much was run; all of it where there is nothing to run."""
+    """Returns the percentage that ran; 100 if there is nothing to run."""
     return 100 * run / (run + missed) if run + missed else 100.0
 
 
 def spans(lines: Sequence[int]) -> Iterator[str]:
-    """``3-5`` for 3, 4 and 5."""
+    """Yields line ranges: ``3-5`` for 3, 4 and 5."""
     start = None
     for line, after in zip(lines, [*lines, -1][1:], strict=True):
         start = line if start is None else start
@@ -62,10 +62,10 @@ def spans(lines: Sequence[int]) -> Iterator[str]:
 
 
 def measure() -> Slipcover:
-    """Begin: what is imported from now on has probes; what counts is what pyproject.toml says."""
+    """Starts the measurement: adds probes to modules imported from now on. pyproject.toml has the exclusions."""
     report = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["coverage"]["report"]
     exclude = report["exclude_also"]
-    cover = Slipcover(branch=True, source=[str(PACKAGE)], exclude_also=exclude, d_miss_threshold=NEVER)
+    cover = Slipcover(branch=True, source=[str(PACKAGE)], exclude_also=exclude, d_miss_threshold=KEEP_PROBES)
     ImportManager(cover, FileMatcher(sources=[PACKAGE])).__enter__()
     return cover
 
@@ -74,7 +74,7 @@ COVER = measure()
 
 
 def files() -> list[File]:
-    """Those of kvtui, by name."""
+    """Returns the coverage of kvtui's files, sorted by name."""
     found = COVER.get_coverage()["files"]
     return [
         File(name, len(f["executed_lines"]), f["missing_lines"], len(f["executed_branches"]), f["missing_branches"])
@@ -83,7 +83,7 @@ def files() -> list[File]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A line for each file of which something was not run, and one for all of them."""
+    """Prints a line for each file that is not fully covered, and a total."""
     covered = files()
     terminalreporter.section("coverage: SlipCover, lines and branches")
     for file in covered:

@@ -1,4 +1,4 @@
-"""Seconds of CPU: what a test costs on a full machine, where its seconds on the clock say little."""
+"""CPU seconds: the cost of a test on a busy machine, where elapsed time says little."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 from pathlib import Path
 
 PROPERTY = "cpu"
-"""Name of a test's seconds of CPU in JUnit's XML."""
+"""Name of the property with a test's CPU seconds in JUnit's XML."""
 TICKS = os.sysconf("SC_CLK_TCK")
 SESSION, TIMES = 3, slice(11, 15)
-"""Fields of /proc/PID/stat behind the command, see proc_pid_stat(5): utime, stime, cutime, cstime."""
+"""Fields of /proc/PID/stat after the command, see proc_pid_stat(5): utime, stime, cutime, cstime."""
 
 
 def cpu_of_this_process() -> float:
-    """Of this process and of the children that it has waited for."""
+    """Returns the CPU seconds of this process and of the children that it has waited for."""
     return sum(os.times()[:4])
 
 
 def cpu_of_session(session: int) -> float:
-    """Of all processes of a session, and of those that they have waited for."""
+    """Returns the CPU seconds of a session's processes and of the children that they have waited for."""
     ticks = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended
+            continue  # the process ended
         if int(fields[SESSION]) == session:
             ticks += sum(map(int, fields[TIMES]))
     return ticks / TICKS

@@ -1,4 +1,4 @@
-"""Documents of the public JSON as plain values."""
+"""Documents of kvtui's JSON output as plain values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-def document(seen: Observation, view: str = "status") -> Any:
-    """The document of an observation as a JSON reader has it."""
-    return msgspec.to_builtins(status(seen, view))
+def document(observation: Observation, view: str = "status") -> Any:
+    """Returns the document of an observation as a JSON reader sees it."""
+    return msgspec.to_builtins(status(observation, view))

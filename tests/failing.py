@@ -1,4 +1,4 @@
-"""``-p tests.failing``: writes the names of failed tests, a line each, into the file that ``KVTUI_FAILED`` names."""
+"""``-p tests.failing``: writes the names of failed tests to the file of ``KVTUI_FAILED``, one per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the cost of some work compares with that of other work, on this very machine, whatever else it does."""
+"""Compares the CPU time of two pieces of work on a machine with other load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROUNDS = 5
 
 
 def ratio(work: Callable[[], object], to: Callable[[], object]) -> float:
-    """How many times the CPU time of ``to`` the work takes: the best of rounds that take turns."""
+    """Returns the CPU time of ``work`` as a multiple of that of ``to``: the best of alternating rounds."""
     costs: list[float] = []
     bases: list[float] = []
     for _ in range(ROUNDS):
@@ -23,7 +23,7 @@ def ratio(work: Callable[[], object], to: Callable[[], object]) -> float:
 
 
 def _cost(work: Callable[[], object]) -> float:
-    # without the collector, which looks at all live objects, those of other tests too: it says nothing of the work
+    # without garbage collections, whose time depends on all live objects, also those of other tests
     gc.disable()
     try:
         began = time.thread_time()

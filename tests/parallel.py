@@ -1,7 +1,7 @@
-"""`make test`: linters, types and all tests, a few processes at once, in CI's time on two cores.
+"""`make test`: runs linters, mypy and all tests in parallel, within CI's time limit on two cores.
 
-The lab's tests share kernels (tests/lab/bridge.py); a kernel waits for most of its time, so there are more kernels than
-cores. All other groups run beside them at a lower priority: an election must not wait for a linter.
+The lab's tests share kernels (tests/lab/bridge.py). A kernel is idle for most of its time, so there are more kernels
+than cores. All other groups run at the same time with a lower priority: an election must not wait for a linter.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, machine
 
 PROJECT = Path(__file__).parents[1]
 KERNELS_PER_CORE = 2
-"""Each costs some 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
+"""A kernel takes about 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
 FAST_KERNEL = "13"
-"""Debian release of the kernel that takes a third less time than Debian 12's."""
+"""Debian release whose kernel takes a third less time than Debian 12's."""
 AT_ONCE = 6
-"""Groups at once beside the lab."""
+"""Number of groups that run at the same time as the lab."""
 SCREENS = sorted(str(path.relative_to(PROJECT)) for path in PROJECT.glob("tests/ui/test_*.py"))
-APART = {
+SEPARATE_GROUPS = {
     "screens": SCREENS[::2],
     "screens-2": [*SCREENS[1::2], "tests/demo", "tests/output"],
     "commands": ["tests/cli", "tests/kube", "tests/cluster", "tests/docs"],
     "fuzz": ["tests/fuzz"],
 }
-"""Two thirds of the unit tests: groups of their own, for one process of unit tests ended minutes after all others, and
-one of the screens two minutes after the lab."""
+"""Two thirds of the unit tests in separate groups. A single process of unit tests ended minutes after all others, and
+a single one of the screens two minutes after the lab."""
 FUZZ_EXAMPLES = "KVTUI_FUZZ_EXAMPLES"
 ENVIRONMENT = {"fuzz": {FUZZ_EXAMPLES: os.environ.get(FUZZ_EXAMPLES, "1000")}}
-"""A minute of CPU of fuzzing: 100 examples of each reader take 8 s."""
+"""Fuzzing takes a minute of CPU: 100 examples of each reader take 8 s."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
-DEAREST = 40
-"""Tests whose cost is printed."""
-MAX_AGAIN = 4
-"""So many failed tests of a group are run once more, alone, and named: four kernels on two cores starve one another at
-times. What fails then, and more than so many, has failed."""
+MAX_COSTS = 40
+"""Number of the most expensive tests whose cost is printed."""
+MAX_RERUNS = 4
+"""Up to this many failed tests of a group run again, alone, and are named: four kernels on two cores sometimes starve
+each other. A group has failed if a test fails again or if more tests failed."""
 FAILED, NO_TESTS = 1, 5
-"""pytest's exit status where tests failed, and where no test was selected."""
+"""pytest's exit codes for failed tests and for no selected tests."""
 PYTEST = (sys.executable, "-m", "pytest")
 
 
 @dataclass
 class Group:
-    """A command that runs beside others."""
+    """A command that runs in parallel with others."""
 
     name: str
     command: list[str]
@@ -69,12 +69,12 @@ class Group:
 
     @property
     def log(self) -> Path:
-        """What the command prints."""
+        """The file with the command's output."""
         return PROJECT / ".lab" / f"{self.name}.log"
 
     @property
     def times(self) -> Path:
-        """How long each test took, as JUnit's XML; pytest groups only."""
+        """The JUnit XML file with the cost of each test; pytest groups only."""
         return times_file(self.name)
 
     @property
@@ -83,7 +83,6 @@ class Group:
         return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
 
     def start(self) -> None:
-        """Begin."""
         self.began = time.monotonic()
         self.log.parent.mkdir(exist_ok=True)
         self.times.unlink(missing_ok=True)
@@ -94,7 +93,7 @@ class Group:
             self.process = subprocess.Popen(command, cwd=PROJECT, stdout=out, stderr=subprocess.STDOUT, env=environment)
 
     def has_ended(self) -> bool:
-        """Return whether it has ended; then its seconds are known, and those of CPU of all processes it waited for."""
+        """Returns whether the command has ended; then sets its elapsed seconds and its CPU seconds."""
         before = cpu_of_ended_children()
         if self.process is None or self.process.poll() is None:
             return False
@@ -103,21 +102,21 @@ class Group:
         return True
 
     def stop(self) -> None:
-        """End it early."""
+        """Ends the command early."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ended with an error or never ended."""
+        """Whether the command ended with an error or did not end."""
         return self.process is None or self.process.returncode not in self.good
 
     def costs(self) -> Counter[str]:
-        """Test → seconds of CPU, see tests/cpu.py."""
+        """Returns test → CPU seconds, see tests/cpu.py."""
         taken: Counter[str] = Counter()
         if self.times.exists():
-            for case in ET.parse(self.times).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+            for case in ET.parse(self.times).iter("testcase"):  # noqa: S314 - written by pytest
                 name = f"{case.get('classname', '').rpartition('.test_')[2]}::{case.get('name')}"
                 for found in case.iter("property"):
                     if found.get("name") == PROPERTY:
@@ -126,7 +125,7 @@ class Group:
 
 
 def per_file(costs: Counter[str]) -> Counter[str]:
-    """Sums up what the tests of each file cost."""
+    """Returns the sum of the tests' costs for each file."""
     total: Counter[str] = Counter()
     for name, cost in costs.items():
         total[name.partition("::")[0]] += cost
@@ -134,7 +133,7 @@ def per_file(costs: Counter[str]) -> Counter[str]:
 
 
 def times_file(name: str) -> Path:
-    """Return where pytest writes the seconds of this group's tests."""
+    """Returns the file to which pytest writes the costs of this group's tests."""
     return PROJECT / ".lab" / f"{name}.xml"
 
 
@@ -143,19 +142,19 @@ def failed_file(name: str) -> Path:
 
 
 def cpu_of_ended_children() -> float:
-    """Seconds of CPU of all processes that we have waited for so far, see getrusage(2)."""
+    """Returns the CPU seconds of all children waited for so far, see getrusage(2)."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def pytest_group(name: str, *arguments: str, nice: int = NICE, **environment: str) -> Group:
-    """Return a group of tests."""
+    """Returns a group of tests."""
     command = [*PYTEST, f"--junitxml={times_file(name)}", "-p", failing.__name__, *arguments]
     return Group(name, command, {**environment, failing.VARIABLE: str(failed_file(name))}, nice)
 
 
 def lab_groups(more: list[str], *, full: bool) -> list[Group]:
-    """Return the lab's tests: all on one kernel; on another those marked `debian13`, or all."""
+    """Returns the groups of lab tests: all on one Debian release; on the other those marked `debian13`, or all."""
     kernels = max(2, round((os.cpu_count() or 1) * KERNELS_PER_CORE))
     if full:
         number = "12" if machine() == "13" else "13"
@@ -172,17 +171,17 @@ def lab_groups(more: list[str], *, full: bool) -> list[Group]:
 
 
 def lab_group(name: str, arguments: list[str], kernels: int, **environment: str) -> Group:
-    """Return lab tests on so many kernels."""
+    """Returns a group of lab tests on that many kernels."""
     return pytest_group(name, "tests/lab", *arguments, nice=0, KVTUI_LAB_KERNELS=str(kernels), **environment)
 
 
 def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
-    """Return all groups that need no kernel, the longest first."""
+    """Returns the groups that need no kernel, the longest first."""
     tool = Path(sys.executable).parent
     cover = ("-p", "tests.covering") if coverage else ()
     short = () if full else ("-m", "not long")
     units = ["--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more]
-    folders = {} if coverage else APART  # coverage is of one process
+    folders = {} if coverage else SEPARATE_GROUPS  # coverage is measured in one process
     apart = [
         pytest_group(name, *there, *short, *more, nice=NICE, **ENVIRONMENT.get(name, {}))
         for name, there in folders.items()
@@ -197,7 +196,7 @@ def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
 
 
 def run(lab: list[Group], others: list[Group]) -> None:
-    """Run all of the lab's groups at once, and so many of the others beside them."""
+    """Runs all lab groups at once, and up to ``AT_ONCE`` other groups at the same time."""
     running: list[Group] = []
     try:
         while lab or others or running:
@@ -215,11 +214,11 @@ def run(lab: list[Group], others: list[Group]) -> None:
 
 
 def run_again(groups: list[Group]) -> list[Group]:
-    """Run the few tests that failed once more, with nothing beside them; returns a group for each group with some."""
+    """Runs a few failed tests again, one group at a time; returns the groups of these runs."""
     again = []
     for group in groups:
         failed = group.failed_tests
-        if group.process is not None and group.process.returncode == FAILED and len(failed) <= MAX_AGAIN:
+        if group.process is not None and group.process.returncode == FAILED and len(failed) <= MAX_RERUNS:
             later = pytest_group(f"{group.name}-again", *failed, nice=0)
             later.environment = {**group.environment, **later.environment}
             run([], [later])
@@ -229,7 +228,7 @@ def run_again(groups: list[Group]) -> list[Group]:
 
 
 def report(groups: list[Group]) -> bool:
-    """Print what each group printed, failed ones last, then what is dear and the counts; True if all passed."""
+    """Prints the output of each group, failed ones last, then costs and counts; returns whether all passed."""
     counts = {"passed": 0, "failed": 0, "error": 0}
     for group in sorted(groups, key=lambda group: group.has_failed):
         text = group.log.read_text(errors="replace") if group.log.exists() else ""
@@ -239,27 +238,27 @@ def report(groups: list[Group]) -> bool:
     for group in groups:
         table = " ".join(f"{name} {cost:.0f}" for name, cost in per_file(group.costs()).most_common(12))
         print(f"{group.name}: {group.seconds:.0f} s, {group.cpu:.0f} s of CPU: {table}")
-    dearest = sum((group.costs() for group in groups), Counter[str]()).most_common(DEAREST)
-    print("seconds of CPU:", *(f"{cost:5.1f} {name}" for name, cost in dearest), sep="\n")
+    costs = sum((group.costs() for group in groups), Counter[str]()).most_common(MAX_COSTS)
+    print("seconds of CPU:", *(f"{cost:5.1f} {name}" for name, cost in costs), sep="\n")
     print(f"CPU: {sum(group.cpu for group in groups) / 60:.1f} minutes")
     print(f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed")
     return not any(group.has_failed for group in groups)
 
 
 def main(arguments: list[str]) -> int:
-    """Run everything; what is not known here goes to each pytest."""
-    parser = argparse.ArgumentParser(description="Linters, types and all tests, a few processes at once.")
+    """Runs everything; passes unknown options to each pytest."""
+    parser = argparse.ArgumentParser(description="Run linters, mypy and all tests in parallel.")
     parser.add_argument(
-        "--full", action="store_true", help="the long tests too, and the whole lab on Debian 13's kernel"
+        "--full", action="store_true", help="also run the long tests, and the whole lab on both Debian releases"
     )
-    parser.add_argument("--coverage", action="store_true", help="which lines of kvtui the tests without a kernel run")
+    parser.add_argument("--coverage", action="store_true", help="measure the coverage of the tests without a kernel")
     options, more = parser.parse_known_args(arguments)
     lab, others = (
         lab_groups(more, full=options.full),
         other_groups(more, full=options.full, coverage=options.coverage or options.full),
     )
     groups = [*lab, *others]
-    if more:  # such as -k: not each group has a test of that name
+    if more:  # such as -k: some groups may have no such test
         for group in groups:
             group.good = (0, NO_TESTS)
     run(list(lab), list(others))

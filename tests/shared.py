@@ -1,4 +1,4 @@
-"""Real configs, dumps and manifests that lie beside the clone: their licences forbid copying them into it."""
+"""Real configs, dumps and manifests in a folder next to the clone; their licences forbid copies in the repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 
 def shared_path(*parts: str) -> Path:
-    """Return a path below `../shared`; skip the test, or the module that is imported, in a clone that lies alone."""
+    """Returns a path below `../shared`; skips the test or the importing module if that folder is missing."""
     if not SHARED.is_dir():
         why = f"{SHARED} is missing: it has real files of other projects, which are not copied into this one"
         pytest.skip(why, allow_module_level=True)

@@ -1,4 +1,4 @@
-"""A folder on a disk of its own that is soon full."""
+"""A folder on a small file system that a test can fill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = 4096
-"""Bytes; what a tmpfs gives away at once."""
+"""Bytes that a tmpfs allocates at once."""
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 
 def fill(folder: Path) -> None:
-    """Fills it, and the journal's last page: the next line finds no room."""
+    """Fills the file system and the journal's last page, so that the next line does not fit."""
     journal = folder / "journal.jsonl"
     if journal.exists():
         with journal.open("ab", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Ctrl+C ends a stream of observations, also in the moment in which its timer rings."""
+"""Ctrl+C ends a stream of observations, even at the moment of a tick."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kvtui.backend.demo import Demo
 from kvtui.observer import Observer
 
 
-async def test_an_interrupt_is_not_taken_for_the_tick() -> None:
+async def test_an_interrupt_during_a_tick_is_not_lost() -> None:
     observer = Observer(Demo(), interval=0)
 
     async def interrupted() -> None:
@@ -18,7 +18,7 @@ async def test_an_interrupt_is_not_taken_for_the_tick() -> None:
         assert task is not None
         task.cancel()  # as asyncio.run does at SIGINT, while the task runs
         await observer.change_or_tick()
-        pytest.fail("it went on")
+        pytest.fail("the interrupt was lost")
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(interrupted())

@@ -1,4 +1,4 @@
-"""When user-mode Linux crashes, another kernel runs its tests, and the run says so."""
+"""When user-mode Linux crashes, another kernel runs its tests, and the run reports the crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FakeGuest:
-    """A kernel that passes each test, but crashes in those that have ``crash`` in their names, so many times."""
+    """A kernel that passes each test. It crashes ``crashes`` times in tests with ``crash`` in their names."""
 
     crashes = 0
 
@@ -27,11 +27,11 @@ class FakeGuest:
         self.started: str | None = None
         self.cpu_taken: dict[str, float] = {}
         self.kernel = SimpleNamespace(close=lambda: None)
-        self._is_told_the_end = False
+        self._got_last_test = False
 
     @property
     def needs_test(self) -> bool:
-        return self.failure is None and not self.unfinished and not self._is_told_the_end
+        return self.failure is None and not self.unfinished and not self._got_last_test
 
     @property
     def has_panicked(self) -> bool:
@@ -40,7 +40,7 @@ class FakeGuest:
     def give(self, nodeid: str | None, waiting: Iterable[str] = ()) -> None:
         del waiting
         if nodeid is None:
-            self._is_told_the_end = True
+            self._got_last_test = True
         else:
             self.unfinished.append(nodeid)
 
@@ -77,23 +77,23 @@ def item_of(nodeid: str, outcomes: dict[str, list[str]]) -> Any:
 
 
 @pytest.mark.parametrize("crashes", [1, bridge.MAX_PANICS, bridge.MAX_PANICS + 1])
-def test_another_kernel_runs_what_a_crashed_one_did_not_finish(monkeypatch: pytest.MonkeyPatch, crashes: int) -> None:
+def test_another_kernel_runs_the_unfinished_tests_of_a_crashed(monkeypatch: pytest.MonkeyPatch, crashes: int) -> None:
     monkeypatch.setattr(bridge, "Guest", FakeGuest)
     monkeypatch.setattr(bridge, "wanted_cluster", lambda _item: "a cluster")
     monkeypatch.setattr(bridge, "LOOK", 0.0)
     monkeypatch.setattr(FakeGuest, "crashes", crashes)
     outcomes: dict[str, list[str]] = {}
 
-    def revived(config: object, data: dict[str, Any]) -> pytest.TestReport:
+    def deserialize(config: object, data: dict[str, Any]) -> pytest.TestReport:
         del config
         return pytest.TestReport("x", ("x", 1, "x"), {}, data["outcome"], data["longrepr"], "setup")
 
-    config = SimpleNamespace(hook=SimpleNamespace(pytest_report_from_serializable=revived))
+    config = SimpleNamespace(hook=SimpleNamespace(pytest_report_from_serializable=deserialize))
     session: Any = SimpleNamespace(config=config, shouldfail=False, shouldstop=False)
     run = bridge.LabRun(session, [item_of(name, outcomes) for name in ("a", "crash", "z")])
     run.run()
     assert len(run.panics) == min(crashes, bridge.MAX_PANICS)
     assert all("crash" in text for text in run.panics)
-    lost = crashes > bridge.MAX_PANICS  # then it is no accident
-    assert outcomes["crash"] == (["passed", "failed"] if lost else ["passed"])
+    has_failed = crashes > bridge.MAX_PANICS  # too many crashes for a coincidence
+    assert outcomes["crash"] == (["passed", "failed"] if has_failed else ["passed"])
     assert set(outcomes) == {"a", "crash", "z"}

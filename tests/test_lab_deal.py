@@ -1,4 +1,4 @@
-"""Lab tests are given to kernels one by one."""
+"""Deal gives lab tests to kernels one by one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 from tests.lab.deal import CLUSTERS_KEPT, Deal, Task
 
 
-def test_a_kernel_stays_with_its_cluster_while_that_has_tests() -> None:
+def test_a_kernel_keeps_its_cluster_while_it_has_tests() -> None:
     deal = Deal([Task("a", "x", 8), Task("b", "y", 5), Task("c", "x", 1)])
     assert [task.nodeid for task in iter(lambda: deal.take(1), None)] == ["a", "c", "b"]
 
@@ -21,12 +21,12 @@ def test_the_next_kernel_takes_the_cluster_with_the_most_work_for_each_kernel() 
     ]
 
 
-def test_long_tests_begin_first_and_the_others_keep_their_random_order() -> None:
+def test_long_tests_start_first_and_the_others_keep_their_random_order() -> None:
     deal = Deal([Task("short", "x", 1), Task("long", "x", 25), Task("short 2", "x", 2), Task("longest", "x", 90)])
     assert [task.nodeid for task in iter(lambda: deal.take(1), None)] == ["longest", "long", "short", "short 2"]
 
 
-def test_the_longest_tests_of_all_begin_before_everything_else() -> None:
+def test_the_longest_tests_start_before_everything_else() -> None:
     deal = Deal([*(Task(f"x {number}", "x", 25) for number in range(9)), Task("y", "y", 70), Task("z", "z", 200)])
     taken = [deal.take(kernel) for kernel in (1, 2, 3)]
     assert [task.nodeid for task in taken if task is not None] == ["z", "y", "x 0"]

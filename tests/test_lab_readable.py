@@ -1,4 +1,4 @@
-"""A clone in a home that others cannot enter: what the lab's guest opens, and nothing else."""
+"""A clone in a home that others cannot enter: the lab's guest makes only the needed folders readable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_folders_on_the_way_that_others_cannot_enter_are_opened(tmp_path: Path) -> None:
+def test_parent_folders_that_others_cannot_enter_are_made_accessible(tmp_path: Path) -> None:
     home, clone = tmp_path / "home it's", tmp_path / "home it's" / "clone"
     (clone / "kvtui").mkdir(parents=True)
     home.chmod(0o700)
@@ -20,13 +20,13 @@ def test_folders_on_the_way_that_others_cannot_enter_are_opened(tmp_path: Path) 
     assert "chmod -R" not in opening_script(clone)
 
 
-def test_files_that_were_cloned_with_a_private_umask_are_opened(tmp_path: Path) -> None:
+def test_files_cloned_with_a_private_umask_are_made_readable(tmp_path: Path) -> None:
     (tmp_path / "kvtui").mkdir(mode=0o700)
     assert f"chmod -R o+rX -- {tmp_path}/kvtui\n" in opening_script(tmp_path)
 
 
-def test_the_folder_behind_a_link_is_opened_too(tmp_path: Path) -> None:
-    behind = tmp_path / "private"
-    behind.mkdir(mode=0o700)
-    (tmp_path / "link").symlink_to(behind)
-    assert behind in closed_folders([tmp_path / "link"])
+def test_the_target_of_a_symlink_is_made_accessible_too(tmp_path: Path) -> None:
+    target = tmp_path / "private"
+    target.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(target)
+    assert target in closed_folders([tmp_path / "link"])

@@ -1,4 +1,4 @@
-"""The lab's kernel is fitted to the CPU that it runs on."""
+"""The lab's kernel is adapted to the register size of the host's CPU."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def program(tmp_path: Path, *sizes: int) -> Path:
     return path
 
 
-def test_this_machine_says_how_large_its_registers_are() -> None:
-    assert 576 <= host_size() < 65536  # x87, SSE and the header at the least
+def test_the_register_size_of_this_machine() -> None:
+    assert 576 <= host_size() < 65536  # at least x87, SSE and the header
 
 
 @pytest.mark.parametrize("size", [0, 832, KNOWN])
-def test_what_fits_stays_as_it_is(tmp_path: Path, size: int) -> None:
+def test_a_fitting_program_is_unchanged(tmp_path: Path, size: int) -> None:
     path = program(tmp_path, KNOWN)
     assert fitting(path, size, tmp_path) == path
 
 
-def test_a_copy_has_the_hosts_number_and_nothing_else_changed(tmp_path: Path) -> None:
+def test_in_the_copy_only_the_register_size_changes(tmp_path: Path) -> None:
     path = program(tmp_path, KNOWN)
     before = path.read_bytes()
     copy = fitting(path, AMX, tmp_path)
@@ -42,7 +42,7 @@ def test_a_copy_has_the_hosts_number_and_nothing_else_changed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("sizes", [(), (KNOWN, KNOWN)])
-def test_a_program_that_is_not_understood_is_not_guessed_at(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+def test_an_unknown_program_is_an_error(tmp_path: Path, sizes: tuple[int, ...]) -> None:
     path = program(tmp_path, *sizes)
     assert fitting(path, KNOWN, tmp_path) == path
     with pytest.raises(ValueError, match="11008 bytes of registers"):
@@ -50,7 +50,7 @@ def test_a_program_that_is_not_understood_is_not_guessed_at(tmp_path: Path, size
 
 
 @pytest.mark.parametrize("release", [Release(), Release("13")], ids=["this machine's", "Debian 13's"])
-def test_debians_kernel_is_understood(release: Release, tmp_path: Path) -> None:
+def test_debians_kernel_can_be_adapted(release: Release, tmp_path: Path) -> None:
     fetch(release)
     kernel = release.kernel
     assert kernel is not None

@@ -1,4 +1,4 @@
-"""Which kernel and keepalived the lab uses, and what it says when it cannot."""
+"""Which kernel and keepalived the lab uses, and its errors when it cannot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lab.loader import INTERPRETER, with_loader
 from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, ReleaseError, chosen, fetch, machine
 
 
-def test_the_machine_s_own_packages_are_used_unless_another_release_is_asked_for(
+def test_the_machine_s_own_packages_are_used_unless_another_release_is_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -27,7 +27,7 @@ def test_the_machine_s_own_packages_are_used_unless_another_release_is_asked_for
     assert str(chosen().modules).endswith(".lab/kernel-13/usr/lib/uml/modules")
 
 
-def test_the_kernel_is_chosen_apart_from_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_is_chosen_separately_from_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "machine", lambda: "12")
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv(KERNEL_VARIABLE, "13")
@@ -40,7 +40,7 @@ def test_the_kernel_is_chosen_apart_from_keepalived(monkeypatch: pytest.MonkeyPa
         chosen()
 
 
-def test_an_unknown_release_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_unknown_release_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "14")
     with pytest.raises(ReleaseError, match="KVTUI_LAB_DEBIAN=14: the lab knows Debian 12 and 13 only"):
         chosen()
@@ -55,13 +55,13 @@ def test_an_unknown_release_is_refused_with_those_that_are_known(monkeypatch: py
         ('ID=ubuntu\nVERSION_ID="24.04"\n', ""),
     ],
 )
-def test_which_debian_this_is(text: str, number: str, tmp_path: Path) -> None:
+def test_the_debian_release_of_the_machine(text: str, number: str, tmp_path: Path) -> None:
     (tmp_path / "os-release").write_text(text)
     assert machine(tmp_path / "os-release") == number
     assert machine(tmp_path / "nothing") == ""
 
 
-def test_what_cannot_be_fetched_is_an_error_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_an_error_with_its_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "packaging" / "keepalived-versions"
     script.parent.mkdir()
     script.write_text('#!/bin/sh\necho "kvtui: no mirror for $*" >&2\nexit 1\n')
@@ -72,7 +72,7 @@ def test_what_cannot_be_fetched_is_an_error_with_the_reason(tmp_path: Path, monk
         fetch(Release("13", "13"))
 
 
-def test_the_loader_is_named_in_a_copy_of_the_same_size(tmp_path: Path) -> None:
+def test_a_copy_of_the_same_size_names_another_loader(tmp_path: Path) -> None:
     program, loader = tmp_path / "program", tmp_path / "lib" / "ld-linux-x86-64.so.2"
     program.write_bytes(b"\x7fELF" + INTERPRETER + b"rest")
     words = with_loader(program, loader, tmp_path)
@@ -86,17 +86,17 @@ def test_the_loader_is_named_in_a_copy_of_the_same_size(tmp_path: Path) -> None:
         with_loader(program, loader, tmp_path)
 
 
-def test_the_commands_that_are_missing_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_commands_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    there = {"keepalived", "modprobe", "ipvsadm", "ip", "ps", "tcpdump", "curl", "nsenter", "unshare"}
-    monkeypatch.setattr(shutil, "which", lambda command, path: f"{path}/{command}" * (command in there) or None)
+    installed = {"keepalived", "modprobe", "ipvsadm", "ip", "ps", "tcpdump", "curl", "nsenter", "unshare"}
+    monkeypatch.setattr(shutil, "which", lambda command, path: f"{path}/{command}" * (command in installed) or None)
     assert kernel.why_not() == (
         "The lab cannot boot on this machine: it needs the Debian packages user-mode-linux, util-linux"
         " (not found: linux.uml, pivot_root)."
     )
 
 
-def test_the_step_of_the_boot_that_failed_comes_first(tmp_path: Path) -> None:
+def test_the_failed_step_of_the_boot_is_named(tmp_path: Path) -> None:
     booted = kernel.Kernel(["true"])
     booted.dir = tmp_path
     (tmp_path / "console").write_text("Linux\nlab init: cannot mount the output folder (Linux 6.12.113)\n")
@@ -115,7 +115,7 @@ def test_the_step_of_the_boot_that_failed_comes_first(tmp_path: Path) -> None:
         ("2.2.8", True, "as json for process"),
     ],
 )
-def test_a_version_that_is_not_known_behaves_as_the_one_before_it(
+def test_an_unknown_version_behaves_like_the_previous_one(
     text: str, rejects: bool, json_log: str | None, tmp_path: Path
 ) -> None:
     program = tmp_path / "usr/sbin/keepalived"

@@ -1,4 +1,4 @@
-"""What libraries import is loaded at its first use, and then is what it always is."""
+"""Modules that libraries import are loaded at their first use and then work as usual."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ BEGIN = "import sys\nfrom kvtui.backend import lazy_modules\nlazy_modules.instal
 
 
 def printed(code: str, begin: str = BEGIN) -> list[str]:
-    """Lines of another Python's output."""
+    """Runs code in another Python and returns its output lines."""
     done = subprocess.run([sys.executable, "-c", begin + code], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
 
 
-def test_asyncio_maps_no_openssl() -> None:
+def test_importing_asyncio_does_not_load_openssl() -> None:
     code = (
         "import asyncio, shutil, hashlib, hmac, pathlib\n"
         "asyncio.run(asyncio.sleep(0))\n"
@@ -28,7 +28,7 @@ def test_asyncio_maps_no_openssl() -> None:
     assert printed(code) == [f"module {lazy} NoneType", "[]"]
 
 
-def test_a_module_is_whole_once_it_is_used() -> None:
+def test_a_module_is_complete_once_it_is_used() -> None:
     code = (
         "import asyncio, ssl, importlib, inspect\n"
         "print(ssl.create_default_context().verify_mode.name, type(ssl).__name__)\n"
@@ -50,7 +50,7 @@ def test_a_module_is_whole_once_it_is_used() -> None:
     ]
 
 
-def test_asyncio_speaks_tls_when_it_is_asked_to() -> None:
+def test_asyncio_can_use_tls() -> None:
     code = (
         "import asyncio, ssl\n"
         "async def answer(reader, writer):\n"
@@ -68,7 +68,7 @@ def test_asyncio_speaks_tls_when_it_is_asked_to() -> None:
     assert printed(code) == ["16", "no TLS"]
 
 
-def test_every_thread_that_comes_first_finds_it_whole() -> None:
+def test_concurrent_first_uses_find_a_complete_module() -> None:
     code = (
         "import threading, ssl\n"
         "start, found = threading.Barrier(8), []\n"
@@ -82,7 +82,7 @@ def test_every_thread_that_comes_first_finds_it_whole() -> None:
     assert printed(code) == ["True"]
 
 
-def test_a_python_without_digests_of_its_own_keeps_those_of_openssl() -> None:
+def test_a_python_without_builtin_digests_keeps_openssl() -> None:
     begin = BEGIN.replace(
         "lazy_modules.install", "lazy_modules.OWN_DIGESTS = ('_md5', '_no_such')\nlazy_modules.install"
     )
@@ -90,7 +90,7 @@ def test_a_python_without_digests_of_its_own_keeps_those_of_openssl() -> None:
     assert printed(code, begin) == ["e3b0c442 _hashlib"]
 
 
-def test_a_module_that_is_loaded_stays() -> None:
+def test_a_loaded_module_stays_loaded() -> None:
     code = (
         "import ssl, hashlib, asyncio, sys\n"
         "from kvtui.backend import lazy_modules\n"

@@ -1,4 +1,4 @@
-"""A test that fails under load is run again alone, and named; one that fails twice has failed."""
+"""A test that fails under load runs again alone and is named; a test that fails twice has failed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_always(): assert {fails} == 0
 
 
 @pytest.mark.parametrize("fails", [0, 1])
-def test_what_failed_is_run_once_more(
+def test_failed_tests_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: int
 ) -> None:
     (tmp_path / ".lab").mkdir()

@@ -1,4 +1,4 @@
-"""An event loop that knows what is scheduled on it, by asyncio's public methods."""
+"""An event loop that records what is scheduled on it, by asyncio's public methods."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Ts = TypeVarTuple("Ts")
 
 
 class WatchedLoop(asyncio.SelectorEventLoop):
-    """An event loop that knows what was scheduled on it."""
+    """An event loop that records scheduled callbacks, pending timers and work in threads."""
 
     def __init__(self) -> None:
         self.scheduled = 0  # callbacks so far
-        self.timers: set[asyncio.TimerHandle] = set()  # those that have not fired
+        self.timers: set[asyncio.TimerHandle] = set()  # pending
         self.threads: set[asyncio.Future[Any]] = set()  # work in threads that has not ended
         super().__init__()
 
@@ -55,7 +55,7 @@ class WatchedLoop(asyncio.SelectorEventLoop):
         return work
 
     def has_timer_within(self, seconds: float) -> bool:
-        """Return whether a timer is due within so many seconds."""
+        """Returns whether a timer is due within that many seconds."""
         self.timers = {timer for timer in self.timers if not timer.cancelled()}
         soon = self.time() + seconds
         return any(timer.when() <= soon for timer in self.timers)
