@@ -41,11 +41,11 @@ def watches(cluster: FakeCluster | RealCluster, *plurals: str) -> bool:
 def edit(terminal: PseudoTerminal, cluster: FakeCluster | RealCluster, obj: Object, plural: str, *texts: str) -> None:
     """Changes an object. The watch brings its texts to the screen, without a new list; bench_kube measures the time."""
     assert not any(t in terminal.text for t in texts)
-    asked = len(cluster.requests) if isinstance(cluster, FakeCluster) else 0
+    before = len(cluster.requests) if isinstance(cluster, FakeCluster) else 0
     cluster.put(obj)
     terminal.shows(*texts)
     if isinstance(cluster, FakeCluster):
-        assert not [r for r in cluster.requests[asked:] if r.path.endswith(plural)]
+        assert not [r for r in cluster.requests[before:] if r.path.endswith(plural)]
 
 
 def test_an_edit_of_configmap_service_or_slice_reaches_the_screen_by_the_watch(

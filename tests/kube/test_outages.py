@@ -63,12 +63,12 @@ async def test_repeated_outages(fake: FakeCluster, tmp_path: Path) -> None:
 async def test_a_change_while_the_connection_is_down_is_not_missed(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     async with running_layer(fake, tmp_path) as running:
-        asked = len(fake.requests)
+        before = len(fake.requests)
         fake.cut()
         fake.put(objects.service("nginx", ports=((8000, 8080),)))
         fake.delete("endpointslices", "default", "nginx-x1")
         await running.until(lambda: running.services[NGINX].ports[0].port == 8000 and not running.endpoints(*NGINX))
-        again = [r for r in fake.requests[asked:] if r.path != "/version"]
+        again = [r for r in fake.requests[before:] if r.path != "/version"]
         assert all(
             "watch" in r.params and int(r.params["resourceVersion"]) >= 111 for r in again
         )  # resumed, not listed

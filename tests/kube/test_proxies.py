@@ -32,11 +32,11 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def proxy(port: int, asked: list[bytes], refusal: bytes = b"") -> AsyncIterator[int]:
+async def proxy(port: int, connects: list[bytes], refusal: bytes = b"") -> AsyncIterator[int]:
     """Runs a proxy and yields its port. Each CONNECT leads to ``port`` on this machine."""
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        connects.append(await reader.readuntil(b"\r\n\r\n"))
         if refusal:
             writer.write(refusal)
             return
@@ -63,10 +63,10 @@ async def reaches_ok(running: RunningLayer) -> None:
 
 @pytest.mark.parametrize("by_file", [True, False], ids=["proxy-url", "HTTPS_PROXY"])
 async def test_a_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool) -> None:
-    asked: list[bytes] = []
+    connects: list[bytes] = []
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
-        async with proxy(fake.port, asked) as port:
+        async with proxy(fake.port, connects) as port:
             url = f"http://me:p%40ss@127.0.0.1:{port}"
             extra = {"proxy-url": url} if by_file else {}
             monkeypatch.setenv("NO_PROXY" if by_file else "HTTPS_PROXY", "*" if by_file else url)  # kubectl's order
@@ -75,8 +75,8 @@ async def test_a_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
             )
             async with running_layer(fake, tmp_path, place=place) as running:
                 await reaches_ok(running)
-    assert asked[0].startswith(f"CONNECT {NAME}:6443 HTTP/1.".encode())
-    assert b"proxy-authorization: basic " + base64.b64encode(b"me:p@ss").lower() in asked[0].lower()
+    assert connects[0].startswith(f"CONNECT {NAME}:6443 HTTP/1.".encode())
+    assert b"proxy-authorization: basic " + base64.b64encode(b"me:p@ss").lower() in connects[0].lower()
 
 
 async def test_a_loopback_server_bypasses_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,14 +176,14 @@ def _allows(role: objects.Object, request: RecordedRequest) -> bool:
     namespace = rest[1] if rest[0] == "namespaces" else None
     plural, *name = rest[2:] if namespace else rest
     verb = "get" if name else "watch" if request.params.get("watch") else "list"
-    asked = name[0] if name else request.params.get("fieldSelector", "").removeprefix("metadata.name=")
+    requested = name[0] if name else request.params.get("fieldSelector", "").removeprefix("metadata.name=")
     if role["kind"] == "Role" and role["metadata"]["namespace"] != namespace:
         return False
     return any(
         group in rule["apiGroups"]
         and plural in rule["resources"]
         and verb in rule["verbs"]
-        and asked in rule.get("resourceNames", [asked])
+        and requested in rule.get("resourceNames", [requested])
         for rule in role["rules"]
     )
 
