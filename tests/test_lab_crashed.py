@@ -77,7 +77,7 @@ def item_of(nodeid: str, outcomes: dict[str, list[str]]) -> Any:
 
 
 @pytest.mark.parametrize("crashes", [1, bridge.MAX_PANICS, bridge.MAX_PANICS + 1])
-def test_another_kernel_runs_the_unfinished_tests_of_a_crashed(monkeypatch: pytest.MonkeyPatch, crashes: int) -> None:
+def test_another_kernel_finishes_after_a_crash(monkeypatch: pytest.MonkeyPatch, crashes: int) -> None:
     monkeypatch.setattr(bridge, "Guest", FakeGuest)
     monkeypatch.setattr(bridge, "wanted_cluster", lambda _item: "a cluster")
     monkeypatch.setattr(bridge, "LOOK", 0.0)

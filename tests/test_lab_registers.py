@@ -42,7 +42,7 @@ def test_in_the_copy_only_the_register_size_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(), (KNOWN, KNOWN)])
-def test_an_unknown_program_is_an_error(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+def test_an_unknown_program_cannot_be_adapted(tmp_path: Path, sizes: tuple[int, ...]) -> None:
     path = program(tmp_path, *sizes)
     assert fitting(path, KNOWN, tmp_path) == path
     with pytest.raises(ValueError, match="11008 bytes of registers"):

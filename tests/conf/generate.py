@@ -121,7 +121,7 @@ class _Generator:
         return {"keepalived.conf": end.join(self.lines) + self.one(end, ""), **self.more}
 
     def included(self, part: Callable[[], None]) -> None:
-        """Moves a part into a file of its own."""
+        """Moves a part into an included file."""
         outside, self.lines = self.lines, []
         name = f"more/{len(self.more)}.conf"
         part()
