@@ -212,7 +212,7 @@ class FakeCluster:
 
     @contextlib.contextmanager
     def held(self, plural: str) -> Iterator[None]:
-        """Lists of this kind are answered later."""
+        """Delays answers to lists of this kind until the block ends."""
         event = asyncio.Event()
         self._call(lambda: self._emulator.held.update({plural: event}))
         try:

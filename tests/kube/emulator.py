@@ -121,7 +121,7 @@ class Emulator(kmock.KubernetesScaffold):
         self.thawed = asyncio.Event()
         self.thawed.set()
         self.held: dict[str, asyncio.Event] = {}
-        """Lists of these plurals wait for the event."""
+        """Lists of these plurals wait for their event."""
         self.sent: list[tuple[float, str]] = []
         """Time (monotonic clock) and plural of each event that was sent."""
         self.user = "system:serviceaccount:default:kvtui"
