@@ -1,4 +1,4 @@
-"""Observations in which each string from outside is one text."""
+"""Observations in which every string from outside is the same hostile text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOSTILE = {
 
 
 def world(text: str) -> Observation:
-    """Every string from outside is ``text``."""
+    """Returns an observation in which every string from outside is ``text``."""
     name = f"{text}n"
     base = snapshot(
         node=Node(name, read_only=True),
@@ -56,9 +56,9 @@ def world(text: str) -> Observation:
 
 
 def cluster(text: str) -> Observation:
-    """Every string that the Kubernetes API gives is ``text``, on a node that serves the VIP."""
+    """Returns a node that serves the VIP; every string that the Kubernetes API returns is ``text``."""
     pod = replace(endpoint(5), pod=(text, text), node=text)
-    said = resources(services=ResourceState(Resource.SERVICES, SourceState.DEGRADED, text, NOW - 99))
+    degraded = resources(services=ResourceState(Resource.SERVICES, SourceState.DEGRADED, text, NOW - 99))
     mapped = kube(
         configmap=configmap(
             {VIP: "default/nginx", text: text, f"{text}2": f"{text}/{text}"}, namespace=text, name=text
@@ -67,13 +67,13 @@ def cluster(text: str) -> Observation:
         services={NGINX: service("nginx", ServicePort(text, 80, text))},
         endpoints={NGINX: (group(pod, replace(pod, ready=False), ports=(EndpointPort(text, 8080),)),)},
         pods={(text, text): Pod(text, text, text, text, ready=False, phase=text, reason=text)},
-        resources=said,
+        resources=degraded,
     )
     return observe(build_kube.snapshot(kube=mapped))
 
 
 def most_marks(line: str) -> int:
-    """Returns the longest row of characters that take no cell."""
+    """Returns the length of the longest run of zero-width characters."""
     most = now = 0
     for character in line:
         now = now + 1 if character > "\x7f" and cell_len(character) == 0 else 0

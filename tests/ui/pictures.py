@@ -1,8 +1,8 @@
-"""`make pictures`: each screen of the demo at each size and in each theme, as SVG, and as PNG where rsvg-convert is.
+"""`make pictures`: each screen of the demo at each size and in each theme, as SVG, and as PNG with rsvg-convert.
 
     python -m tests.ui.pictures FOLDER [SCREEN...]
 
-For the review of a change of the screens: somebody else's terminal emulator draws what kvtui sends to a pty.
+For reviewing changes of the screens: an independent terminal emulator draws what kvtui sends to a pty.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tests.ui.terminal_picture import svg
 SIZES = ((80, 24), (140, 40), (200, 50))
 THEMES = ("dark", "light", "ansi16")
 SETTLED = 2.0
-"""Seconds: rates need two readings."""
+"""Seconds to wait before a picture: rates need two readings."""
 
 
 def take(folder: Path, size: tuple[int, int], theme: str, screens: list[str]) -> list[Path]:
-    """Takes the pictures of one kvtui."""
+    """Takes the pictures of one kvtui process."""
     taken = []
     with PseudoTerminal("--demo", "--theme", theme, size=size, env={"COLORTERM": "truecolor"}) as terminal:
         terminal.shows("10.4.0.50")
@@ -40,7 +40,7 @@ def take(folder: Path, size: tuple[int, int], theme: str, screens: list[str]) ->
 
 
 def main() -> None:
-    """Take all of them, and say where they are."""
+    """Takes all pictures and prints where they are."""
     folder, screens = Path(sys.argv[1]), sys.argv[2:]
     folder.mkdir(parents=True, exist_ok=True)
     taken = [path for size in SIZES for theme in THEMES for path in take(folder, size, theme, screens)]

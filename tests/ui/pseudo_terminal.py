@@ -1,4 +1,4 @@
-"""A terminal for tests: a real pty with kvtui on it, its bytes drawn by pyte, somebody else's terminal emulator."""
+"""A terminal for tests: kvtui on a real pty; pyte, an independent terminal emulator, draws its bytes."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ HAS_FRAMES = b"\x1b[?2026;2$y"
 FRAME_BEGINS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 PRESS_AGAIN_SECONDS = 10.0
 TIMEOUT = 180.0
-"""Seconds until a condition has failed: the machine may be busy."""
+"""Seconds until a wait fails; long, because the machine may be busy."""
 
 
 class PseudoTerminal:
-    """kvtui on a pty, until the ``with`` block ends.
+    """Runs kvtui on a pty until the ``with`` block ends.
 
     Args:
-        arguments: of kvtui.
+            arguments: kvtui's arguments.
         env: added to a bare environment.
         size: columns and lines.
-        stdin: whether stdin is the terminal; else it is empty.
+            stdin: whether stdin is the terminal; otherwise it is empty.
         prefix: a command that runs kvtui, such as ``ip netns exec node-a``.
-        command: what kvtui is called; else this project's own, in this Python.
+            command: the program to run; by default this project's kvtui, in this Python.
     """
 
     def __init__(
@@ -58,22 +58,22 @@ class PseudoTerminal:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._undrawn = b""
-        self._ours, theirs = pty.openpty()
+        self._ours, child_fd = pty.openpty()
         self._resize(size)
-        kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
+        variables = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         try:
             self.process = subprocess.Popen(
                 [*DEFAULT_SIGNALS, *prefix, *command, *arguments],
-                stdin=theirs if stdin else subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=theirs,
+                stdin=child_fd if stdin else subprocess.DEVNULL,
+                stdout=child_fd,
+                stderr=child_fd,
                 cwd=PROJECT,
-                env={**kept, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})},
+                env={**variables, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})},
                 start_new_session=True,
                 preexec_fn=_controlling if stdin else None,  # noqa: PLW1509 - one ioctl, and no threads run here
             )
         finally:
-            os.close(theirs)
+            os.close(child_fd)
 
     def __enter__(self) -> Self:
         return self
@@ -89,14 +89,14 @@ class PseudoTerminal:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def resize(self, size: tuple[int, int]) -> None:
-        """As when a person pulls at the window's corner."""
+        """Resizes the terminal, as when the user drags the window's corner."""
         self._screen.resize(size[1], size[0])
         self._resize(size)
         self.process.send_signal(signal.SIGWINCH)
 
     @property
     def modes(self) -> int:
-        """The terminal's local modes, see termios(3): c_lflag."""
+        """Returns the terminal's local modes, c_lflag in termios(3)."""
         flags: int = termios.tcgetattr(self._ours)[LFLAG]
         return flags
 
@@ -107,18 +107,18 @@ class PseudoTerminal:
         termios.tcsetattr(self._ours, termios.TCSANOW, all_modes)
 
     def press(self, *keys: str) -> None:
-        """Type: names of ``KEYS``, or the characters themselves."""
+        """Types keys by their names in ``KEYS``, or the characters themselves."""
         for key in keys:
             os.write(self._ours, KEYS.get(key, key).encode())
 
     def _take(self, seconds: float) -> bool:
-        """Draw what arrives within the time; False at the end of file."""
+        """Draws what arrives within the time; returns False at the end of file."""
         ready, _, _ = select.select([self._ours], [], [], seconds)
         if not ready:
             return True
         try:
             data = os.read(self._ours, 65536)
-        except OSError:  # EIO: nobody has the terminal open any more
+        except OSError:  # EIO: no process has the terminal open any more
             return False
         if ASKED_FOR_FRAMES in self.raw[-len(ASKED_FOR_FRAMES) + 1 :] + data:
             self.press(HAS_FRAMES.decode())
@@ -127,42 +127,40 @@ class PseudoTerminal:
         return bool(data)
 
     def _draw(self, data: bytes) -> None:
-        """Draw whole frames only, as terminals with synchronised output do: nobody sees half of one."""
+        """Draws whole frames only, as terminals with synchronised output do, so that no partial frame is visible."""
         *frames, rest = (self._undrawn + data).split(FRAME_ENDS)
         for frame in frames:
             self._feed(frame.replace(FRAME_BEGINS, b""))
         before, begins, _ = rest.partition(FRAME_BEGINS)
-        if not begins:  # its bytes may arrive in two parts
+        if not begins:  # the sequence may arrive in two parts
             part = next(n for n in range(len(FRAME_BEGINS) - 1, -1, -1) if before.endswith(FRAME_BEGINS[:n]))
             before = before[: len(before) - part]
         self._feed(before)
         self._undrawn = rest[len(before) :]
 
     def _feed(self, data: bytes) -> None:
-        if data:  # pyte knows no SGR with colons nor DECRQM; they are not drawn by a terminal either
+        if data:  # pyte knows neither SGR with colons nor DECRQM; terminals do not draw them either
             self._stream.feed(data)
 
     @property
     def lines(self) -> list[str]:
-        """What a person sees."""
         return [line.rstrip() for line in self._screen.display]
 
     @property
     def text(self) -> str:
-        """What a person sees, as one string."""
         return "\n".join(self.lines)
 
     @property
     def screen(self) -> pyte.Screen:
-        """The emulator's screen, colours included."""
+        """Returns the emulator's screen, with its colours."""
         return self._screen
 
     def reversed(self, line: int) -> bool:
-        """Whether the line begins in reverse video: the table's cursor, shown while the table has the keys."""
+        """Returns whether the line begins in reverse video, as the table's cursor does if the table has the focus."""
         return bool(self._screen.buffer[line][0].reverse)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Draw until the condition holds."""
+        """Draws until the condition holds."""
         deadline = time.monotonic() + TIMEOUT
         while not condition():
             if time.monotonic() > deadline or not self._take(0.05):
@@ -170,11 +168,11 @@ class PseudoTerminal:
                 raise AssertionError(message)
 
     def shows(self, *texts: str) -> None:
-        """Wait until all these stand on the screen."""
+        """Waits until the screen contains all these texts."""
         self.until(lambda: all(t in self.text for t in texts), f"{texts} on the screen")
 
     def press_until(self, key: str, text: str, *, shown: bool = True) -> None:
-        """Press a key until the text is (not) shown; again after a while: a dialog that is closed takes keys along."""
+        """Presses a key until the text is (not) shown; repeats it, because a closing dialog swallows keys."""
         pressed_at = float("-inf")
 
         def is_done() -> bool:
@@ -189,7 +187,7 @@ class PseudoTerminal:
         self.until(is_done, f"after {key!r}: {text!r} {'shown' if shown else 'gone'}")
 
     def quiet(self, seconds: float) -> int:
-        """How many bytes arrive in this time."""
+        """Returns how many bytes arrive within this time."""
         before, end = len(self.raw), time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not self._take(left):
@@ -197,7 +195,7 @@ class PseudoTerminal:
         return len(self.raw) - before
 
     def ended(self) -> int:
-        """Draw until kvtui ends; its exit code."""
+        """Draws until kvtui ends; returns its exit code."""
         deadline = time.monotonic() + TIMEOUT
         while self._take(0.05) and time.monotonic() < deadline:
             if self.process.poll() is not None and not select.select([self._ours], [], [], 0.05)[0]:
@@ -206,9 +204,9 @@ class PseudoTerminal:
 
 
 def _controlling() -> None:
-    """Make the terminal on stdin the session's own, so that job control and SIGHUP work as in a real one.
+    """Makes the terminal on stdin the session's controlling terminal, so that job control and SIGHUP work.
 
-    A script in the background hands down signals that are ignored.
+    A background script passes ignored signals on to its children.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

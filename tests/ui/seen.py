@@ -1,4 +1,4 @@
-"""An observer that a test feeds, and the app that shows it: no clock, no world."""
+"""An observer that a test feeds, and the app that shows its observations; neither reads the node or the clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ watch_the_loop()
 
 
 class Feed(Observer):
-    """Gives the observations that a test hands to it, in order."""
+    """Yields the observations that a test pushes, in order."""
 
     def __init__(self, *first: Observation) -> None:
         super().__init__(Demo())
@@ -45,7 +45,7 @@ class Feed(Observer):
         return iter(())
 
     def push(self, observation: Observation | KeepalivedNotFoundError) -> None:
-        """Give an observation, or end with an error."""
+        """Queues an observation; an exception ends the observations."""
         self._queue.put_nowait(observation)
 
     async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
@@ -70,14 +70,14 @@ class Feed(Observer):
 
 
 class Ui:
-    """A running app, the feed behind it, and what stands on its screen."""
+    """A running app, its feed, and the text on its screen."""
 
     def __init__(self, app: KvtuiApp, pilot: Pilot[None], feed: Feed) -> None:
         self.app, self.pilot, self.feed = app, pilot, feed
 
     @property
     def lines(self) -> list[str]:
-        """What stands on the screen, a string a line."""
+        """Returns the screen's text, one string per line."""
         return painted(self.app)
 
     @property
@@ -86,7 +86,7 @@ class Ui:
 
     @property
     def rows(self) -> list[str]:
-        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        """Returns the lines below header, tabs and the table's head, without scrollbar and cursor mark."""
         return [line[3:] for line in self.lines[3:-1]]
 
     @property
@@ -95,12 +95,12 @@ class Ui:
 
     @property
     def has_left(self) -> bool:
-        """Whether the app was told to end."""
+        """Returns whether the app was asked to exit."""
         return self.app._exit
 
     @property
     def heading(self) -> str:
-        """Of the panel on top; empty where there is none."""
+        """Returns the title of the top panel; empty if there is none."""
         return getattr(self.app.screen, "heading", "")
 
     async def press(self, *keys: str) -> None:
@@ -108,7 +108,7 @@ class Ui:
         await self.pilot.pause()
 
     async def see(self, observation: Observation) -> None:
-        """Hand over an observation and wait until the app has it."""
+        """Pushes an observation and waits until the app has it."""
         before = self.app.newest
         self.feed.push(observation)
         for _ in range(200):
@@ -120,7 +120,7 @@ class Ui:
 
 
 def sent(app: App[None], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the app sends to its driver from now on."""
+    """Returns a list of what the app sends to its driver from now on."""
     sent: list[Any] = []
     display = app._display
 
@@ -134,7 +134,7 @@ def sent(app: App[None], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def when_widgets_are_gone(app: App[None], monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> list[str]:
-    """Call something at the end of the app, after its screens lost their widgets; gives what was called."""
+    """Calls ``then`` when the app closes, after its screens have lost their widgets; returns the calls."""
     close, called = app._close_all, []
 
     async def close_then() -> None:
@@ -147,17 +147,17 @@ def when_widgets_are_gone(app: App[None], monkeypatch: pytest.MonkeyPatch, then:
 
 
 def toasts(app: App[None]) -> list[str]:
-    """The messages that pop up."""
+    """Returns the texts of the app's toasts."""
     return [toast.message for toast in app._notifications]
 
 
 def strips(app: App[None]) -> list[Strip]:
-    """The lines of the screen, as they were composed."""
+    """Returns the screen's lines as they were composed."""
     return app.screen._compositor.render_strips()
 
 
 def painted(app: App[None]) -> list[str]:
-    """The text of each line of the screen, as it was composed."""
+    """Returns the text of each line of the screen as it was composed."""
     chains = app.get_line_filters() if hasattr(app, "get_line_filters") else []
     filters = [line_filter for chain in chains for line_filter in getattr(chain, "filters", ())]
     lines = []
@@ -178,7 +178,7 @@ async def running(
     label: str = "live",
     cluster: ClusterSettings | None = None,
 ) -> AsyncIterator[Ui]:
-    """The app on a terminal of this size, after it took the first observations."""
+    """Runs the app on a terminal of this size; yields it once it has the first observations."""
     feed = Feed(*first)
     app = KvtuiApp(
         feed, settings=UiSettings(ascii=ascii_only, source_label=label, cluster=cluster or ClusterSettings())

@@ -1,4 +1,4 @@
-"""The main screens as text, in ``tests/ui/screens``: what an intended change does to each is seen in its diff.
+"""The main screens as text, in ``tests/ui/screens``: their diff shows what a change does to each screen.
 
 python -m tests.ui.snapshots      # writes them again after an intended change
 """
@@ -31,10 +31,10 @@ KEYS = {
     "sources": "i",
     "keys": "question_mark",
 }
-"""The screens and panels, and the keys that open them. Events and Journal follow files of this machine."""
+"""Screens and panels with the keys that open them. Events and Journal are left out; they show this machine's files."""
 SIZES = ((80, 24), (140, 40))
 MOMENTS = range(60, 121, 10)
-"""Seconds of the demo's story, in which node-b holds the VIPs for some of them: charts and strips show something."""
+"""Seconds of the demo's story; node-b holds the VIPs in some of them, so that charts and strips show something."""
 CLOCK = re.compile(r"(?<![\w.:\[])\d\d:\d\d(:\d\d)?(?![\w.:\]])")
 
 
@@ -44,7 +44,7 @@ def observations() -> list[Observation]:
 
 
 async def capture(size: tuple[int, int]) -> dict[str, str]:
-    """The text of each screen; times of day, which depend on the time zone, are masked."""
+    """Returns the text of each screen; times of day, which depend on the time zone, are masked."""
     texts = {}
     first, *others = observations()
     async with running(first, size=size, label="demo") as ui:
@@ -58,7 +58,7 @@ async def capture(size: tuple[int, int]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write all."""
+    """Writes all of them."""
     FOLDER.mkdir(exist_ok=True)
     for size in SIZES:
         with asyncio.Runner(loop_factory=WatchedLoop) as runner:

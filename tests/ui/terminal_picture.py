@@ -1,6 +1,6 @@
-"""What a terminal emulator shows, as a picture (SVG) that fetches nothing from anywhere.
+"""Draws a terminal emulator's screen as an SVG that loads nothing.
 
-Every word has its own place, so that a font without some characters moves nothing.
+Each word is placed separately, so that a font that lacks some characters shifts nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 FONT_SIZE = 20
 CELL_WIDTH, CELL_HEIGHT, BASELINE = 12.04, 23.3, 18.4
-"""Of DejaVu Sans Mono in this size: frames have no gaps."""
+"""Sizes of DejaVu Sans Mono at this font size, so that frames have no gaps."""
 MARGIN, TITLE_HEIGHT = 12, 40
 FRAME, TITLE_COLOUR = "#2b2b2b", "#d0d0d0"
 FOREGROUND, BACKGROUND = "#e4e4e4", "#121212"
@@ -33,9 +33,9 @@ COLOURS = {
     "brightgreen": "#4be69c", "brightbrown": "#f5e97a", "brightyellow": "#f5e97a", "brightblue": "#6fa8ff",
     "brightmagenta": "#e678e6", "bfightmagenta": "#e678e6", "brightcyan": "#5fe3f5", "brightwhite": "#ffffff",
 }  # fmt: skip
-"""By pyte's names, one of which is misspelt there."""
+"""pyte's colour names; one of them is misspelt there."""
 PIECES = re.compile("[!-~\u00a1-\u017f\u2500-\u259f]+|[^ ]")
-"""Text of one font; other characters (marks, braille) are placed one by one."""
+"""A run of text in one font; other characters (marks, braille) are placed one by one."""
 
 
 def svg(screen: pyte.Screen, title: str) -> str:

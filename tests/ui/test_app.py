@@ -1,4 +1,4 @@
-"""Keys and screens: what an operator presses, and what then stands on an 80×24 terminal."""
+"""Keys and screens: what an 80×24 terminal shows after each key."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ async def test_the_first_frame_waits_for_nothing() -> None:
         assert "Reading" in ui.text
 
 
-async def test_the_first_frame_does_not_wait_for_the_past() -> None:
+async def test_the_first_frame_does_not_wait_for_the_history() -> None:
     drawn: list[bool] = []
 
-    class Remembering(Feed):
+    class WithHistory(Feed):
         def past(self) -> Iterator[Observation]:
             drawn.append(any(line.startswith("10.4.0.50") for line in ui.rows))
             yield from (demo(t) for t in (-2.0, -1.0))
 
     first = demo()
-    feed = Remembering(first)
+    feed = WithHistory(first)
     app = KvtuiApp(feed, settings=UiSettings())
     async with app.run_test(size=(80, 24)) as pilot:
         ui = Ui(app, pilot, feed)
@@ -59,8 +59,8 @@ async def test_the_first_frame_does_not_wait_for_the_past() -> None:
     assert len(known) == 8  # of -2 to 5 s, one for each second
 
 
-def test_a_prompt_may_be_mounted_before_its_screen_is_there() -> None:
-    """So it is from Python 3.12 on; the Python of this test may be an older one."""
+def test_a_prompt_may_be_mounted_before_its_screen() -> None:
+    """Textual mounts it so from Python 3.12 on; this test may run on an older one."""
     app = KvtuiApp(Feed(demo()), settings=UiSettings())
     with pytest.raises(ScreenStackError):
         app.screen  # noqa: B018 - there is none
@@ -87,7 +87,7 @@ async def test_number_keys_switch_screens() -> None:
         assert kinds == [VipsScreen, VrrpScreen, IpvsScreen, VipsScreen]
 
 
-async def test_a_screen_that_was_away_shows_what_is_known_now() -> None:
+async def test_a_hidden_screen_is_current_when_it_is_shown_again() -> None:
     async with running(seen(vips=(vip(),), servers=())) as ui:
         await ui.press("3")
         await ui.see(seen(vips=(vip("10.4.0.99"),), servers=(server(),)))
@@ -97,7 +97,7 @@ async def test_a_screen_that_was_away_shows_what_is_known_now() -> None:
         assert "10.4.0.50" not in ui.text
 
 
-async def test_pause_holds_the_picture_and_says_since_when() -> None:
+async def test_pause_freezes_the_screen_and_shows_since_when() -> None:
     async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
         await ui.press("space")
         await ui.see(seen(vips=(vip("10.4.0.2"),), of=snapshot(time=EPOCH + 60)))
@@ -107,7 +107,7 @@ async def test_pause_holds_the_picture_and_says_since_when() -> None:
         assert "10.4.0.2" not in ui.text
 
 
-async def test_pause_again_goes_on_with_the_newest() -> None:
+async def test_pause_again_resumes_with_the_latest_observation() -> None:
     async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
         await ui.press("space")
         await ui.see(seen(vips=(vip("10.4.0.2"),)))
@@ -133,7 +133,7 @@ async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
         assert "10.4.0.1 " in ui.text
 
 
-async def test_a_filter_that_is_kept_is_not_forgotten() -> None:
+async def test_an_applied_filter_is_kept() -> None:
     async with running(demo()) as ui:
         await ui.press("slash", *"nginx", "enter")
         assert ui.lines[-1].startswith("Esc clear filter  Enter detail")
@@ -143,7 +143,7 @@ async def test_a_filter_that_is_kept_is_not_forgotten() -> None:
         assert ui.lines[-1].startswith("Enter detail")
 
 
-async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
+async def test_enter_applies_the_filter_and_returns_the_focus() -> None:
     async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.2")), servers=())) as ui:
         await ui.press("slash", *"0.2", "enter")
         assert "10.4.0.1 " not in ui.text
@@ -153,8 +153,8 @@ async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
 
 
 @pytest.mark.parametrize(("typed", "sorted_by"), [("/10.4.0.50<s", 1), ("/10.4.0.5x<0\rs", 1), ("/10.4.0.50\rsss", 3)])
-async def test_keys_typed_ahead_go_where_enter_and_esc_lead(typed: str, sorted_by: int) -> None:
-    """All keys are there at once, as on a slow line; ``<`` is Backspace."""
+async def test_keys_typed_ahead_reach_the_widget_that_enter_or_esc_focuses(typed: str, sorted_by: int) -> None:
+    """All keys arrive at once, as on a slow line; ``<`` is Backspace."""
     async with running(demo()) as ui:
         names = {"/": "slash", "\r": "enter", "<": "backspace", ".": "full_stop"}
         for character in typed:
@@ -179,18 +179,18 @@ async def test_a_filter_without_a_match_says_how_to_leave_it() -> None:
         assert "Esc" in ui.text
 
 
-async def test_sort_goes_through_the_columns_and_reverse_turns_it_round() -> None:
+async def test_sort_cycles_through_the_columns_and_reverse_reverses() -> None:
     async with running(seen(vips=(vip("10.4.0.9"), vip("10.4.0.100"), vip("10.4.0.20")))) as ui:
 
         def order() -> list[str]:
             return [line.split()[0] for line in ui.rows if line.startswith("10.")]
 
-        as_it_comes = order()
+        by_default = order()
         await ui.press("s")
         by_address = order()
         await ui.press("S")
 
-        assert as_it_comes == ["10.4.0.9", "10.4.0.100", "10.4.0.20"]
+        assert by_default == ["10.4.0.9", "10.4.0.100", "10.4.0.20"]
         assert by_address == ["10.4.0.9", "10.4.0.20", "10.4.0.100"]
         assert order() == by_address[::-1]
 
@@ -206,7 +206,7 @@ async def test_enter_on_a_vip_names_its_layers() -> None:
         assert isinstance(ui.app.screen, VipsScreen)
 
 
-async def test_an_open_detail_follows_the_observations() -> None:
+async def test_an_open_detail_is_updated_by_each_observation() -> None:
     async with running(demo(5.0)) as ui:
         await ui.press("enter")
         assert "10.4.0.5 advertises it (this node)" in ui.text
@@ -221,8 +221,8 @@ async def test_help_lists_every_key_of_the_screen_with_what_it_does() -> None:
         bindings = [b for _n, b, _e, _t in ui.app.screen_stack[-2].active_bindings.values() if b.id and not b.system]
 
         assert isinstance(ui.app.screen, HelpPanel)
-        told = "\n".join(map(line_text, ui.app.screen.text(None)))
-        missing = [b.id for b in bindings if b.tooltip and not any(s in told for s in (b.tooltip, b.description))]
+        shown = "\n".join(map(line_text, ui.app.screen.text(None)))
+        missing = [b.id for b in bindings if b.tooltip and not any(s in shown for s in (b.tooltip, b.description))]
         assert missing == []
         assert all(b.tooltip for b in bindings)
 
@@ -232,7 +232,7 @@ async def test_every_own_key_has_an_id_so_that_it_can_be_remapped() -> None:
         for key in "1", "2", "3":
             await ui.press(key)
             shown = [b for _n, b, _e, _t in ui.app.screen.active_bindings.values() if b.tooltip and not b.system]
-            assert {b.key for b in shown if not b.id} <= {"ctrl+q"}  # Textual's own way out
+            assert {b.key for b in shown if not b.id} <= {"ctrl+q"}  # Textual's own key to quit
 
 
 async def test_the_palette_opens_and_runs_a_command_by_its_name() -> None:
@@ -251,7 +251,7 @@ async def test_the_palette_opens_and_runs_a_command_by_its_name() -> None:
         assert isinstance(ui.app.screen, VrrpScreen)
 
 
-async def test_the_palette_offers_what_the_keys_do_but_not_moving_about() -> None:
+async def test_the_palette_offers_what_the_keys_do_except_navigation() -> None:
     async with running(demo()) as ui:
         titles = {c.title for c in ui.app.get_system_commands(ui.app.screen)}
         await ui.press("colon")
@@ -262,7 +262,7 @@ async def test_the_palette_offers_what_the_keys_do_but_not_moving_about() -> Non
         assert "Search for commands" in ui.text
 
 
-async def test_sources_say_state_and_reason() -> None:
+async def test_sources_show_state_and_reason() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
     half = source(SourceName.ADVERTS, SourceState.DEGRADED, "no CAP_NET_RAW")
     async with running(seen(vips=(vip(),), of=snapshot(lost, half))) as ui:
@@ -276,7 +276,7 @@ async def test_sources_say_state_and_reason() -> None:
         assert "no CAP_NET_RAW" in ui.text
 
 
-async def test_no_keepalived_is_said_in_words_with_a_next_step() -> None:
+async def test_without_keepalived_the_screen_says_so_and_names_the_next_step() -> None:
     gone = source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, "no keepalived runs here: look with ps")
     async with running(seen(of=snapshot(gone, chosen=None))) as ui:
         assert "no keepalived runs here: look with ps" in ui.text
@@ -291,7 +291,7 @@ async def test_an_unreadable_ipvs_table_says_why() -> None:
         assert "modprobe ip_vs" in ui.text
 
 
-async def test_empty_tables_say_why_and_what_next() -> None:
+async def test_empty_tables_show_why_and_the_next_step() -> None:
     async with running(seen(instances=(), vips=(), servers=())) as ui:
         landing = ui.text
         await ui.press("2")
@@ -309,7 +309,7 @@ async def test_two_masters_are_named() -> None:
         assert "2 MASTERS" in ui.text
 
 
-async def test_q_leaves() -> None:
+async def test_q_quits() -> None:
     async with running(demo()) as ui:
         await ui.press("q")
 
@@ -317,7 +317,7 @@ async def test_q_leaves() -> None:
         assert not ui.app.is_running or ui.has_left
 
 
-async def test_ctrl_c_says_which_key_leaves() -> None:
+async def test_ctrl_c_names_the_key_that_quits() -> None:
     async with running(demo()) as ui:
         await ui.press("ctrl+c")
         assert ui.toasts == ["q quits kvtui; Ctrl+Q quits from anywhere."]
@@ -325,7 +325,7 @@ async def test_ctrl_c_says_which_key_leaves() -> None:
         assert ui.has_left
 
 
-async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> None:
+async def test_a_pid_that_is_not_keepalived_ends_the_app_with_the_reason() -> None:
     gone = KeepalivedNotFoundError("PID 4711 is no keepalived")
     async with running(demo()) as ui:
         ui.feed.push(gone)
@@ -338,7 +338,7 @@ async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> Non
 
 
 class Broken(Feed):
-    """An observer with a fault."""
+    """An observer with a bug."""
 
     async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:
         read = "-".join(["auth", "pass", str(force)])
@@ -346,21 +346,21 @@ class Broken(Feed):
         raise ValueError(f"line \x1b[31m{len(read)}")
 
 
-def test_a_crash_is_told_without_a_traceback_and_its_report_without_values_of_variables(
+def test_a_crash_prints_no_traceback_and_its_report_has_no_values_of_variables(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(crash_report, "actions_begun", 0)  # another test of this process may have begun one
+    monkeypatch.setattr(crash_report, "actions_begun", 0)  # another test of this process may have started one
     app = KvtuiApp(Broken(), UiSettings())
     app.run(headless=True)
     assert app.return_code == 1
     [report] = tmp_path.iterdir()
-    told, text = capsys.readouterr().err, report.read_text()
-    assert told.startswith("kvtui crashed; this is a bug. Your node was not changed.\nValueError: line")
-    unfolded = told.replace("\n", "")  # the path of this test's folder is longer than the terminal is wide
+    shown, text = capsys.readouterr().err, report.read_text()
+    assert shown.startswith("kvtui crashed; this is a bug. Your node was not changed.\nValueError: line")
+    unfolded = shown.replace("\n", "")  # the path of this test's folder is wider than the terminal
     assert unfolded.endswith(f"Report: {report}To see the node: kvtui status. To see past actions: kvtui journal")
     assert "in observations" in text
     assert "ValueError: line" in text
-    assert "Traceback" not in told
-    assert "\x1b[31m" not in told + text
-    assert "auth-pass-False" not in told + text
+    assert "Traceback" not in shown
+    assert "\x1b[31m" not in shown + text
+    assert "auth-pass-False" not in shown + text

@@ -25,7 +25,7 @@ def text(chart: Chart, width: int, height: int, form: Form = Form.BRAILLE) -> li
 
 
 def filled(*rates: tuple[float, float], reals: int = 1) -> History:
-    """A history of (seconds, connections/s)."""
+    """Returns a history of (seconds, connections/s)."""
     history = History()
     servers = [real(f"10.2.0.{n + 1}") for n in range(reals)]
     for at, rate in rates:
@@ -47,13 +47,13 @@ def test_a_chart_has_title_axis_area_and_times() -> None:
     assert text(chart, 28, 2, Form.ASCII)[0] == "conn/s  8.0  max 8.0      5m"
 
 
-def test_rows_say_how_high_a_value_is() -> None:
+def test_rows_show_the_height_of_a_value() -> None:
     assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.BLOCKS) == ["  █ ", " ██ "]
     assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.ASCII) == ["  # ", " ## "]
     assert plot([0.0, 4.0, 8.0, nan], 2, 2, 8.0, Form.BRAILLE) == [" ⡇", "⢸⡇"]
 
 
-def test_zero_is_blank_so_that_a_node_without_traffic_sends_nothing_as_time_goes_by() -> None:
+def test_zero_is_blank_so_that_a_node_without_traffic_sends_nothing_over_time() -> None:
     assert plot([0.0, nan, 0.1], 3, 1, 9.0, Form.BLOCKS) == ["  ▁"]
 
 
@@ -67,7 +67,7 @@ def test_a_peak_survives_in_few_columns() -> None:
     st.integers(1, 12),
     st.sampled_from(Form),
 )
-def test_a_chart_has_the_size_that_it_is_given(values: list[float], width: int, height: int, form: Form) -> None:
+def test_a_chart_has_the_requested_size(values: list[float], width: int, height: int, form: Form) -> None:
     lines = text(Chart("conn/s", values, "5m", "in 1  out 2", "1m [5m] 1h"), width, height, form)
 
     assert len(lines) == height
@@ -82,7 +82,7 @@ def test_the_axis_ends_at_a_round_number_above_the_highest_value(highest: float)
     assert f"{nice_top(highest):.0e}"[0] in "125"
 
 
-def test_only_the_changed_cells_are_drawn_again() -> None:
+def test_only_changed_cells_are_redrawn() -> None:
     chart = Chart("conn/s", [1.0] * 60, "1m")
     before, now = (chart_lines(c, 60, 5, Form.BRAILLE) for c in (chart, Chart("conn/s", [1.0] * 59 + [0.0], "1m")))
 
@@ -91,7 +91,7 @@ def test_only_the_changed_cells_are_drawn_again() -> None:
     assert changed[-1] == []
 
 
-# --- spans
+# --- time spans
 
 
 def test_longer_spans_are_averages_of_shorter_ones() -> None:
@@ -109,7 +109,7 @@ def test_a_time_without_samples_is_a_gap() -> None:
     assert [v for v in history.series(KEY, FIVE_MINUTES) if not isnan(v)] == [1.0, 3.0]
 
 
-def test_a_tick_that_is_late_leaves_no_gap() -> None:
+def test_a_late_tick_leaves_no_gap() -> None:
     history = filled(*((n * 1.01, 5.0) for n in range(200)))
 
     assert history.series(KEY, MINUTE) == [5.0] * 60
@@ -122,7 +122,7 @@ def test_an_interval_of_a_minute_has_samples_too() -> None:
     assert history.series(KEY, MINUTE) == [5.0] * 60
 
 
-def test_a_sleep_of_an_hour_forgets_what_was_before() -> None:
+def test_a_suspend_of_an_hour_clears_older_samples() -> None:
     history = filled(*((n, 1.0) for n in range(100)), (5000, 2.0))
 
     assert [v for span in SPANS for v in history.series(KEY, span) if not isnan(v)] == [2.0, 2.0]
@@ -141,13 +141,13 @@ def test_open_connections_are_kept_for_the_curve_of_a_drain() -> None:
     assert filled((0, 1.0)).latest(REAL, Channel.ACTIVE) == 3.0
 
 
-def test_bytes_are_both_directions_together_and_each_in_words() -> None:
+def test_bytes_sum_both_directions_and_the_text_shows_each() -> None:
     chart = bytes_chart(filled((0, 1.0)), KEY, MINUTE)
 
     assert (chart.now, chart.note) == (200.0, "in 100  out 100")
 
 
-def test_the_present_value_of_an_hour_is_that_of_now() -> None:
+def test_the_current_value_in_the_hour_span_is_the_latest() -> None:
     assert connections_chart(filled((0, 7.0)), KEY, HOUR).now == 7.0
 
 

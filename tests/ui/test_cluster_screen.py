@@ -1,4 +1,4 @@
-"""Screen 6: all nodes, reached by a command that stands for ssh."""
+"""Screen 6: all nodes, reached by a script in place of ssh."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ exec {command}
 
 
 def fake_ssh(folder: Path, command: str) -> ClusterSettings:
-    """Runs that command on every host but ``dead``."""
+    """Writes a script that runs the command on every host except ``dead``."""
     script = folder / "ssh"
     script.write_text(SSH.format(command=command))
     script.chmod(0o755)
     return ClusterSettings(("node-b", "dead"), ssh=str(script))
 
 
-async def test_nodes_owners_and_what_is_not_known(tmp_path: Path) -> None:
+async def test_nodes_owners_and_unknown_values(tmp_path: Path) -> None:
     here = demo()
     report = json.loads(encode(status(here), Format.JSON))
     report["node"]["name"] = "node-b"
@@ -74,7 +74,7 @@ async def test_without_hosts_there_is_no_screen_6() -> None:
 
 
 @pytest.mark.long
-def test_enter_opens_the_terminal_ui_of_that_node_and_its_end_leads_back(tmp_path: Path) -> None:
+def test_enter_opens_the_terminal_ui_of_that_node_and_quitting_it_returns(tmp_path: Path) -> None:
     settings = fake_ssh(tmp_path, f"{sys.executable} -m kvtui --demo ${{3#kvtui}}")
     config = tmp_path / "kvtui.toml"
     config.write_text(f'[cluster]\nhosts = ["node-a", "node-b"]\nssh = "{settings.ssh}"\n')

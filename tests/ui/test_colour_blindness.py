@@ -1,4 +1,4 @@
-"""The colours of states differ for people who do not tell red from green; marks and words differ besides."""
+"""The colours of states differ for people with red-green colour blindness; marks and words differ too."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def lab(colour: str, eye: Matrix) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("eye", [NORMAL, PROTANOPIA, DEUTERANOPIA], ids=["normal", "protanopia", "deuteranopia"])
 @pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
-def test_serving_attention_broken_and_focus_are_told_apart(theme: Theme, eye: Matrix) -> None:
+def test_serving_attention_broken_and_focus_are_distinguishable(theme: Theme, eye: Matrix) -> None:
     colours = {role: str(getattr(theme, role)) for role in ("success", "warning", "error", "primary")}
     distances = {
         (a, b): round(sum((p - q) ** 2 for p, q in zip(lab(colours[a], eye), lab(colours[b], eye), strict=True)) ** 0.5)

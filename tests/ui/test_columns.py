@@ -1,4 +1,4 @@
-"""Which columns fit: those of low rank first, none wider than the terminal, none narrower than its text needs."""
+"""Which columns fit: those of low rank first; none is wider than the terminal or narrower than its text needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_highest_rank_goes_first() -> None:
     assert list(names(12)) == ["name"]
 
 
-def test_the_first_column_stays_however_narrow_it_is() -> None:
+def test_the_first_column_stays_at_any_width() -> None:
     assert names(3) == {"name": 3}
     assert names(0) == {"name": 1}
 
@@ -36,17 +36,17 @@ def test_a_column_grows_to_its_text_and_a_sparkline_takes_the_rest() -> None:
     assert names(60, {0: 17, 1: 4, 2: 6}) == {"name": 17, "rate": 4, "state": 6, "spark": 20}
 
 
-def test_a_column_whose_text_is_short_gives_its_room_away() -> None:
+def test_a_column_with_short_text_frees_its_room() -> None:
     assert names(24, {0: 6, 1: 3, 2: 4}) == {"name": 6, "rate": 4, "state": 5}
 
 
-def test_a_long_name_is_worth_more_than_a_column_of_high_rank() -> None:
+def test_a_long_name_takes_priority_over_a_column_of_high_rank() -> None:
     assert names(36, {0: 12, 1: 5, 2: 6}) == {"name": 12, "rate": 5, "state": 6, "spark": 10}
     assert names(30, {0: 12, 1: 5, 2: 6}) == {"name": 12, "rate": 5, "state": 6}
     assert names(30, {0: 99, 1: 5, 2: 6}) == {"name": 17, "rate": 5, "state": 6}
 
 
-def test_what_is_too_long_shows_that_it_was_cut() -> None:
+def test_a_text_that_is_too_long_shows_that_it_was_cut() -> None:
     assert aligned("kube-system/dns", 8, right=False) == "kube-sy…"
     assert aligned("abc", 1, right=False) == "a"
     assert aligned("12", 5, right=True) == "   12"
@@ -66,13 +66,13 @@ def test_no_screen_is_ever_wider_than_the_terminal(room: int, longest: dict[int,
         assert [p.index for p in placed] == sorted(p.index for p in placed)
 
 
-def test_what_the_landing_page_must_say_fits_into_80_columns() -> None:
+def test_the_required_columns_of_the_landing_page_fit_into_80() -> None:
     shown = {p.column.name for p in fit(vips.COLUMNS, 80)}
 
     assert shown >= {"vip", "owner", "state", "priority", "up", "cps", "bps", "chain"}
 
 
-def test_what_the_ipvs_screen_must_say_fits_into_80_columns() -> None:
+def test_the_required_columns_of_the_ipvs_screen_fit_into_80() -> None:
     shown = {p.column.name for p in fit(ipvs.COLUMNS, 80)}
 
     assert shown >= {"name", "weight", "active", "inactive", "cps", "bps", "state"}

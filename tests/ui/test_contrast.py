@@ -1,4 +1,4 @@
-"""Every screen and panel in every theme: text can be read (WCAG 2.2, 1.4.3, 1.4.6), and without colour all is said."""
+"""Every screen and panel in every theme: text is readable (WCAG 2.2, 1.4.3, 1.4.6), and colour alone shows nothing."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ XTERM = (
     *("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5"),
     *("7f7f7f", "ff0000", "00ff00", "ffff00", "5c5cff", "ff00ff", "00ffff", "ffffff"),
 )
-"""The 16 colours of xterm (XTerm-col.ad), on which ansi16 is judged; each terminal has its own."""
+"""The 16 colours of xterm (XTerm-col.ad), by which ansi16 is checked; each terminal has its own."""
 
 DRAWING = re.compile(r"[\s─-▟■-◿]*")
-"""Frames, bars and blocks: no text; sparklines stand beside their numbers."""
+"""Frames, bars and blocks are not text; sparklines are next to their numbers."""
 
 PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("1", ()), ("1", ("enter",)), ("1", ("t",)), ("1", ("slash", "1", "0")), ("1", ("question_mark",)), ("1", ("i",)),
@@ -44,18 +44,18 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 """Screens, and what is opened on them."""
 LATE = {"7": "Entering MASTER STATE"}
-"""What a screen shows only when it has been read: keepalived's log."""
+"""What a screen shows only after it was read: keepalived's log."""
 
 SAME = 3
-"""Paints alike, one after the other, after which a change of the theme has reached each widget."""
+"""Equal paints in a row after which a change of the theme has reached each widget."""
 
 
 @asynccontextmanager
 async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
-    """The demo in a moment with problems, its findings included."""
+    """Returns the demo at a moment with problems, with its findings."""
     observation = TriageRunner(TriageSettings(hold_factor=0.0)).run(demo(40.0))
     feed = Feed(observation)
-    feed.source = Demo(clock=lambda: observation.snapshot.time)  # its log goes on with the clock
+    feed.source = Demo(clock=lambda: observation.snapshot.time)  # its log continues with the clock
     app = KvtuiApp(feed, UiSettings(theme=theme, source_label="replay"))
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         ui = Ui(app, pilot, feed)
@@ -67,7 +67,7 @@ async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
 
 
 async def at(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
-    """Go there from wherever one is."""
+    """Opens the place from any screen."""
     while len(ui.app.screen_stack) > 1:
         ui.app.pop_screen()
         await ui.pilot.pause()
@@ -84,7 +84,7 @@ WALKS: dict[Theme, dict[tuple[str, tuple[str, ...]], list[Segment]]] = {}
 
 
 async def walk(theme: Theme) -> dict[tuple[str, tuple[str, ...]], list[Segment]]:
-    """What stands at every place; all themes in one walk, since going there is what takes time."""
+    """Returns what each place shows, for all themes in one walk, because navigating takes most of the time."""
     if not WALKS:
         WALKS.update({t: {} for t in Theme if t is not Theme.AUTO})
         async with painted_in(theme) as ui:
@@ -114,13 +114,13 @@ async def _look(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
 
 
 def boxes(ui: Ui) -> list[Region]:
-    """Where there is something on the uppermost screen, toasts excepted."""
+    """Returns the regions of the top screen's widgets, without toasts."""
     widgets = ui.app.screen.walk_children(Widget)
     return [w.region for w in widgets if w.region.area and not isinstance(w, ToastRack | Toast)]
 
 
 def segments(ui: Ui) -> Iterator[Segment]:
-    """What goes to the terminal; of a panel without what it hides."""
+    """Returns what goes to the terminal; of a panel without what it covers."""
     app, screen = ui.app, ui.app.screen
     box = Region.from_union(boxes(ui)) if len(app.screen_stack) > 1 else screen.region
     for y, strip in enumerate(strips(ui.app)):
@@ -133,7 +133,7 @@ def segments(ui: Ui) -> Iterator[Segment]:
 
 
 def colours(style: Style) -> tuple[ColorTriplet, ColorTriplet]:
-    """What is in front and what is behind, as the eye sees it."""
+    """Returns the foreground and background as they are displayed."""
     front, behind = rgb(style.color, "e5e5e5"), rgb(style.bgcolor, "000000")
     if style.reverse:
         front, behind = behind, front
@@ -153,7 +153,7 @@ def rgb(colour: Color | None, default: str) -> ColorTriplet:
 
 
 def luminance(colour: ColorTriplet) -> float:
-    """Relative luminance (WCAG 2.2)."""
+    """Returns the relative luminance (WCAG 2.2)."""
     linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -163,7 +163,7 @@ def contrast(style: Style) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_measure_is_that_of_the_standard() -> None:
+def test_contrast_is_computed_as_in_the_standard() -> None:
     from rich.style import Style  # noqa: PLC0415
 
     assert contrast(Style.parse("#000000 on #ffffff")) == 21.0
@@ -189,7 +189,7 @@ async def test_all_text_can_be_read(theme: Theme, least: float) -> None:
     assert read > 10_000, read
 
 
-async def test_mono_has_no_colour_at_all_and_says_the_same() -> None:
+async def test_mono_has_no_colour_and_shows_the_same_text() -> None:
     mono, dark = await walk(Theme.MONO), await walk(Theme.DARK)
     for place in PLACES:
         styles = [s.style for s in mono[place] if s.style]

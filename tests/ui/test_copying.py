@@ -1,4 +1,4 @@
-"""``y`` and ``Y``: what reaches the terminal's clipboard, and what stands on the screen to be selected."""
+"""``y`` and ``Y``: what reaches the terminal's clipboard, and what the screen shows to be selected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BARE = "\x1b]52;c;aXB2c2FkbQ==\a"
         ({"TERM": "linux"}, Clipboard.NONE),
     ],
 )
-def test_what_kind_of_clipboard_there_is(env: dict[str, str], kind: Clipboard) -> None:
+def test_which_kind_of_clipboard_the_terminal_has(env: dict[str, str], kind: Clipboard) -> None:
     assert clipboard(env) is kind
 
 
@@ -39,7 +39,7 @@ def test_the_sequence_of_each_kind() -> None:
     assert copy_sequence("ipvsadm", Clipboard.NONE) == ""
 
 
-def test_screen_gets_pieces_that_it_passes_on() -> None:
+def test_gnu_screen_gets_pieces_that_it_passes_on() -> None:
     text = "x" * 3000
     pieces = copy_sequence(text, Clipboard.SCREEN).split("\x1bP")[1:]
     assert all(len(p) <= MAX_CHUNK_BYTES + 2 for p in pieces)
@@ -63,7 +63,7 @@ def test_a_command_that_fits_stays_on_its_line() -> None:
     assert shell_lines(COMMAND, 40) == ["ipvsadm -e -t 10.4.0.50:80 -r \\", "10.2.68.5:8080 -m -w 1"]
 
 
-def test_what_is_copied_is_one_line_that_only_prints() -> None:
+def test_copied_text_is_one_line_of_printable_characters() -> None:
     assert one_line(" a\nrm -rf /\n\x1b[31m") == "a⏎rm -rf /⏎�[31m"
 
 
@@ -72,13 +72,13 @@ async def test_y_copies_the_command_and_shows_it() -> None:
         await ui.press("3", "down", "y")
         assert ui.app.clipboard == COMMAND
         assert isinstance(ui.app.screen, CopyPanel)
-        assert COMMAND in [line.rstrip() for line in ui.lines]  # from the first column, with nothing beside it
+        assert COMMAND in [line.rstrip() for line in ui.lines]  # from the first column, with nothing next to it
         assert "Copied, if this terminal allows it" in ui.text
         await ui.press("escape")
         assert not isinstance(ui.app.screen, CopyPanel)
 
 
-async def test_what_was_copied_says_how_to_leave_and_makes_room_for_the_row() -> None:
+async def test_the_copied_command_shows_how_to_close_it_and_the_row_stays_visible() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "down", "y")
         assert "Esc close" in ui.text
@@ -88,7 +88,7 @@ async def test_what_was_copied_says_how_to_leave_and_makes_room_for_the_row() ->
         assert not isinstance(ui.app.screen, CopyPanel)
 
 
-async def test_y_copies_from_a_detail_and_goes_back_to_it() -> None:
+async def test_y_copies_from_a_detail_and_returns_to_it() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "down", "enter")
         detail = ui.app.screen

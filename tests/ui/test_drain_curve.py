@@ -1,4 +1,4 @@
-"""A drained real server empties: the curve of its open connections, and the estimate."""
+"""A drained real server empties: the curve of its open connections, and the time estimate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_drain_has_its_curve_and_its_estimate() -> None:
     assert drain_text(history, reals) == "active 8, inactive 0, persistent 0 · about 4.4s left"
 
 
-def test_without_a_fall_there_is_no_estimate() -> None:
+def test_without_a_decrease_there_is_no_estimate() -> None:
     history = History()
     for second in range(5):
         history.add(at(second, 7))
@@ -39,6 +39,6 @@ def test_without_a_fall_there_is_no_estimate() -> None:
     assert drain_text(history, {}) == "active 0, inactive 0, persistent 0"
 
 
-def test_only_what_is_drained_counts() -> None:
+def test_only_drained_servers_count() -> None:
     assert [key[1] for key in drained(at(0, 5), TARGET)] == [("10.2.0.1", 8080)]  # type: ignore[index]
     assert drained(at(0, 5, weight=1), TARGET) == {}

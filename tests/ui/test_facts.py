@@ -1,4 +1,4 @@
-"""The facts of a journal's entry, as a person reads them."""
+"""The facts of a journal entry, as sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUES = st.recursive(
 )
 
 
-def test_what_was_seen_is_said_in_words() -> None:
+def test_facts_are_sentences() -> None:
     assert list(fact_lines(DRAINED)) == [
         "  before:",
         "    10.2.68.5:8080 in 10.4.0.50:80: weight 1, active 4",
@@ -38,5 +38,5 @@ def test_what_was_seen_is_said_in_words() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
-def test_whatever_is_in_the_journal_is_lines_without_control_characters(facts: dict[str, object]) -> None:
+def test_any_entry_of_the_journal_gives_lines_without_control_characters(facts: dict[str, object]) -> None:
     assert not [c for line in fact_lines(facts) for c in line if unicodedata.category(c)[0] == "C"]

@@ -1,4 +1,4 @@
-"""Screen 5: findings, worst first; the badge in every header; the mark on a VIP's row."""
+"""Screen 5: findings, worst first; the count in every header; the mark on a VIP's row."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_the_worst_comes_first_with_its_evidence_and_remedy_below() -> Non
         assert "Remedy   tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
 
 
-async def test_the_cursor_chooses_and_enter_shows_all() -> None:
+async def test_the_cursor_selects_a_finding_and_enter_shows_all_of_it() -> None:
     async with running(with_findings(DRIFT, SPLIT)) as ui:
         await ui.press("5")
         assert "Remedy   kvtui reload" in ui.text
@@ -72,14 +72,14 @@ async def test_the_cursor_chooses_and_enter_shows_all() -> None:
         ("kvtui undrain 10.2.68.5:8080  # kvtui journal shows who drained it and why", "─ undrain 10.2.68.5:8080"),
     ],
 )
-async def test_enter_opens_the_action_that_the_remedy_names_filled_in(remedy: str, title: str) -> None:
+async def test_enter_opens_the_action_of_the_remedy_with_its_target(remedy: str, title: str) -> None:
     async with running(with_findings(replace(DRIFT, remedy=remedy))) as ui:
         await ui.press("5", "enter")
         assert isinstance(ui.app.screen, PlanPanel)
         assert title in ui.text
 
 
-async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
+async def test_a_panel_shows_when_its_finding_no_longer_holds() -> None:
     async with running(with_findings(SPLIT)) as ui:
         await ui.press("5", "enter")
         await ui.see(with_findings())
@@ -87,7 +87,7 @@ async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
         assert "This finding is resolved." in ui.text
 
 
-async def test_y_copies_the_command_without_its_remark() -> None:
+async def test_y_copies_the_command_without_its_comment() -> None:
     async with running(with_findings(SPLIT)) as ui:
         await ui.press("5", "y")
 
@@ -95,7 +95,7 @@ async def test_y_copies_the_command_without_its_remark() -> None:
         assert "tcpdump -ni eth0 'ip proto 112'" in [line.strip() for line in ui.lines]
 
 
-async def test_nothing_found_is_said() -> None:
+async def test_no_findings_are_reported_as_such() -> None:
     async with running(with_findings()) as ui:
         await ui.press("5")
         assert "No problems found." in ui.text
@@ -104,7 +104,7 @@ async def test_nothing_found_is_said() -> None:
         assert ui.app.clipboard == ""
 
 
-async def test_nothing_found_is_no_promise_where_sources_are_missing() -> None:
+async def test_no_findings_with_missing_sources_names_the_sources() -> None:
     blind = replace(seen(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
     async with running(blind) as ui:
         await ui.press("5")
@@ -112,7 +112,7 @@ async def test_nothing_found_is_no_promise_where_sources_are_missing() -> None:
         assert "conf" in ui.text
 
 
-async def test_a_filter_that_finds_nothing_is_not_all_well() -> None:
+async def test_a_filter_without_a_match_does_not_report_that_all_is_well() -> None:
     async with running(with_findings(SPLIT)) as ui:
         await ui.press("5", "slash", *"zzz")
         assert 'No finding matches "zzz"' in ui.text
@@ -156,7 +156,7 @@ async def test_it_fits(size: tuple[int, int]) -> None:
         assert line(ui, "▌").startswith("▌● critical 2 nodes are master")
 
 
-async def test_text_from_outside_stays_text() -> None:
+async def test_text_from_outside_is_shown_literally() -> None:
     nasty = replace(DRIFT, title="\x1b[31m[red]x[/]\u202e", evidence=("a\nb\x07",), object="\x1b]0;t\x07")
     async with running(with_findings(nasty)) as ui:
         await ui.press("5")

@@ -1,4 +1,4 @@
-"""Characters: bars that say how much, marks that differ without colour, and an ASCII set that is ASCII."""
+"""Characters: bars show amounts, marks differ without colour, and the ASCII set is ASCII."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def test_the_highest_bar_is_full_and_nothing_is_blank() -> None:
     assert sparkline([0, 1, 4, 8], 4, ASCII.bars) == " .=@"
 
 
-def test_a_trickle_is_not_drawn_as_nothing() -> None:
+def test_a_small_value_is_not_drawn_as_zero() -> None:
     assert sparkline([1000, 0.001], 2, UNICODE.bars) == "█▁"
 
 
-def test_only_the_newest_values_are_shown_and_the_past_is_left() -> None:
+def test_only_the_newest_values_are_shown_oldest_on_the_left() -> None:
     assert sparkline([9, 1, 2], 2, UNICODE.bars) == "▄█"
     assert sparkline([5], 4, UNICODE.bars) == "   █"
     assert sparkline([], 3, UNICODE.bars) == "   "

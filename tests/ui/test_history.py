@@ -1,4 +1,4 @@
-"""Histories: a minute for each server, and nothing for those that went away."""
+"""Histories: a minute for each server, and nothing for removed ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_vip_is_the_sum_of_its_servers() -> None:
     assert history.of(("vip", "10.4.0.1")) == [5.0]
 
 
-def test_what_went_away_is_forgotten() -> None:
+def test_removed_servers_are_dropped() -> None:
     history = History()
     add(history, 0, 1.0, 2.0)
     add(history, 1, 1.0)
@@ -48,7 +48,7 @@ def test_what_went_away_is_forgotten() -> None:
     assert [len(history.of(key)) for key in samples(kept, 10)] == [2, 2, 2]  # virtual server, VIP, real server
 
 
-def test_ten_thousand_real_servers_leave_memory_flat() -> None:
+def test_ten_thousand_real_servers_use_constant_memory() -> None:
     history = History(max_real_servers=2000)
     reals = tuple(real(f"10.{n // 250}.{n % 250}.1") for n in range(10_000))
     observation = seen(servers=(server("10.4.0.1", *reals),))
@@ -58,7 +58,7 @@ def test_ten_thousand_real_servers_leave_memory_flat() -> None:
 
 
 def test_the_scale_follows_the_highest_rate_of_the_last_minute() -> None:
-    """Looked at each second, seldom, and twice in one second: against all samples."""
+    """Compares with all samples; the scale is read each second, rarely, and twice in one second."""
     history, chance = History(), random.Random(11)  # noqa: S311 - a test
     at, keys = 0.0, [("TCP", f"10.4.0.{n}:80") for n in range(3)]
     for _ in range(600):
@@ -69,7 +69,7 @@ def test_the_scale_follows_the_highest_rate_of_the_last_minute() -> None:
             assert history.top(keys) == nice_top(highest)
 
 
-def test_a_clock_that_was_set_back_does_not_stop_it() -> None:
+def test_samples_continue_after_the_clock_is_set_back() -> None:
     history = History()
     add(history, 100, 1.0)
     add(history, 10, 2.0)

@@ -1,4 +1,4 @@
-"""Nothing happens: nothing is sent. One value changes: its line is sent, once bold, then as before."""
+"""Without a change nothing is sent. A changed value sends its line, once bold, then normal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Spy:
         self._ui = ui
 
     async def settled(self) -> None:
-        """Waits until the same again sent nothing for three times; a busy machine paints late."""
+        """Waits until the same observation sent nothing three times in a row; a busy machine paints late."""
         in_a_row = 0
         for number in range(1, 100):
             self.sent.clear()
@@ -43,7 +43,7 @@ class Spy:
 
 
 @pytest.mark.parametrize("keys", [["1"], ["2"], ["3"], ["3", "i"], ["1", "enter"]], ids="+".join)
-async def test_the_same_again_sends_nothing(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_equal_observation_sends_nothing(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(quiet(0)) as ui:
         await ui.press(*keys)
         await ui.see(quiet(1))

@@ -1,4 +1,4 @@
-"""Screen 3: virtual servers with their real servers, the kernel beside the config, connections on Enter."""
+"""Screen 3: virtual servers with their real servers, the kernel next to the config, connections on Enter."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KEY = (Protocol.TCP, "10.4.0.50", 80, 0)
 
 
 def names(ui: Ui) -> list[str]:
-    """First words of the rows: of a virtual server its address, of a real server its own."""
+    """Returns the first words of the rows: the address of a virtual or a real server."""
     return [line.split()[2 if line[0] in "▾▸" else 1] for line in ui.rows if line[:1] in "▾▸" or "└" in line]
 
 
-async def test_real_servers_stand_below_their_virtual_server() -> None:
+async def test_real_servers_are_below_their_virtual_server() -> None:
     two = (real("10.2.0.1"), real("10.2.0.2"))
     async with running(seen(servers=(server("10.4.0.50", *two), server("10.4.0.51", real("10.2.0.3"))))) as ui:
         await ui.press("3")
@@ -51,7 +51,7 @@ async def test_minus_folds_all_and_plus_unfolds_all() -> None:
         assert len(names(ui)) == 13
 
 
-async def test_folded_stays_folded_when_values_change() -> None:
+async def test_a_folded_branch_stays_folded_when_values_change() -> None:
     async with running(demo(5.0)) as ui:
         await ui.press("3", "minus")
         await ui.see(demo(6.0))
@@ -86,7 +86,7 @@ async def test_the_filter_keeps_the_virtual_server_of_a_real_server_that_matches
         assert names(ui) == ["10.4.0.50:80", "10.2.0.2:8080"]
 
 
-async def test_trouble_sorts_first() -> None:
+async def test_problems_sort_first() -> None:
     whole, half = server("10.4.0.50", real()), server("10.4.0.51", real(state=RealServerState.DRAINED, weight=0))
     async with running(seen(servers=(whole, half))) as ui:
         await ui.press("3", "s", "s", "s", "s")
@@ -115,7 +115,7 @@ async def test_enter_on_a_virtual_server_lists_all_its_connections() -> None:
         assert "No connections." in ui.text
 
 
-async def test_connections_that_cannot_be_read_say_why() -> None:
+async def test_unreadable_connections_show_the_reason() -> None:
     async with running(seen(servers=(server("10.4.0.50", real("10.2.0.1")),))) as ui:
         ui.feed.error = PermissionError(13, "Permission denied", "/proc/net/ip_vs_conn")
         await ui.press("3", "enter")
@@ -134,7 +134,7 @@ async def test_more_connections_than_shown_are_counted() -> None:
         assert "4320 more" in ui.text
 
 
-async def test_ten_thousand_real_servers_are_drawn_and_reached() -> None:
+async def test_ten_thousand_real_servers_are_drawn_and_can_be_scrolled_to() -> None:
     reals = tuple(real(f"10.{n // 250}.{n % 250}.1", active=n % 7) for n in range(10_000))
     big = seen(vips=(vip(),), servers=(server("10.4.0.50", *reals),))
     async with running(big) as ui:
@@ -147,10 +147,10 @@ async def test_ten_thousand_real_servers_are_drawn_and_reached() -> None:
         took = time.process_time() - started
 
         assert "10.39.249.1:8080" in ui.lines[-2]
-        assert took < 1.0  # an observation must be on the screen before the next one comes
+        assert took < 1.0  # an observation must be drawn before the next one comes
 
 
-async def test_a_virtual_server_that_only_the_config_has_is_named() -> None:
+async def test_a_virtual_server_that_is_only_in_the_config_is_shown() -> None:
     missing = replace(server("10.4.0.50", real(weight=None, state=RealServerState.REMOVED)), in_kernel=False)
     async with running(seen(servers=(missing,))) as ui:
         await ui.press("3")

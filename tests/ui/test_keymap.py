@@ -1,4 +1,4 @@
-"""Keys remapped by the configuration: what can be had, what is refused, and what the screens then say."""
+"""Keys remapped by the configuration: which are valid, which are rejected, and what the screens then show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.ui.seen import Feed, painted, toasts
 
 
 def wanted(**keys: str) -> dict[str, Configured]:
-    """``act_drain="x"``: the binding ``act.drain``, from the line that its place says."""
+    """Returns the binding ``act.drain`` for ``act_drain="x"``, set on the line with this number."""
     return {
         name.replace("_", ".", 1): Configured(value, "/etc/kvtui.toml", line)
         for line, (name, value) in enumerate(keys.items(), 1)
@@ -42,7 +42,7 @@ def test_names_of_keys_are_textuals() -> None:
     assert {keys.value.split("+")[-1] for keys in Keys} >= NAMES
 
 
-def test_what_can_be_had() -> None:
+def test_valid_keys() -> None:
     found = keymap(wanted(act_drain="x", view_vips="0,f1", app_keys="?,h", table_up="up,w"))
     assert found.keys == {
         "act.drain": "x", "view.vips": "0,f1", "app.keys": "question_mark,h", "table.up": "up,w"
@@ -70,31 +70,31 @@ def test_what_can_be_had() -> None:
         ),
     ],
 )
-def test_what_cannot_be_had_is_told_and_stays_as_it_was(name: str, key: str, sentence: str) -> None:
+def test_an_invalid_key_is_reported_and_the_default_stays(name: str, key: str, sentence: str) -> None:
     found = keymap(wanted(**{name: key}))
     assert found.problems == (f"/etc/kvtui.toml:1: {sentence}",)
     assert found.keys == {}
 
 
-def test_keys_can_change_places() -> None:
+def test_keys_can_be_swapped() -> None:
     found = keymap(wanted(act_drain="r", act_reload="d"))
     assert (found.keys, found.problems) == ({"act.drain": "r", "act.reload": "d"}, ())
 
 
-def test_of_two_that_want_the_same_key_the_first_has_it() -> None:
+def test_the_first_of_two_bindings_gets_the_key() -> None:
     found = keymap(wanted(act_drain="x", act_reload="x"))
     assert found.keys == {"act.drain": "x"}
     assert found.problems[0].startswith("/etc/kvtui.toml:2: act.reload cannot use key x: act.drain uses it")
 
 
-def test_what_is_refused_gives_its_own_key_back() -> None:
-    # reload wants drain's key while drain wants one that is taken: neither moves
+def test_a_rejected_binding_keeps_its_default_key() -> None:
+    # reload wants drain's key while drain wants one that is taken: neither changes
     found = keymap(wanted(act_drain="u", act_reload="d"))
     assert found.keys == {}
     assert len(found.problems) == 2
 
 
-def test_every_binding_that_shows_has_an_id_that_can_be_remapped_or_is_a_dialogs() -> None:
+def test_every_shown_binding_has_an_id_that_can_be_remapped_or_belongs_to_a_dialog() -> None:
     ids = {d.id for d in declared()}
     assert {"view.vips", "act.drain", "app.quit", "table.up", "ipvs.fold", "journal.undo", "panel.close"} <= ids
     for screen in (KvtuiApp, VipsScreen, IpvsScreen):
@@ -104,7 +104,7 @@ def test_every_binding_that_shows_has_an_id_that_can_be_remapped_or_is_a_dialogs
     assert all(name.endswith(".") or name in ids for name in FIXED)
 
 
-async def test_the_screens_obey_and_show_the_real_keys() -> None:
+async def test_the_screens_use_and_show_the_remapped_keys() -> None:
     settings = UiSettings(keys=wanted(view_ipvs="f3", app_keys="h", act_drain="x", app_sources="I"))
     app = KvtuiApp(Feed(demo()), settings)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -119,23 +119,23 @@ async def test_the_screens_obey_and_show_the_real_keys() -> None:
         text = "\n".join(painted(app))
         assert "f3 " in text
         assert "x " in text
-        await pilot.press("1")  # through a panel too
+        await pilot.press("1")  # works through a panel too
         assert isinstance(app.screen, VipsScreen)
         await pilot.press("h", "f3")
         assert isinstance(app.screen, IpvsScreen)
 
 
-async def test_a_long_sentence_at_the_start_leaves_most_of_the_screen_free() -> None:
+async def test_a_long_message_at_the_start_leaves_most_of_the_screen_free() -> None:
     notice = f"/etc/kvtui.toml:3: there is no setting nosuch; there are {', '.join(['kubernetes.kubeconfig'] * 20)}"
     app = KvtuiApp(Feed(demo()), replace(UiSettings(), notices=(notice,) * 5))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.pause()
-        [told] = toasts(app)
-        assert told.endswith("…\nand 4 more: kvtui config show")
+        [shown_toasts] = toasts(app)
+        assert shown_toasts.endswith("…\nand 4 more: kvtui config show")
         assert sum("▌" in line[1:] for line in painted(app)) <= 10
 
 
-async def test_the_tab_names_the_key_that_the_findings_have() -> None:
+async def test_the_tab_shows_the_key_of_the_findings() -> None:
     seen = replace(demo(), findings=(Finding("two-masters", Severity.CRITICAL, "split brain", (), "", "vips"),))
     app = KvtuiApp(Feed(seen), UiSettings(keys=wanted(view_findings="F")))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -143,12 +143,12 @@ async def test_the_tab_names_the_key_that_the_findings_have() -> None:
         assert " F Findings ●1 " in painted(app)[1]
 
 
-async def test_what_is_not_used_is_told_at_the_start() -> None:
+async def test_ignored_settings_are_reported_at_the_start() -> None:
     settings = replace(UiSettings(keys=wanted(act_drain="u")), notices=("/etc/kvtui.toml:9: no such thing",))
     app = KvtuiApp(Feed(demo()), settings)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        told = toasts(app)
-        assert told == ["/etc/kvtui.toml:9: no such thing\nand 1 more: kvtui config show"]
+        shown_toasts = toasts(app)
+        assert shown_toasts == ["/etc/kvtui.toml:9: no such thing\nand 1 more: kvtui config show"]
         await pilot.press("escape")
         assert not toasts(app)
         await pilot.press("u")

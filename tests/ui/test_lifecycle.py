@@ -1,4 +1,4 @@
-"""What is due when the app ends meets screens that are being taken down: it draws nothing, and raises nothing."""
+"""Callbacks that run while the app's screens are being removed draw nothing and raise nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_plan_that_comes_while_its_panel_is_removed_is_ignored() -> None:
-    """As when Esc follows the key that plans: the widgets go one after the other, and the plan comes between."""
+    """Esc follows the key that plans: the widgets are removed one by one, and the plan arrives in between."""
     async with learner((100, 40)) as person:
         panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
         await person.app.push_screen(panel)
@@ -65,7 +65,7 @@ async def test_a_plan_that_comes_while_its_panel_is_removed_is_ignored() -> None
     assert not drawn[-1]
 
 
-async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_late_progress_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with learner((100, 40)) as person:
         panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
         await person.app.push_screen(panel)

@@ -1,4 +1,4 @@
-"""Header and key line: what matters most first, never wider than the terminal."""
+"""Header and key line: the most important first, never wider than the terminal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BLIND = snapshot(
 
 
 def calm() -> Observation:
-    """A node without Kubernetes, where all else can be read."""
+    """A node without Kubernetes; every other source can be read."""
     shown = observe(snapshot())
     none = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=UnavailableReason.ABSENT)
     return replace(shown, snapshot=replace(shown.snapshot, sources=(*shown.snapshot.sources[:-1], none)))
@@ -51,13 +51,13 @@ def header_text(shown: Observation, label: str, width: int, *, paused: bool = Fa
     return line_text(header_line(shown, label, width, UNICODE, paused=paused))
 
 
-def test_a_healthy_backup_without_kubernetes_says_nothing_of_kubernetes() -> None:
+def test_a_healthy_backup_without_kubernetes_does_not_mention_kubernetes() -> None:
     left = " LIVE   node-a  keepalived 2.2.7 · up 1h00m  VIPs 0/1 here"
     assert header_text(calm(), "live", 76) == f"{left}{CLOCK:>{76 - len(left)}}"
     assert header_text(calm(), "live", 120).startswith(f"{left}  IPVS wire VRRP ")
 
 
-def test_a_master_counts_what_it_holds() -> None:
+def test_a_master_counts_its_vips() -> None:
     seen = observe(snapshot(addresses=addresses(VIP), advertisers=(advertiser(0, outgoing=True),)))
     assert "VIPs 1/1 here" in header_text(seen, "live", 80)
 
@@ -72,24 +72,24 @@ def test_a_master_counts_what_it_holds() -> None:
         ("bundle", Tone.CHIP_PAST),
     ],
 )
-def test_the_first_chip_says_where_this_is(label: str, tone: Tone) -> None:
-    chip = header_line(observe(snapshot()), label, 80, UNICODE)[0]
-    assert (chip.text, chip.tone) == (f" {label.upper()} ", tone)
+def test_the_first_label_shows_where_kvtui_runs(label: str, tone: Tone) -> None:
+    label_cell = header_line(observe(snapshot()), label, 80, UNICODE)[0]
+    assert (label_cell.text, label_cell.tone) == (f" {label.upper()} ", tone)
 
 
-def test_on_a_calm_node_only_that_chip_has_a_colour() -> None:
+def test_on_a_healthy_node_only_the_label_has_a_colour() -> None:
     tones = {cell.tone for cell in header_line(calm(), "live", 100, UNICODE)}
     assert tones == {Tone.CHIP_LIVE, Tone.STRONG, Tone.NORMAL, Tone.DIM}
 
 
-def test_paused_says_since_when_and_that_at_every_width() -> None:
+def test_paused_shows_since_when_at_every_width() -> None:
     text = header_text(observe(snapshot()), "demo", 80, paused=True)
     assert text.startswith(f" PAUSED since {SECONDS} ")
     assert "DEMO" not in text
     assert "PAUSED" in header_text(observe(snapshot()), "live", 22, paused=True)
 
 
-def test_trouble_names_the_sources_and_the_key() -> None:
+def test_missing_sources_are_named_with_the_key() -> None:
     bad = (
         Source(SourceName.IPVS, SourceState.UNAVAILABLE, "x"),
         Source(SourceName.VRRP, SourceState.DEGRADED, "y"),
@@ -101,30 +101,32 @@ def test_trouble_names_the_sources_and_the_key() -> None:
     assert (tones["! IPVS"], tones["? VRRP"]) == (Tone.BAD, Tone.WARN)
 
 
-def test_a_source_whose_first_answer_is_still_to_come_is_no_alarm() -> None:
+def test_a_source_that_is_still_connecting_is_not_a_problem() -> None:
     pending = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet", reason=UnavailableReason.PENDING),)
     seen = observe(snapshot())
     assert "!" not in header_text(replace(seen, snapshot=replace(seen.snapshot, sources=pending)), "live", 120)
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [(None, True), (UnavailableReason.ABSENT, False), (UnavailableReason.UNWANTED, False)]
+    ("reason", "is_shown"), [(None, True), (UnavailableReason.ABSENT, False), (UnavailableReason.UNWANTED, False)]
 )
-def test_an_api_that_does_not_answer_is_said_and_none_is_not(reason: UnavailableReason | None, said: bool) -> None:
+def test_an_api_that_does_not_answer_is_shown_and_an_absent_one_is_not(
+    reason: UnavailableReason | None, is_shown: bool
+) -> None:
     lost = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "timeout", reason=reason)
     seen = observe(snapshot())
     text = header_text(replace(seen, snapshot=replace(seen.snapshot, sources=(lost,))), "live", 120)
-    assert ("! k8s (i)" in text) is said
-    assert ("k8s" in text) is said
+    assert ("! k8s (i)" in text) is is_shown
+    assert ("k8s" in text) is is_shown
 
 
-def test_read_only_is_said() -> None:
+def test_read_only_is_shown() -> None:
     seen = observe(snapshot(node=Node("node-a", read_only=True)))
     assert "READ-ONLY" in header_text(seen, "live", 120)
 
 
 @pytest.mark.parametrize(
-    ("width", "said"),
+    ("width", "end"),
     [
         (120, "keepalived 2.2.7 · up 1h00m  ! conf  ! VRRP  ! wire (i)  VIPs 0/1 here  READ-ONLY"),
         (90, "up 1h00m  ! conf  ! VRRP  ! wire (i)  VIPs 0/1 here  READ-ONLY"),
@@ -134,15 +136,15 @@ def test_read_only_is_said() -> None:
         (26, "node-a  ! (i)"),
     ],
 )
-def test_a_narrow_header_says_in_fewer_words_that_sources_are_missing(width: int, said: str) -> None:
+def test_a_narrow_header_reports_missing_sources_in_fewer_words(width: int, end: str) -> None:
     names = (SourceName.CONF, SourceName.VRRP, SourceName.ADVERTS)
     bad = tuple(Source(name, SourceState.UNAVAILABLE, "no right") for name in names)
     seen = observe(snapshot(node=Node("node-a", read_only=True)))
     text = header_text(replace(seen, snapshot=replace(seen.snapshot, sources=bad)), "live", width)
-    assert text.removesuffix(CLOCK).rstrip().endswith(said)
+    assert text.removesuffix(CLOCK).rstrip().endswith(end)
 
 
-def test_nothing_known_is_no_lie() -> None:
+def test_the_header_claims_nothing_before_the_first_observation() -> None:
     text = header_text(observe(BLIND), "live", 100)
     assert "VIPs ?" in text
     assert "no keepalived" in text

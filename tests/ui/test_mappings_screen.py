@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def row(lines: list[str], start: str) -> list[str]:
-    """The words of the row that begins with it."""
+    """Returns the words of the row that begins with ``start``."""
     return next(line[3:] for line in lines if line[3:].startswith(start)).split()
 
 
@@ -46,7 +46,7 @@ async def test_each_entry_has_its_state_its_servers_and_its_chain() -> None:
         assert not any(line.startswith("fd00") for line in ui.rows)
 
 
-async def test_a_wide_terminal_says_why() -> None:
+async def test_a_wide_terminal_shows_the_reason() -> None:
     async with running(demo(), size=(240, 50)) as ui:
         await ui.press("4")
 
@@ -56,7 +56,7 @@ async def test_a_wide_terminal_says_why() -> None:
         assert "CrashLoop" in ui.text
 
 
-async def test_the_layers_of_the_entry_under_the_cursor_stand_below() -> None:
+async def test_the_layers_of_the_selected_entry_are_below() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end")
 
@@ -66,14 +66,14 @@ async def test_the_layers_of_the_entry_under_the_cursor_stand_below() -> None:
         assert " ✗ endpoints       port 80: its only endpoint is not ready" in ui.text
 
 
-async def test_sorted_by_trouble_the_break_nearest_to_the_configmap_comes_first() -> None:
+async def test_sorted_by_problems_the_break_nearest_to_the_configmap_comes_first() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "s", "s", "s")
 
         assert [line.split()[0] for line in ui.rows[:3]] == ["10.4.0.53", "10.4.0.54", "10.4.0.60"]
 
 
-async def test_the_filter_looks_at_the_service_and_at_what_is_wrong() -> None:
+async def test_the_filter_matches_the_service_and_the_problem() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "slash", *"not ready")
         assert [line.split()[0] for line in ui.rows if line.startswith("10.4.")] == ["10.4.0.54"]
@@ -81,7 +81,7 @@ async def test_the_filter_looks_at_the_service_and_at_what_is_wrong() -> None:
         assert [line.split()[0] for line in ui.rows if line.startswith("10.4.")] == ["10.4.0.52"]
 
 
-async def test_without_an_api_the_entries_come_from_the_config_and_say_so() -> None:
+async def test_without_an_api_the_entries_come_from_the_config_and_show_that() -> None:
     detail = "no kubeconfig and no service account"
     alone = build_kube.snapshot(kube=None, sources=(build_kube.source(SourceState.UNAVAILABLE, detail, None),))
     async with running(observe(alone)) as ui:
@@ -105,7 +105,7 @@ EMPTY = {
 
 
 @pytest.mark.parametrize(("shown", "words"), EMPTY.values(), ids=EMPTY.keys())
-async def test_an_empty_screen_says_why(shown: Observation, words: str) -> None:
+async def test_an_empty_screen_shows_why(shown: Observation, words: str) -> None:
     async with running(shown) as ui:
         await ui.press("4")
 
@@ -133,7 +133,7 @@ async def test_t_traces_the_vip_under_the_cursor(keys: list[str], heading: str) 
         assert f"─ {heading} ─" in ui.text
 
 
-async def test_t_where_there_is_no_vip_says_so() -> None:
+async def test_t_without_a_vip_shows_a_message() -> None:
     async with running(demo()) as ui:
         await ui.press("8", "t")
         await ui.pilot.pause()
@@ -142,12 +142,12 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
         assert ui.toasts == ["No VIP is selected: select one on screen 1 or 4."]
 
 
-def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
+def test_a_complete_node_is_not_reported_as_a_complete_chain() -> None:
     assert verdict((), of_node=False) == ["Every layer is ok."]
     assert verdict((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
 
 
-async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
+async def test_a_trace_names_the_first_break_and_the_remedy_and_is_updated() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
         assert "First break: ConfigMap: the controller skips its entry" in ui.text
@@ -159,7 +159,7 @@ async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_hap
         assert "✓ address         not on this node, which is BACKUP; 10.4.0.4 has it" in ui.text
 
 
-async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
+async def test_a_connect_is_made_only_on_request() -> None:
     async with running(demo()) as ui:
         await ui.press("enter")
         assert "TCP connect" not in ui.text
@@ -168,7 +168,7 @@ async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
         assert "✓ TCP connect     accepted in 1 ms, from 10.4.0.50" in ui.text
         await ui.press("escape", "end", "up", "enter", "c")
         await ui.pilot.pause()
-        assert "TCP connect" not in ui.text  # an address alone
+        assert "TCP connect" not in ui.text  # a bare address
 
 
 async def test_real_servers_show_their_pods() -> None:
@@ -189,7 +189,7 @@ def text_of(**changes: object) -> str:
     return "\n".join(map(line_text, lines))
 
 
-def test_what_is_old_says_so() -> None:
+def test_old_data_is_marked_as_old() -> None:
     cut = {
         r.resource.name.lower(): replace(r, state=SourceState.DEGRADED, detail="cut", read_at=NOW - 125)
         for r in resources()
@@ -199,7 +199,7 @@ def test_what_is_old_says_so() -> None:
     assert " old]" not in text_of()
 
 
-def test_a_pod_that_is_not_ready_is_called_so() -> None:
+def test_a_pod_that_is_not_ready_is_marked_so() -> None:
     both = (build_kube.endpoint(5), build_kube.endpoint(6, ready=False))
     text = text_of(kube=kube(endpoints={build_kube.NGINX: (build_kube.group(*both),)}))
     assert "First break: config file: " in text
@@ -207,7 +207,7 @@ def test_a_pod_that_is_not_ready_is_called_so() -> None:
     assert "nginx-6 on node-b NOT READY" in text
 
 
-def test_a_real_server_that_somebody_took_away() -> None:
+def test_a_real_server_that_was_removed_by_hand() -> None:
     text = text_of(ipvs=table(real(5)), instances=(instance(VrrpState.MASTER),), addresses=addresses(VIP),
                    advertisers=(advertiser(0, outgoing=True),))  # fmt: skip
     assert "✗ IPVS            10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 (pod default/nginx-6) is not in" in text

@@ -1,4 +1,4 @@
-"""Who was master when: strips of the instances whose master changed."""
+"""Masters over time: strips of the instances whose master changed."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def test_a_change_is_a_strip_with_a_mark_for_each_node() -> None:
     ]
 
 
-def test_what_was_before_kvtui_started_is_blank() -> None:
+def test_the_time_before_kvtui_started_is_blank() -> None:
     assert texts(filled((0, HERE), (30, THERE)), 45)[1] == f"vips {' ' * 15}{'#' * 30}{'=' * 16}"
 
 
-def test_a_short_mastership_is_seen_in_few_columns() -> None:
+def test_a_short_mastership_is_visible_in_few_columns() -> None:
     tenures = filled((0, HERE), (30, THERE), (31, HERE)).of("vips")
     assert [t.address for t in strip(tenures, EPOCH, EPOCH + 60, 4) if t] == [
         "10.4.0.3",
@@ -58,12 +58,12 @@ def test_a_short_mastership_is_seen_in_few_columns() -> None:
     ]
 
 
-def test_without_a_change_there_is_no_strip_and_nothing_is_drawn_as_time_goes_by() -> None:
+def test_without_a_change_there_is_no_strip_and_nothing_is_drawn_over_time() -> None:
     assert texts(filled((0, HERE), (30, HERE)), 60) == []
     assert texts(filled((0, HERE), (30, THERE)), 3600) == []
 
 
-def test_memory_is_bounded_and_instances_that_are_gone_are_forgotten() -> None:
+def test_memory_is_bounded_and_removed_instances_are_dropped() -> None:
     masters = filled(*((n, HERE if n % 2 else THERE) for n in range(MAX_TENURES + 50)))
     assert len(masters.of("vips")) == MAX_TENURES
 

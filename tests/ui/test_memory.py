@@ -1,4 +1,4 @@
-"""A closed dialog is gone: nothing keeps its screen, its widgets or their lines."""
+"""A closed dialog is freed: nothing keeps its screen, its widgets or their lines."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ STEPS = (
     ("esc", "Esc close"), ("t", "Esc close"), ("esc", "Esc close"), ("7", "all kinds"), ("2", "INSTANCE / PEER"),
     ("5", "FINDING"), ("4", "READY"),
 )  # fmt: skip
-"""Keys, and what each shows; Esc ends it."""
+"""Keys, and the text that each shows; Esc closes it."""
 ROUNDS = 4
 MAX_KB, MAX_GROWTH_KB = 80_000, 10_000
 NOTICES = 20
-"""Widgets and lines of notices, which come and go with time."""
+"""Widgets and lines of notices, which vary over time."""
 
 
 async def press_all(ui: Ui) -> None:
@@ -57,7 +57,7 @@ async def press_all(ui: Ui) -> None:
 
 
 def alive() -> tuple[Counter[str], int, int]:
-    """The living screens by name, the number of widgets' caches, and that of rendered lines."""
+    """Returns the living screens by name, the number of the widgets' caches, and the number of rendered lines."""
     gc.collect()
     objects = gc.get_objects()
     screens = Counter(type(o).__name__ for o in objects if isinstance(o, Screen))
@@ -65,28 +65,28 @@ def alive() -> tuple[Counter[str], int, int]:
 
 
 async def after_rounds(ui: Ui, rounds: int) -> tuple[Counter[str], tuple[int, ...], tuple[int, ...]]:
-    """What is alive after so many rounds: the screens; caches and lines after each, of which hundreds come and go."""
+    """Returns what is alive after the rounds: screens, and caches and lines after each round; hundreds vary."""
     found = []
     for _ in range(rounds):
         await press_all(ui)
-        drop_drawn_lines(ui.app.screen)  # cut in other parts while a notice covers them: as many again
+        drop_drawn_lines(ui.app.screen)  # while a notice covers them they are cut differently: up to as many again
         found.append(alive())
     _, caches, lines = zip(*found, strict=True)
     return found[-1][0], caches, lines
 
 
-async def test_nothing_stays_of_a_closed_dialog() -> None:
+async def test_a_closed_dialog_is_freed() -> None:
     async with running(demo(), size=(120, 40), label="demo") as ui:
         await press_all(ui)
         screens, caches, lines = await after_rounds(ui, 2)
         screens_later, caches_later, lines_later = await after_rounds(ui, ROUNDS)
     assert screens_later - screens == Counter()
-    assert min(caches_later[1:]) < max(caches) + NOTICES  # else it is 16 a round
-    assert min(lines_later[1:]) < max(lines) + 10 * NOTICES  # else it is 370 a round
+    assert min(caches_later[1:]) < max(caches) + NOTICES  # without the fix it grows by 16 a round
+    assert min(lines_later[1:]) < max(lines) + 10 * NOTICES  # without the fix it grows by 370 a round
 
 
 def drawn(screen: Screen[Any]) -> int:
-    """Lines that Textual keeps for a screen's widgets."""
+    """Returns the lines that Textual keeps for a screen's widgets."""
     return sum(len(widget._styles_cache._cache) for widget in screen.walk_children(Widget))  # noqa: SLF001 - Textual's
 
 
@@ -100,8 +100,8 @@ async def test_a_hidden_screen_keeps_none_of_its_lines() -> None:
         assert drawn(hidden) > 40
 
 
-async def test_closed_dialogs_are_collected_with_the_next_observation() -> None:
-    """Without waiting for Python's collector, whose full collections kvtui makes rare."""
+async def test_closed_dialogs_are_freed_at_the_next_observation() -> None:
+    """Does not wait for Python's collector; kvtui makes its full collections rare."""
     async with running(demo(), size=(120, 40), label="demo") as ui:
         gc.collect()
         gc.disable()
@@ -117,7 +117,7 @@ async def test_closed_dialogs_are_collected_with_the_next_observation() -> None:
 
 
 def resident(pid: int) -> int:
-    """Memory in KB."""
+    """Returns the resident memory in KB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 

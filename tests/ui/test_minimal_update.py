@@ -1,4 +1,4 @@
-"""Of a line only the spans that changed are sent, each once, each where it stands."""
+"""Only the changed spans of a line are sent, each once, at its own position."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOLD = Style(bold=True)
 
 
 def update(*spans: tuple[int, int, int]) -> ChopsUpdate:
-    """Two lines; on the second a widget of 10 columns and one of 20 beside it."""
+    """Returns an update of two lines; the second has a widget of 10 columns and one of 20."""
     plain = Strip([Segment("0123456789" * 3)])
     left, right = Strip([Segment("abcdefghij")]), Strip([Segment("KLMNO", BOLD), Segment("PQRST", BOLD)])
     return ChopsUpdate([{0: plain}, {0: left, 10: right}], list(spans), [[30], [10, 20]])
@@ -25,7 +25,7 @@ def sent(*spans: tuple[int, int, int]) -> str:
     return MinimalUpdate.of(update(*spans)).render_segments(Console(color_system=None, force_terminal=True, width=30))
 
 
-def test_a_span_is_sent_without_what_stands_before_it() -> None:
+def test_a_span_is_sent_without_the_text_before_it() -> None:
     assert sent((0, 4, 7)) == "\x1b[1;5H456"
 
 

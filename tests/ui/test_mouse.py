@@ -1,4 +1,4 @@
-"""The mouse: tabs, heads, fold arrows, rows, the key line and summaries."""
+"""The mouse: tabs, column heads, fold arrows, rows, the key line and summaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What leaves for the terminal: nothing that it would obey, and nothing but ASCII where that was asked."""
+"""What goes to the terminal: no control characters, and only ASCII if that was requested."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BLACK = Color(0, 0, 0)
 BOLD = Style(bold=True)
 
 
-def test_likenesses() -> None:
+def test_similar_ascii_characters() -> None:
     drawn = "┌─ Keys ─┐ 10.4.0.5 → 10.4.0.4 … «x» ★ ✓✗· 日 ▂"
     assert ascii_text(drawn) == '+- Keys -+ 10.4.0.5 > 10.4.0.4 ~ "x" * +X. ??  '
 
 
 @given(st.text(st.characters(exclude_categories=["C", "M"])))
 @settings(deadline=None)
-def test_ascii_is_as_wide_as_what_it_stands_for(text: str) -> None:
+def test_ascii_is_as_wide_as_the_character_it_replaces(text: str) -> None:
     assert ascii_text(text).isascii()
     assert cell_len(ascii_text(text)) == cell_len(text)
 
 
-def test_ascii_segments_pass_untouched_and_styles_stay() -> None:
+def test_ascii_segments_pass_unchanged_and_styles_stay() -> None:
     plain = Segment("10.4.0.50", BOLD)
     out = AsciiFilter().apply([plain, Segment("✓", BOLD)], BLACK)
     assert out == [plain, Segment("+", BOLD)]
@@ -43,7 +43,7 @@ def test_no_control_character_gets_out(text: str) -> None:
         assert [c for c in segment.text if unicodedata.category(c)[0] == "C"] == []
 
 
-def test_what_prints_passes_untouched() -> None:
+def test_printable_text_passes_unchanged() -> None:
     clean = Segment("10.4.0.50 ✓", BOLD)
     out = ControlCharFilter().apply([clean, Segment("a\x1b[2Jb\nc\u202e")], BLACK)
     assert out[0] is clean

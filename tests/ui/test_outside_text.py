@@ -1,4 +1,4 @@
-"""Text from outside is data on every screen: no markup, no escape sequence, no second line, no turned direction."""
+"""Text from outside is data on every screen: no markup, no escape sequence, no second line, no changed direction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_on_every_screen_and_panel(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_what_the_kubernetes_api_says(text: str) -> None:
+async def test_hostile_text_from_the_kubernetes_api(text: str) -> None:
     async with running(cluster(text)) as ui:
         for keys in (["enter"], ["escape", "4"], *[["down"], ["t"], ["escape"]] * 3, ["3", "down", "enter"], ["5"]):
             await ui.press(*keys)
@@ -57,7 +57,7 @@ async def test_markup_is_shown_as_it_is_written() -> None:
             await ui.press(*keys)
             assert text in ui.text
         await ui.press("escape", "1", "enter")
-        assert f"VIP {text}" in ui.text  # a title too
+        assert f"VIP {text}" in ui.text  # in a title too
 
 
 async def test_no_vips_for_a_hostile_reason() -> None:

@@ -1,4 +1,4 @@
-"""Panels: the keys go on working over them, and the help names each key once."""
+"""Panels: keys also work while a panel is open, and the help lists each key once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kit.views import demo, seen, snapshot, source
 from tests.ui.seen import running
 
 
-async def test_every_binding_stands_in_the_help_exactly_once() -> None:
+async def test_every_binding_is_in_the_help_exactly_once() -> None:
     for size in ((80, 24), (60, 50)):
         async with running(demo(), size=size) as ui:
             await ui.press("3")
@@ -26,12 +26,12 @@ async def test_every_binding_stands_in_the_help_exactly_once() -> None:
             }
             await ui.press("question_mark")
             assert isinstance(ui.app.screen, HelpPanel)
-            told = "\n".join(map(line_text, ui.app.screen.text(None)))
-            assert {what: told.count(what) for what in ours} == dict.fromkeys(ours, 1)
+            shown = "\n".join(map(line_text, ui.app.screen.text(None)))
+            assert {what: shown.count(what) for what in ours} == dict.fromkeys(ours, 1)
             assert len(ours) >= 20
 
 
-async def test_at_80_by_24_the_help_is_seen_whole() -> None:
+async def test_at_80_by_24_the_whole_help_is_visible() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "question_mark")
         for text in (
@@ -56,7 +56,7 @@ async def test_a_panel_closes_by_its_own_key_and_another_takes_its_place() -> No
         assert headings == ["Sources", "", "Keys", "", "VIP 10.4.0.50", "Sources", "Keys", ""]
 
 
-async def test_a_number_leaves_the_panel_for_its_screen() -> None:
+async def test_a_number_closes_the_panel_and_opens_its_screen() -> None:
     async with running(demo()) as ui:
         await ui.press("enter", "3")
         assert isinstance(ui.app.screen, IpvsScreen)
@@ -95,11 +95,11 @@ async def test_pause_works_over_a_panel() -> None:
         ("no room to hang anything", 13, ["no room to hang anything"]),
     ],
 )
-def test_long_lines_hang(line: str, width: int, wrapped: list[str]) -> None:
+def test_long_lines_have_a_hanging_indent(line: str, width: int, wrapped: list[str]) -> None:
     assert hanging(line, width) == wrapped
 
 
-async def test_a_long_reason_is_read_in_one_piece_at_any_width() -> None:
+async def test_a_long_reason_is_complete_at_any_width() -> None:
     reason = "the table of PID 4711 cannot be read: run kvtui as root, or with CAP_NET_ADMIN in that namespace"
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, reason)
     async with running(seen(of=snapshot(lost))) as ui:
@@ -107,12 +107,12 @@ async def test_a_long_reason_is_read_in_one_piece_at_any_width() -> None:
         for width in (80, 50, 110):
             await ui.pilot.resize_terminal(width, 24)
             await ui.pilot.pause()
-            told = [line.strip("│ ") for line in ui.lines]
-            first = next(n for n, line in enumerate(told) if line.startswith("the table of"))
-            assert reason.startswith(" ".join(told[first : first + 2])) or told[first] == reason
+            shown = [line.strip("│ ") for line in ui.lines]
+            first = next(n for n, line in enumerate(shown) if line.startswith("the table of"))
+            assert reason.startswith(" ".join(shown[first : first + 2])) or shown[first] == reason
 
 
-def test_keys_stand_in_two_columns_where_there_is_room_and_long_words_hang() -> None:
+def test_keys_are_in_two_columns_if_they_fit_and_long_texts_are_indented() -> None:
     rows = [
         ("a", "one"),
         ("b", "a sentence that is too long for half of the terminal"),
@@ -133,10 +133,10 @@ def test_keys_stand_in_two_columns_where_there_is_room_and_long_words_hang() -> 
     ]
 
 
-async def test_what_is_typed_ahead_of_a_slow_line_belongs_to_the_filter() -> None:
+async def test_keys_typed_ahead_on_a_slow_line_go_to_the_filter() -> None:
     async with running(demo()) as ui:
         for character, key in (("/", "slash"), ("d", "d"), ("y", "y"), ("/", "slash"), ("n", "n")):
-            ui.app.post_message(events.Key(key, character))  # all in one packet: nobody waits between them
+            ui.app.post_message(events.Key(key, character))  # all in one packet: no wait in between
         for _ in range(50):
             await ui.pilot.pause()
             if ui.app.screen.query_one(Input).value == "dy/n":

@@ -1,4 +1,4 @@
-"""The dialog of an action: every option of the command line has a key, and what stands there is what is done."""
+"""The dialog of an action: every option of the command line has a key, and what the dialog shows is what is done."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DRAIN = Intent(ActionKind.DRAIN, REAL, service="tcp 10.4.0.50:80")
 PAY = Intent(ActionKind.DRAIN, "10.4.0.61:443", service="tcp 10.4.0.51:443")
 
 
-def turned(intent: Intent, key: str, times: int = 1, of: Observation = NODE) -> Intent:
+def intent_after(intent: Intent, key: str, times: int = 1, of: Observation = NODE) -> Intent:
     for _ in range(times):
         [then] = [o.then for o in options(intent, of) if o.key == key]
         assert then is not None
@@ -54,7 +54,7 @@ def option(intent: Intent, key: str) -> Option:
 
 
 def flags(kind: ActionKind) -> set[str]:
-    """What the command of that name takes."""
+    """Returns the parameters of the command."""
     command = typer.main.get_command(application())
     found = command.commands[kind.value].params  # type: ignore[attr-defined]
     return {o for p in found for o in p.opts if o.startswith("--")}
@@ -81,55 +81,55 @@ def test_every_option_of_the_command_line_has_a_key(kind: ActionKind) -> None:
     assert not set(keys) & {"y", "F", "e"}
 
 
-def test_wait_and_over_go_round_and_any_other_number_can_be_typed() -> None:
-    assert [turned(DRAIN, "w", n).wait for n in range(5)] == [None, 60, 300, 1800, None]
-    assert [turned(DRAIN, "o", n).over for n in range(5)] == [0, 30, 60, 300, 0]
+def test_wait_and_over_cycle_and_any_other_number_can_be_typed() -> None:
+    assert [intent_after(DRAIN, "w", n).wait for n in range(5)] == [None, 60, 300, 1800, None]
+    assert [intent_after(DRAIN, "o", n).over for n in range(5)] == [0, 30, 60, 300, 0]
     wait, over = option(DRAIN, "w").ask, option(DRAIN, "o").ask
     assert wait is not None
     assert over is not None
     assert wait.answered(45) == replace(DRAIN, wait=45.0)
     assert over.answered(7) == replace(DRAIN, over=7.0)
     assert option(wait.answered(45), "w").text == "w wait: at most 45s (W other)"
-    assert turned(wait.answered(45), "w").wait == 60
+    assert intent_after(wait.answered(45), "w").wait == 60
 
 
-def test_the_service_goes_round_all_that_have_the_real_server() -> None:
+def test_the_service_cycles_through_all_with_the_real_server() -> None:
     fwmark = replace(server("10.4.0.99", real()), fwmark=7, protocol=Protocol.FWMARK)
     gone = server("10.4.0.52", real(weight=None))
     other = server("10.4.0.53", real("10.2.0.9"))
     of = seen(servers=(*(NODE.virtual_servers or ()), fwmark, gone, other))
-    assert [turned(DRAIN, "s", n, of).service for n in range(5)] == [
+    assert [intent_after(DRAIN, "s", n, of).service for n in range(5)] == [
         "tcp 10.4.0.50:80", "tcp 10.4.0.51:80", "fwmark 7", None, "tcp 10.4.0.50:80",
     ]  # fmt: skip
     assert options(replace(DRAIN, service=None), of)[0].value == "all that have it (3)"
 
 
-def test_persistence_is_offered_only_where_there_is_some() -> None:
+def test_persistence_is_offered_only_for_persistent_services() -> None:
     def offered(intent: Intent) -> bool:
         return "x" in [o.key for o in options(intent, NODE)]
 
     assert not offered(DRAIN)
     assert offered(replace(DRAIN, service=None))
     assert offered(replace(DRAIN, service="tcp 10.4.0.51:80"))
-    assert turned(replace(DRAIN, service=None), "x").fix_persistence
+    assert intent_after(replace(DRAIN, service=None), "x").fix_persistence
 
 
-def test_a_priority_is_asked_for_until_there_is_one() -> None:
+def test_a_priority_is_required() -> None:
     intent = Intent(ActionKind.PRIORITY, "vips")
     ask = missing(intent, demo())
     assert ask is not None
     assert (ask.what, ask.least, ask.most) == ("New priority of vips (now 102)", 1, 255)
     assert missing(ask.answered(90)) is None
     assert missing(replace(intent, reset=True)) is None
-    by_file = turned(intent, "t")
-    assert by_file.use_track_file
+    with_track_file = intent_after(intent, "t")
+    assert with_track_file.use_track_file
     assert [o.key for o in options(replace(intent, reset=True), None)] == ["r"]
-    again = missing(by_file)
+    again = missing(with_track_file)
     assert again is not None
     assert again.most == 254
 
 
-# --- whether a plan still says the truth
+# --- whether a plan is still current
 
 BEFORE = Plan(
     ActionKind.DRAIN,
@@ -144,7 +144,7 @@ BEFORE = Plan(
 )
 
 
-def test_what_is_only_counted_changes_no_plan() -> None:
+def test_changed_counters_change_no_plan() -> None:
     counted = replace(
         BEFORE,
         effects=("no new connection from then on; its 12 active ones go on", BEFORE.effects[1]),
@@ -164,12 +164,12 @@ def test_what_is_only_counted_changes_no_plan() -> None:
     ],
     ids=["value", "address", "time", "warning", "grade"],
 )
-def test_everything_else_does(other: Plan) -> None:
+def test_every_other_change_changes_the_plan(other: Plan) -> None:
     assert masked(other) != masked(BEFORE)
     assert any(line[:2] == "* " for line in diff(BEFORE, other))
 
 
-def test_what_changed_is_marked_line_by_line() -> None:
+def test_changes_are_marked_line_by_line() -> None:
     other = replace(BEFORE, changes=(Change("weight", "3", "0"),))
     assert [line for line in diff(BEFORE, other) if line[0] != " "] == [
         "-   weight  1  ->  0",
@@ -178,7 +178,7 @@ def test_what_changed_is_marked_line_by_line() -> None:
 
 
 def with_weight(weight: int, active: int = 3) -> Observation:
-    """The demo node, whose first real server of shop/pay has another weight."""
+    """Returns the demo node, in which the first real server of shop/pay has another weight."""
     of = demo()
     table = of.snapshot.ipvs
     assert table is not None
@@ -192,7 +192,7 @@ def with_weight(weight: int, active: int = 3) -> Observation:
     return replace(of, snapshot=snapshot, virtual_servers=tuple(views))
 
 
-def test_the_outline_stays_while_only_traffic_flows() -> None:
+def test_the_plan_inputs_stay_equal_while_only_traffic_flows() -> None:
     assert plan_inputs(demo(5.0)) == plan_inputs(demo(9.0))
     assert plan_inputs(with_weight(1, active=900)) == plan_inputs(with_weight(1))
     assert plan_inputs(with_weight(2)) != plan_inputs(with_weight(1))
@@ -213,7 +213,7 @@ async def dialog(intent: Intent, size: tuple[int, int] = (80, 24), *, ascii_only
 
 
 async def shows(ui: Ui, *texts: str) -> None:
-    """Until all of them stand on the screen: the plan is made in threads."""
+    """Waits until the screen shows all of them: threads make the plan."""
     for _ in range(300):
         await ui.pilot.pause()
         if all(t in ui.text for t in texts):
@@ -233,7 +233,7 @@ async def test_an_option_is_planned_in_place() -> None:
         await shows(ui, "in: all that have it (1)")
 
 
-async def test_a_number_is_typed_for_what_no_key_has() -> None:
+async def test_a_value_without_a_key_is_typed_as_a_number() -> None:
     async with dialog(PAY) as ui:
         await ui.press("W")
         await shows(ui, "Seconds to wait until it is empty, at most (1 to 86400, Enter)")
@@ -253,7 +253,7 @@ async def test_keys_after_the_reason_or_a_number_belong_to_the_dialog() -> None:
         assert ui.app.screen.query_one("#reason", Prompt).value == "c"
 
 
-async def test_at_80_by_24_what_follows_and_warnings_are_read_without_scrolling() -> None:
+async def test_at_80_by_24_effects_and_warnings_are_visible_without_scrolling() -> None:
     async with dialog(replace(PAY, service=None, wait=60.0), (80, 24)) as ui:
         await shows(ui, "drain 10.4.0.61:443 in", "What follows:", "no new connection reaches", "WARNING: ", "m more: ")
         assert "Equivalent commands" not in ui.text
@@ -263,7 +263,7 @@ async def test_at_80_by_24_what_follows_and_warnings_are_read_without_scrolling(
         await shows(ui, "m more: ")
 
 
-async def test_a_letter_of_the_reason_turns_no_option() -> None:
+async def test_a_letter_of_the_reason_changes_no_option() -> None:
     async with dialog(PAY) as ui:
         await ui.press("e", *"two boxes", "enter")
         await shows(ui, "two boxes", "wait: no", "fix persistence: no", "over: at once")
@@ -283,19 +283,19 @@ async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-async def test_the_options_are_seen_at_every_size(size: tuple[int, int]) -> None:
+async def test_the_options_are_visible_at_every_size(size: tuple[int, int]) -> None:
     async with dialog(replace(PAY, fix_persistence=True), size) as ui:
         assert {cell_len(line) for line in ui.lines} == {size[0]}
         for text in ("s in: tcp 10.4.0.51:443", "w wait: no (W other)", "x fix persistence: yes", "y apply"):
             assert text in ui.text
 
 
-async def test_in_ascii_every_character_is() -> None:
+async def test_in_ascii_every_character_is_ascii() -> None:
     async with dialog(PAY, ascii_only=True) as ui:
         assert ui.text.isascii()
 
 
-async def test_a_plan_that_changed_while_it_was_open_is_agreed_to_anew() -> None:
+async def test_a_plan_that_changed_while_open_needs_a_new_confirmation() -> None:
     async with dialog(PAY, (80, 40)) as ui:
         await ui.see(with_weight(4))
         await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: y seen")
@@ -306,7 +306,7 @@ async def test_a_plan_that_changed_while_it_was_open_is_agreed_to_anew() -> None
         assert ui.app.backend.journal.entries() == ()
 
 
-async def test_traffic_alone_leaves_it_as_it_is() -> None:
+async def test_traffic_alone_does_not_change_it() -> None:
     async with dialog(PAY) as ui:
         panel = ui.app.screen
         assert isinstance(panel, PlanPanel)
@@ -317,7 +317,7 @@ async def test_traffic_alone_leaves_it_as_it_is() -> None:
         assert "CHANGED" not in ui.text
 
 
-async def test_what_went_back_to_what_was_read_is_no_change() -> None:
+async def test_a_reverted_change_is_not_a_change() -> None:
     async with dialog(PAY) as ui:
         await ui.see(with_weight(4))
         await shows(ui, "CHANGED: y seen")
@@ -326,8 +326,8 @@ async def test_what_went_back_to_what_was_read_is_no_change() -> None:
         assert "CHANGED" not in ui.text
 
 
-async def test_at_the_moment_of_agreement_it_is_planned_once_more() -> None:
-    """Here nothing told the dialog that the node has changed."""
+async def test_on_confirmation_it_is_planned_once_more() -> None:
+    """In this test nothing notified the dialog that the node has changed."""
     async with dialog(PAY, (80, 40)) as ui:
         ui.app.latest = with_weight(4)
         await ui.press("y")
@@ -335,7 +335,7 @@ async def test_at_the_moment_of_agreement_it_is_planned_once_more() -> None:
         assert ui.app.backend.journal.entries() == ()
 
 
-async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None:
+async def test_a_removed_target_is_reported_and_cannot_be_confirmed() -> None:
     async with dialog(PAY) as ui:
         without = demo()
         table = without.snapshot.ipvs
@@ -347,13 +347,13 @@ async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None
         assert ui.app.backend.journal.entries() == ()
 
 
-def test_the_service_as_the_command_line_takes_it() -> None:
+def test_the_service_as_the_command_line_accepts_it() -> None:
     views: list[VirtualServerView] = [server(), replace(server(), fwmark=3)]
     assert [service_option(v.key) for v in views] == ["tcp 10.4.0.50:80", "fwmark 3"]
 
 
 class Unconfined:
-    """keepalived runs under a filter that kvtui cannot copy: its config is tested only when that is forced."""
+    """keepalived runs under a seccomp filter that kvtui cannot copy: its config is tested only if that is forced."""
 
     def __init__(self, backend: Any) -> None:
         self._run, self.forced = backend.run_preflight, 0
@@ -362,7 +362,7 @@ class Unconfined:
         found: Preflight = self._run(keepalived, force=force)
         self.forced += force
         tested = ConfigTest(0, outside="a seccomp filter", forced=True)
-        found = replace(found, running=None)  # whether the file differs from what runs is unknown
+        found = replace(found, running=None)  # whether the file differs from the running config is unknown
         return replace(found, test=tested if force else None, test_error="" if force else "it was not run")
 
 

@@ -1,4 +1,4 @@
-"""kvtui on a real pty, as an operator's terminal draws it."""
+"""kvtui on a real pty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SGR = re.compile(rb"\x1b\[([0-9;:]*)m")
 
 
 def colours(raw: bytes) -> set[str]:
-    """The kinds of colour that were sent: 16, 256, 24-bit."""
+    """Returns the kinds of colour that were sent: 16, 256, 24-bit."""
     kinds = set()
     for code in SGR.findall(raw):
         numbers = re.split("[;:]", code.decode())
@@ -42,7 +42,7 @@ def assert_restored(raw: bytes) -> None:
     assert b"Traceback" not in raw
 
 
-def test_the_first_screen_then_keys_then_a_terminal_as_it_was() -> None:
+def test_the_first_screen_then_keys_then_a_restored_terminal() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST, "DEMO", "•••••")
         assert terminal.lines[2].split()[:5] == ["VIP", "OWNER", "STATE", "PRIO", "SERVICE"]
@@ -57,7 +57,7 @@ def test_the_first_screen_then_keys_then_a_terminal_as_it_was() -> None:
         terminal.until(lambda: "Sort by the next column" not in terminal.text, "the keys are gone")
         terminal.press("1")
         terminal.shows("OWNER")
-        terminal.press("/", "5", "1", "enter")  # in one packet, as from a slow line
+        terminal.press("/", "5", "1", "enter")  # in one packet, as on a slow line
         terminal.until(lambda: "10.4.0.50 " not in terminal.text, "the filter works")
         terminal.until(lambda: terminal.lines[3].startswith("▌  10.4.0.51"), "Enter keeps it")
         terminal.press("q")
@@ -67,7 +67,7 @@ def test_the_first_screen_then_keys_then_a_terminal_as_it_was() -> None:
     assert colours(terminal.raw) == {"256"}
 
 
-def test_ctrl_q_leaves_also_from_a_panel() -> None:
+def test_ctrl_q_quits_from_a_panel_too() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.press("enter")
@@ -78,7 +78,7 @@ def test_ctrl_q_leaves_also_from_a_panel() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
+def test_a_signal_restores_the_terminal(number: signal.Signals) -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.process.send_signal(number)
@@ -87,7 +87,7 @@ def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("shell", [True, False], ids=["the shell takes the terminal", "nobody takes it"])
-def test_after_kill_stop_and_kill_cont_the_terminal_is_kvtuis_again(*, shell: bool) -> None:
+def test_after_kill_stop_and_kill_cont_kvtui_sets_the_terminal_up_again(*, shell: bool) -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         raw = terminal.modes
@@ -120,7 +120,7 @@ def test_the_window_grows_and_shrinks() -> None:
         assert terminal.ended() == 0
 
 
-def test_ascii_draws_nothing_but_ascii() -> None:
+def test_ascii_draws_only_ascii() -> None:
     with PseudoTerminal("--ascii", "--demo") as terminal:
         terminal.shows("10.4.0.50", "*10.4.0.5", "+++++")
         for key, word in (("2", "VRID"), ("3", "v TCP 10.4.0.50:80"), ("?", "+- Keys -"), ("i", "+- Sources")):
@@ -140,7 +140,7 @@ def test_ascii_draws_nothing_but_ascii() -> None:
 
 
 @pytest.mark.parametrize("term", ["xterm", "linux"])
-def test_sixteen_colours_where_the_terminal_has_no_more(term: str) -> None:
+def test_sixteen_colours_if_the_terminal_has_no_more(term: str) -> None:
     with PseudoTerminal("--demo", env={"TERM": term}) as terminal:
         terminal.shows("10.4.0.50", "MASTER", "3/3")
         terminal.press("3", "i")
@@ -148,11 +148,11 @@ def test_sixteen_colours_where_the_terminal_has_no_more(term: str) -> None:
         terminal.press("\x11")
         assert terminal.ended() == 0
     assert colours(terminal.raw) == {"16"}
-    # the console's font has no marks nor bars: ASCII without being asked
+    # the console's font has neither marks nor bars: ASCII by default
     assert terminal.raw.isascii() is (term == "linux")
 
 
-def test_no_color_sends_none_and_says_everything_all_the_same() -> None:
+def test_no_color_sends_no_colour_and_the_same_text() -> None:
     with PseudoTerminal("--demo", env={"NO_COLOR": "1"}) as terminal:
         terminal.shows(*FIRST, "•••••")
         terminal.press("q")
@@ -160,7 +160,7 @@ def test_no_color_sends_none_and_says_everything_all_the_same() -> None:
     assert colours(terminal.raw) == set()
 
 
-def test_the_mouse_is_used_only_when_asked() -> None:
+def test_the_mouse_is_used_only_on_request() -> None:
     with PseudoTerminal("--mouse", "--demo") as terminal:
         terminal.shows(*FIRST)
         assert MOUSE.search(terminal.raw)
@@ -176,7 +176,7 @@ def test_the_mouse_is_used_only_when_asked() -> None:
     ],
     ids=["dumb", "no stdin"],
 )
-def test_plain_status_where_nothing_can_be_drawn(env: dict[str, str], stdin: bool, reason: str) -> None:
+def test_plain_status_if_the_terminal_cannot_draw(env: dict[str, str], stdin: bool, reason: str) -> None:
     with PseudoTerminal("--demo", env=env, stdin=stdin) as terminal:
         assert terminal.ended() == 0
     text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.raw.decode())  # on a terminal the command line has colours

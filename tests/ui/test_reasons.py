@@ -1,4 +1,4 @@
-"""Actions start from each row that implies their target; a key that does nothing says why."""
+"""Actions start from each row that implies their target; a key without an effect shows why."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_row_that_implies_the_target_is_enough(keys: list[str], kind: Ac
         (["3", "c"], "c works on screen 8 (Journal): complete an interrupted action."),
     ],
 )
-async def test_a_key_that_does_nothing_here_says_why(keys: list[str], why: str) -> None:
+async def test_a_key_without_an_effect_shows_why(keys: list[str], why: str) -> None:
     async with running(one_of_two()) as ui:
         await ui.press(*keys)
         assert [toast for toast in ui.toasts if why in toast], ui.toasts
@@ -84,7 +84,7 @@ async def test_the_key_line_dims_keys_that_the_selected_row_has_no_target_for() 
         return {cell.text.strip() for line in keys for cell in line[1::2] if cell.tone is Tone.DIM}
 
     async with running(one_of_two()) as ui:
-        assert off(ui) == {"drain"}  # two real servers are possible
+        assert off(ui) == {"drain"}  # two real servers are possible targets
         await ui.press("down")
         assert off(ui) == set()
         await ui.press("8")

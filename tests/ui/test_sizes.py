@@ -1,4 +1,4 @@
-"""Every size of terminal: nothing crashes, no line is wider, the last column is beside the scrollbar."""
+"""Every size of terminal: nothing crashes, no line is too wide, the last column is next to the scrollbar."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_terminal_that_changes_its_size_on_every_screen() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (119, 50)], ids=str)
-async def test_with_more_rows_than_lines_the_last_column_is_beside_the_scrollbar(size: tuple[int, int]) -> None:
+async def test_with_more_rows_than_lines_the_last_column_is_next_to_the_scrollbar(size: tuple[int, int]) -> None:
     vips = tuple(vip(f"10.4.1.{n}") for n in range(200))
     async with running(seen(vips=vips), size=size) as ui:
         await ui.pilot.pause()
@@ -63,7 +63,7 @@ async def test_the_selected_row_has_a_bar_and_one_background_and_keeps_its_colou
         assert masters[0].bgcolor != masters[1].bgcolor
 
 
-async def test_columns_never_breathe() -> None:
+async def test_column_widths_stay_when_values_change() -> None:
     async with running(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-longer"),))) as ui:
         head = ui.lines[2]
         await ui.see(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/b"),)))
@@ -72,7 +72,7 @@ async def test_columns_never_breathe() -> None:
         assert "a/much-much-longer" in ui.text
 
 
-async def test_the_head_marks_the_sorted_column_also_where_it_is_full() -> None:
+async def test_the_head_marks_the_sorted_column_even_if_the_title_fills_it() -> None:
     async with running(demo()) as ui:
         heads = []
         for _ in range(5):

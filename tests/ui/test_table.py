@@ -1,4 +1,4 @@
-"""The table: only visible rows are made, only what changed is drawn again, and the cursor stays on its row."""
+"""The table: it renders only visible rows, redraws only changed lines, and the cursor stays on its row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (Column("name", "NAME", 8), Column("value", "VALUE", 6, 1, right=True)
 
 
 class Counted(LineTable):
-    """Counts which lines are drawn."""
+    """Counts the drawn lines."""
 
     lines_drawn: list[int]
 
@@ -35,7 +35,7 @@ class Counted(LineTable):
 
 
 class Host(App[None]):
-    """A table and nothing else."""
+    """An app with only a table."""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DARK.variables
@@ -57,7 +57,7 @@ class Bench:
         self.made: list[Hashable] = []
 
     async def show(self, values: dict[str, str]) -> None:
-        """One row for each item."""
+        """Shows one row for each item."""
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             self.made.append(key)
@@ -67,7 +67,7 @@ class Bench:
         await self.pilot.pause()
 
     async def drawn_by(self, change: Callable[[], object]) -> set[int]:
-        """Which lines a change draws."""
+        """Returns which lines a change draws."""
         await self.pilot.pause()
         self.table.lines_drawn.clear()
         change()
@@ -76,12 +76,12 @@ class Bench:
         return set(self.table.lines_drawn)
 
     def marked(self) -> set[tuple[Hashable, int]]:
-        """Cells that are marked as changed."""
+        """Returns the cells that are marked as changed."""
         return {(key, i) for key, (_cells, marks) in self.table.drawn.items() for i in marks}
 
     @property
     def rows(self) -> list[str]:
-        """The screen below the head, without trailing blanks."""
+        """Returns the screen below the head, without trailing blanks."""
         return [line.rstrip() for line in painted(self.app)[1:]]
 
 
@@ -97,21 +97,21 @@ def hundred(count: int = 100) -> dict[str, str]:
     return {f"r{n}": str(n) for n in range(count)}
 
 
-async def test_rows_stand_below_their_head_each_in_its_column() -> None:
+async def test_rows_are_below_the_head_each_cell_in_its_column() -> None:
     async with bench() as b:
         await b.show({"a": "1", "b": "22"})
 
         assert [line.rstrip() for line in painted(b.app)][:3] == [" NAME VALUE", "▌a        1", " b       22"]
 
 
-async def test_no_rows_say_so() -> None:
+async def test_an_empty_table_shows_its_text() -> None:
     async with bench() as b:
         await b.show({})
 
         assert b.rows[0] == " Nothing here."
 
 
-async def test_a_changed_value_is_marked_until_the_next_time() -> None:
+async def test_a_changed_value_is_marked_until_the_next_update() -> None:
     async with bench() as b:
         await b.show({"a": "1", "b": "2"})
         first = b.marked()
@@ -131,7 +131,7 @@ async def test_a_volatile_value_is_never_marked() -> None:
         assert b.marked() == set()
 
 
-async def test_a_row_that_was_not_there_is_no_change() -> None:
+async def test_a_new_row_is_not_marked_as_changed() -> None:
     async with bench() as b:
         await b.show({"a": "1"})
         await b.show({"a": "1", "b": "2"})
@@ -151,7 +151,7 @@ async def test_the_same_values_draw_nothing() -> None:
         assert drawn == set()
 
 
-async def test_an_empty_table_draws_nothing_while_it_stays_empty() -> None:
+async def test_an_empty_table_that_stays_empty_draws_nothing() -> None:
     async with bench() as b:
         await b.show({})
         drawn = await b.drawn_by(lambda: b.table.show_rows([], lambda _k: ()))
@@ -159,7 +159,7 @@ async def test_an_empty_table_draws_nothing_while_it_stays_empty() -> None:
         assert drawn == set()
 
 
-async def test_other_words_for_no_rows_are_drawn() -> None:
+async def test_a_changed_text_of_an_empty_table_is_drawn() -> None:
     async with bench() as b:
         await b.show({})
         b.table.empty = "Still nothing."
@@ -196,7 +196,7 @@ async def test_moving_the_cursor_draws_two_lines() -> None:
         assert drawn == {1, 2}
 
 
-async def test_only_visible_rows_are_made() -> None:
+async def test_only_visible_rows_are_rendered() -> None:
     async with bench((30, 6)) as b:
         await b.show(hundred(10_000))
 
@@ -217,7 +217,7 @@ async def test_keys_move_and_scroll() -> None:
         assert places == ["r1", "r2", "r1", "r99", "r0", "r4", "r99", "r98", "r94", "r0"]
 
 
-async def test_the_last_row_stands_on_the_last_line() -> None:
+async def test_the_last_row_is_on_the_last_line() -> None:
     async with bench((30, 6)) as b:
         await b.show(hundred())
         await b.pilot.press("end")
@@ -236,7 +236,7 @@ async def test_the_cursor_stays_on_its_row_when_rows_move() -> None:
         assert b.table.cursor == 2
 
 
-async def test_a_row_that_goes_away_leaves_the_cursor_in_the_table() -> None:
+async def test_a_removed_row_leaves_the_cursor_in_the_table() -> None:
     async with bench() as b:
         await b.show({"a": "1", "b": "2"})
         await b.pilot.press("end")
@@ -247,7 +247,7 @@ async def test_a_row_that_goes_away_leaves_the_cursor_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("rest", [0, 1, 3, 50])
-async def test_after_most_rows_went_away_the_rest_is_on_the_screen(rest: int) -> None:
+async def test_after_most_rows_were_removed_the_rest_is_visible(rest: int) -> None:
     async with bench((30, 6)) as b:
         await b.show(hundred())
         await b.pilot.press("end")
@@ -269,7 +269,7 @@ async def test_a_terminal_that_grows_shows_more_rows() -> None:
         assert len([line for line in b.rows if line.startswith("r", 1)]) == 9
 
 
-async def test_enter_chooses_the_row_under_the_cursor() -> None:
+async def test_enter_selects_the_row_under_the_cursor() -> None:
     chosen: list[Hashable] = []
 
     class Chooser(Host):
@@ -286,7 +286,7 @@ async def test_enter_chooses_the_row_under_the_cursor() -> None:
     assert chosen == ["b"]
 
 
-async def test_enter_without_rows_chooses_nothing() -> None:
+async def test_enter_without_rows_selects_nothing() -> None:
     async with bench() as b:
         await b.show({})
         await b.pilot.press("enter", "down", "pagedown", "end", "home")
@@ -294,7 +294,7 @@ async def test_enter_without_rows_chooses_nothing() -> None:
         assert b.table.selected is None
 
 
-async def test_ten_thousand_rows_are_shown_anew_in_a_moment() -> None:
+async def test_ten_thousand_rows_are_updated_quickly() -> None:
     keys: Sequence[Hashable] = [(("TCP", "10.4.0.50:80"), (f"10.{n // 250}.{n % 250}.1", 8080)) for n in range(10_000)]
     async with bench((80, 24)) as b:
         b.table.show_rows(keys, lambda k: (Cell(str(k)), Cell("1")))
@@ -310,7 +310,7 @@ async def test_ten_thousand_rows_are_shown_anew_in_a_moment() -> None:
         assert b.table.selected == keys[-1]
 
 
-async def test_a_mark_outlives_the_second_observation_of_a_burst_but_not_the_next_tick() -> None:
+async def test_a_mark_stays_during_a_burst_of_observations_until_the_next_tick() -> None:
     async with bench() as b:
         marked = []
         for value, at in ("1", 10.0), ("2", 11.0), ("2", 11.05), ("2", 12.0):
@@ -321,7 +321,7 @@ async def test_a_mark_outlives_the_second_observation_of_a_burst_but_not_the_nex
         assert marked == [set(), {("a", 1)}, {("a", 1)}, set()]
 
 
-async def test_what_is_looked_for_is_underlined_in_any_case() -> None:
+async def test_matches_of_the_search_are_underlined_in_either_case() -> None:
     async with bench() as b:
         await b.show({"Nginx": "1", "dns": "2"})
         b.table.find("NG")
@@ -332,7 +332,7 @@ async def test_what_is_looked_for_is_underlined_in_any_case() -> None:
         assert b.rows[:2] == ["▌Nginx     1", " dns       2"]
 
 
-async def test_every_place_is_underlined_and_nothing_without_a_search() -> None:
+async def test_every_match_is_underlined_and_nothing_without_a_search() -> None:
     async with bench() as b:
         await b.show({"abab": "1"})
         b.table.find("ab")
@@ -343,7 +343,7 @@ async def test_every_place_is_underlined_and_nothing_without_a_search() -> None:
         assert not [s for s in b.table.render_line(1) if s.style and s.style.underline]
 
 
-async def test_moving_tells_the_screen_and_standing_still_does_not() -> None:
+async def test_a_moved_cursor_notifies_the_screen_and_an_unmoved_one_does_not() -> None:
     moves: list[int] = []
 
     class Listener(Host):

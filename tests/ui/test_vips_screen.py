@@ -1,4 +1,4 @@
-"""Screen 1: below the table, where there is room, the layers of the VIP under the cursor in words."""
+"""Screen 1: below the table, if there is room, the layers of the VIP under the cursor in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAYERS = [layer.words for layer in chain.LAYERS]
 
 
 def layers(lines: list[str]) -> list[str]:
-    """The layers that are named, in order."""
+    """Returns the names of the shown layers, in order."""
     return [name for line in lines for name in LAYERS if line[3:].startswith(name)]
 
 
@@ -28,11 +28,11 @@ async def test_chain_traffic_and_layers_of_the_first_vip_are_below_at_80_by_24()
         assert "bytes/s" in ui.text
         more = [line_text(line)[2:] for line in ui.app.screen.query_one("#more", Lines).lines]
         assert [name for name in LAYERS if any(line.startswith(name) for line in more)] == LAYERS
-        assert layers(ui.lines) == LAYERS[:4]  # the others are below the edge
+        assert layers(ui.lines) == LAYERS[:4]  # the others are below the visible part
         assert "─ 10.4.0.50  default/nginx  on eth0  vips" in ui.text
 
 
-async def test_they_follow_the_cursor() -> None:
+async def test_the_layers_follow_the_cursor() -> None:
     async with running(demo()) as ui:
         await ui.press("end")
 
@@ -40,7 +40,7 @@ async def test_they_follow_the_cursor() -> None:
         assert "fe80::a4:3 advertises it (another node)" in ui.text
 
 
-async def test_they_follow_what_happens() -> None:
+async def test_the_layers_are_updated() -> None:
     async with running(demo(5.0), size=(80, 40)) as ui:
         before = ui.text
         await ui.see(demo(70.0))
@@ -49,8 +49,8 @@ async def test_they_follow_what_happens() -> None:
         assert "not on this node, which is BACKUP" in ui.text
 
 
-async def test_a_line_more_below_the_edge_changes_no_layout() -> None:
-    """Another height makes Textual send the whole screen: 9 KB."""
+async def test_an_additional_hidden_line_changes_no_layout() -> None:
+    """Another height would make Textual send the whole screen: 9 KB."""
     async with running(demo(19.0), demo(19.5)) as ui:
         more = ui.app.screen.query_one("#more", Lines)
         before, height = more.lines, more.size.height
@@ -67,7 +67,7 @@ async def test_a_broken_layer_has_its_mark() -> None:
         assert "─✗ Addr─VRRP" in ui.text
 
 
-async def test_rows_come_first_where_there_is_no_room_for_both() -> None:
+async def test_rows_take_priority_if_there_is_no_room_for_both() -> None:
     many = tuple(vip(f"10.4.1.{n}") for n in range(16))
     async with running(seen(vips=many, servers=())) as ui:
         assert "Addr─VRRP" not in ui.text
@@ -77,7 +77,7 @@ async def test_rows_come_first_where_there_is_no_room_for_both() -> None:
         assert [f"10.4.1.{n} " in ui.text for n in range(15)] == [True] * 15
 
 
-async def test_on_a_wide_terminal_the_details_are_at_the_right_and_wrap() -> None:
+async def test_on_a_wide_terminal_the_details_are_on_the_right_and_wrap() -> None:
     many = tuple(vip(f"10.4.1.{n}") for n in range(200))
     async with running(seen(vips=many, servers=()), size=(140, 40)) as ui:
         pane, table = ui.app.screen.query_one(DetailPane).region, ui.app.screen.query_one(LineTable).region
@@ -86,7 +86,7 @@ async def test_on_a_wide_terminal_the_details_are_at_the_right_and_wrap() -> Non
         assert "…" not in "".join(line[pane.x :] for line in ui.lines)
 
 
-async def test_no_vip_no_layers() -> None:
+async def test_without_a_vip_there_are_no_layers() -> None:
     async with running(seen(vips=(), servers=())) as ui:
         assert layers(ui.lines) == []
 
@@ -98,7 +98,7 @@ async def test_a_filter_that_hides_the_vip_hides_its_layers() -> None:
         assert layers(ui.lines) == []
 
 
-async def test_ascii_only_draws_ascii_only() -> None:
+async def test_ascii_only_draws_only_ascii() -> None:
     async with running(demo(), ascii_only=True) as ui:
         for key in "1", "2", "3", "i", "question_mark", "escape", "colon":
             await ui.press(key)

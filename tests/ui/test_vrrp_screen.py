@@ -1,4 +1,4 @@
-"""Screen 2: instances, the peers as heard on the wire, errors, and the timeline."""
+"""Screen 2: instances, the peers as received on the wire, errors, and the timeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PEERS = (
 )
 
 
-async def test_an_instance_names_its_master_and_priority() -> None:
+async def test_an_instance_shows_its_master_and_priority() -> None:
     async with running(seen(instances=(instance(state=VrrpState.BACKUP),))) as ui:
         await ui.press("2")
 
@@ -30,14 +30,14 @@ async def test_an_instance_names_its_master_and_priority() -> None:
         assert "10.4.0.3" in ui.lines[3]
 
 
-async def test_a_priority_that_is_lowered_shows_both() -> None:
+async def test_a_lowered_priority_shows_both_values() -> None:
     async with running(seen(instances=(instance(effective=50),))) as ui:
         await ui.press("2")
 
         assert "100>50" in ui.lines[3]
 
 
-async def test_peers_stand_below_with_the_age_of_their_last_advert() -> None:
+async def test_peers_are_below_with_the_age_of_their_last_advert() -> None:
     async with running(seen(instances=(instance(peers=PEERS),))) as ui:
         await ui.press("2")
         below = [line.split() for line in ui.lines[4:7]]
@@ -46,7 +46,7 @@ async def test_peers_stand_below_with_the_age_of_their_last_advert() -> None:
         assert ["now" in below[0], "3m" in below[1], "never" in below[2]] == [True, True, True]
 
 
-async def test_errors_are_seen_at_80_columns() -> None:
+async def test_errors_are_visible_at_80_columns() -> None:
     counters = {"advert_rcvd": 7, "checksum_err": 3, "packet_len_err": 0}
     async with running(seen(instances=(instance(counters=counters),))) as ui:
         await ui.press("2")
@@ -68,14 +68,14 @@ async def test_the_timeline_shows_the_newest_first() -> None:
     of = replace(snapshot(), transitions=changes)
     async with running(seen(instances=(instance(),), of=of)) as ui:
         await ui.press("2")
-        told = [line.split("change ")[1].strip() for line in ui.lines if "change " in line]
+        numbers = [line.split("change ")[1].strip() for line in ui.lines if "change " in line]
 
-        assert told[0] == "29"
-        assert told == [str(n) for n in range(29, 29 - len(told), -1)]
-        assert len(told) >= 5
+        assert numbers[0] == "29"
+        assert numbers == [str(n) for n in range(29, 29 - len(numbers), -1)]
+        assert len(numbers) >= 5
 
 
-async def test_without_adverts_the_timeline_says_why() -> None:
+async def test_without_adverts_the_timeline_shows_why() -> None:
     lost = source(SourceName.ADVERTS, SourceState.UNAVAILABLE, "no CAP_NET_RAW: run as root")
     of = replace(snapshot(lost), advertisers=None)
     async with running(seen(instances=(instance(),), of=of)) as ui:
@@ -84,7 +84,7 @@ async def test_without_adverts_the_timeline_says_why() -> None:
         assert "no CAP_NET_RAW: run as root" in ui.text
 
 
-async def test_enter_opens_the_instance_also_from_a_peer() -> None:
+async def test_enter_opens_the_instance_from_a_peer_too() -> None:
     async with running(demo()) as ui:
         for keys in ("2", "enter"), ("2", "down", "enter"):
             await ui.press(*keys)
@@ -94,7 +94,7 @@ async def test_enter_opens_the_instance_also_from_a_peer() -> None:
             await ui.press("escape")
 
 
-async def test_an_instance_that_goes_away_says_so() -> None:
+async def test_a_removed_instance_is_reported_as_removed() -> None:
     async with running(seen(instances=(instance(),))) as ui:
         await ui.press("2", "enter")
         await ui.see(seen(instances=()))
@@ -102,7 +102,7 @@ async def test_an_instance_that_goes_away_says_so() -> None:
         assert "do not have this instance any more" in ui.text
 
 
-async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None:
+async def test_an_observation_before_the_panel_is_mounted_is_ignored() -> None:
     async with running(demo()) as ui:
         panel = Panel(ui.app, "VRRP instance vips", lambda _observation: "known")
         panel.show(demo())
@@ -113,13 +113,13 @@ async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None
         assert "VRRP instance vips" in ui.text
 
 
-def test_the_detail_says_where_the_state_is_known_from() -> None:
+def test_the_detail_shows_the_source_of_the_state() -> None:
     text = instance_text(replace(instance(), evidence="wire"), EPOCH)
 
     assert "MASTER for 1m, from adverts on the wire" in text
 
 
-def test_the_detail_names_what_changes_the_priority() -> None:
+def test_the_detail_lists_what_changes_the_priority() -> None:
     script = Tracked("script", "chk", weight=-20, good=False)
     text = instance_text(replace(instance(effective=50), track_files=("vip_ok",), tracked=(script,)), EPOCH)
     assert "Tracks       script chk FAILS (weight -20)" in text
@@ -128,7 +128,7 @@ def test_the_detail_names_what_changes_the_priority() -> None:
     assert "vip_ok" in text
 
 
-def test_the_detail_tells_errors_from_usual_counters() -> None:
+def test_the_detail_separates_errors_from_usual_counters() -> None:
     counters = {"advert_rcvd": 7, "checksum_err": 3, "ip_ttl_err": 0}
     lines = instance_text(instance(counters=counters), EPOCH).splitlines()
 
@@ -150,11 +150,11 @@ def _stats(dump: str) -> str:
     return " ".join(re.findall(r'"stats":\s*\{([^}]*)\}', dump))
 
 
-def test_the_detail_says_when_counters_are_not_known() -> None:
+def test_the_detail_shows_when_counters_are_unknown() -> None:
     assert "Counters are unknown" in instance_text(instance(), EPOCH)
 
 
-def test_the_detail_lists_every_peer_with_what_is_known() -> None:
+def test_the_detail_lists_every_peer_with_its_known_values() -> None:
     text = instance_text(instance(peers=PEERS), EPOCH)
 
     assert "10.4.0.4  heard now with priority 90" in text

@@ -1,4 +1,4 @@
-"""What goes over the wire, counted on a pty: nothing while nothing changes, little while little does."""
+"""Bytes that kvtui sends, counted on a pty: none while nothing changes, few while little changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Line:
 
     @property
     def picture(self) -> list[str]:
-        """What an operator sees: each line's text, bold characters in brackets."""
+        """Returns what the terminal shows: each line's text, bold characters in brackets."""
         rows = (self._screen.buffer[y] for y in range(24))
         return ["".join(f"[{row[x].data}]" if row[x].bold else row[x].data for x in range(80)) for row in rows]
 
@@ -40,7 +40,7 @@ class Line:
         os.write(self.terminal, key.encode())
 
     def during(self, ticks: int) -> int:
-        """Bytes that came while the program took so many observations."""
+        """Returns the bytes that arrived while the program drew so many observations."""
         seen, size, deadline = 0, 0, time.monotonic() + TIMEOUT
         while seen < ticks:
             assert time.monotonic() < deadline, "kvtui stopped to observe"
@@ -54,20 +54,20 @@ class Line:
         return size
 
     def answer(self, what: str) -> None:
-        """Until something was sent."""
+        """Waits until something was sent."""
         deadline = time.monotonic() + TIMEOUT
         while self.during(1) == 0:
             assert time.monotonic() < deadline, f"nothing was drawn after {what!r}"
 
     def shows(self, text: str) -> None:
-        """Until it stands on the screen."""
+        """Waits until the screen shows it."""
         deadline = time.monotonic() + TIMEOUT
         while not any(text in row for row in self._screen.display):
             assert time.monotonic() < deadline, f"{text!r} was never drawn"
             self.during(1)
 
     def settle(self) -> None:
-        """Until three observations in a row have sent nothing."""
+        """Waits until three observations in a row have sent nothing."""
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
         while quiet < 3:
@@ -78,18 +78,18 @@ class Line:
 @contextmanager
 def kvtui(changing: int = 0, kind: str = "full") -> Iterator[Line]:
     terminal, theirs = pty.openpty()
-    ticks, told = os.pipe()
+    ticks, ticks_fd = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.ui.ticking", str(told), str(changing), kind],
+        [sys.executable, "-m", "tests.ui.ticking", str(ticks_fd), str(changing), kind],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        pass_fds=[told],
+        pass_fds=[ticks_fd],
         cwd=PROJECT,
         env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LINES": "24", "COLUMNS": "80"},
     )
     os.close(theirs)
-    os.close(told)
+    os.close(ticks_fd)
     try:
         yield Line(terminal, ticks)
     finally:
@@ -113,14 +113,14 @@ def test_a_screen_on_which_nothing_changes_sends_nothing(kind: str) -> None:
             assert line.during(8) == 0, keys
 
 
-def test_a_log_to_which_nothing_is_added_sends_nothing() -> None:
+def test_a_log_without_new_lines_sends_nothing() -> None:
     with kvtui() as line:
         line.during(3)
         line.press("7")
         line.answer("7")
         line.settle()
         assert any("VRRP sockpool" in text for text in line.picture)
-        assert line.during(40) == 0  # the log is looked at every second
+        assert line.during(40) == 0  # the log is read every second
 
 
 def test_five_changed_rows_of_two_hundred_cost_little() -> None:
@@ -135,7 +135,7 @@ def test_five_changed_rows_of_two_hundred_cost_little() -> None:
         assert 20 < each < 1500  # DataTable: 12,300 (textual-and-netlink.md)
 
 
-def test_rows_that_are_not_on_the_screen_cost_nothing_of_their_own() -> None:
+def test_rows_off_screen_send_nothing_of_their_own() -> None:
     with kvtui(changing=5) as line:
         line.during(5)
         line.press("3")
@@ -145,16 +145,16 @@ def test_rows_that_are_not_on_the_screen_cost_nothing_of_their_own() -> None:
 
         each = line.during(20) / 20
 
-        assert each < 100  # the sum of active connections stands on the virtual server's row, which is off screen
+        assert each < 100  # the sum of active connections is in the virtual server's row, which is off screen
 
 
-def test_what_was_drawn_in_parts_is_what_a_whole_redraw_draws() -> None:
+def test_partial_updates_draw_the_same_as_a_full_redraw() -> None:
     with kvtui(changing=5, kind="stops") as line:
         line.during(5)
         line.press("3")
         line.during(35)
         line.settle()
-        in_parts = line.picture
+        after_updates = line.picture
         line.press("1")
         line.answer("1")
         elsewhere = line.picture
@@ -162,6 +162,6 @@ def test_what_was_drawn_in_parts_is_what_a_whole_redraw_draws() -> None:
         line.answer("3")
         line.settle()
 
-        assert any("10.2.0.4:8080" in text for text in in_parts)
-        assert elsewhere != in_parts
-        assert line.picture == in_parts
+        assert any("10.2.0.4:8080" in text for text in after_updates)
+        assert elsewhere != after_updates
+        assert line.picture == after_updates

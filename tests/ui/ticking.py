@@ -1,4 +1,4 @@
-"""Run by test_wire on a pty: kvtui on observations that differ by a few values, or not at all, many times a second."""
+"""Runs on a pty for test_wire: kvtui on observations that differ by a few values or not at all, many times a second."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 REALS = 200
 
 
-def world(tick: int, changing: int, *, empty: bool) -> Observation:
-    """The node after some ticks; the first ``changing`` real servers have other values each time."""
+def node_after(tick: int, changing: int, *, empty: bool) -> Observation:
+    """Returns the node after some ticks; the first ``changing`` real servers have other values each time."""
     of = snapshot(time=EPOCH + tick)
     if empty:
         return seen(instances=(), vips=(), servers=(), of=of)
@@ -33,18 +33,18 @@ def world(tick: int, changing: int, *, empty: bool) -> Observation:
 
 
 class Ticking(Feed):
-    """Observations in quick succession; the test gets a byte for each once kvtui has nothing left to draw."""
+    """Yields observations in quick succession; sends a byte for each once kvtui has nothing left to draw."""
 
-    def __init__(self, told: int, changing: int, *, empty: bool, last: int) -> None:
+    def __init__(self, ticks_fd: int, changing: int, *, empty: bool, last: int) -> None:
         super().__init__()
-        self._told, self._changing, self._empty, self._last = told, changing, empty, last
+        self._ticks_fd, self._changing, self._empty, self._last = ticks_fd, changing, empty, last
 
     async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
         tick = 0
         while True:
-            yield world(tick if self._changing else 0, self._changing, empty=self._empty)
+            yield node_after(tick if self._changing else 0, self._changing, empty=self._empty)
             await settled()
-            os.write(self._told, b".")
+            os.write(self._ticks_fd, b".")
             tick = min(tick + 1, self._last)
             await asyncio.sleep(0.06)
 
@@ -53,12 +53,12 @@ class Ticking(Feed):
 
 
 def main() -> None:
-    told, changing, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    ticks_fd, changing, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     last = 30 if kind == "stops" else 10**9
     prepare(os.environ)
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, as kvtui does it
 
-    KvtuiApp(Ticking(told, changing, empty=kind == "empty", last=last), UiSettings()).run(
+    KvtuiApp(Ticking(ticks_fd, changing, empty=kind == "empty", last=last), UiSettings()).run(
         mouse=False, loop=WatchedLoop()
     )
 
