@@ -1,4 +1,4 @@
-"""Flags of the controller, parsed like pflag does."""
+"""The controller's flags are parsed as pflag parses them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def test_flags(words: str, flags: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("true", True), ("1", True), ("T", True), ("false", False), ("yes", False)]
 )
-def test_a_boolean_has_go_s_values(value: str, expected: bool) -> None:
+def test_a_boolean_accepts_gos_values(value: str, expected: bool) -> None:
     assert is_true({"use-unicast": value}, "use-unicast") is expected
     assert not is_true({}, "use-unicast")

@@ -1,4 +1,4 @@
-"""Text from outside becomes one line that only prints."""
+"""Text from outside becomes one line of printable characters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTSIDE = st.text(st.characters(codec=None, exclude_categories=()))
 
 @given(OUTSIDE)
 @settings(deadline=None)
-def test_nothing_but_printing_characters_on_one_line_comes_out(text: str) -> None:
+def test_the_result_is_one_line_of_printable_characters(text: str) -> None:
     clean = plain(text)
     assert not [c for c in clean if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}]
     assert len(clean.splitlines()) <= 1
@@ -25,24 +25,26 @@ def test_nothing_but_printing_characters_on_one_line_comes_out(text: str) -> Non
 
 @given(OUTSIDE, st.integers(1, 40))
 @settings(deadline=None)
-def test_no_more_than_the_limit_and_what_is_cut_says_so(text: str, limit: int) -> None:
+def test_the_length_is_limited_and_a_cut_is_marked(text: str, limit: int) -> None:
     clean = plain(text, limit)
     joining = [
         c for c in text if unicodedata.category(c)[0] == "M" or "\u1160" <= c <= "\u11ff" or "\ud7b0" <= c <= "\ud7ff"
     ]
-    assert min(len(text), limit) - len(joining) <= len(clean) <= min(len(text), limit)  # a heap of these is not kept
+    assert (
+        min(len(text), limit) - len(joining) <= len(clean) <= min(len(text), limit)
+    )  # a long run of combining marks is cut
     assert clean.endswith("…") or len(text) <= limit
 
 
 @given(OUTSIDE)
 @settings(deadline=None)
-def test_plain_text_stays_what_it_is(text: str) -> None:
+def test_plain_text_is_unchanged(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=MAX_CHARACTERS))
 @settings(deadline=None)
-def test_printable_ascii_is_untouched(text: str) -> None:
+def test_printable_ascii_is_unchanged(text: str) -> None:
     assert plain(text) == text
 
 
@@ -62,9 +64,9 @@ def test_printable_ascii_is_untouched(text: str) -> None:
         ("Grüße 日本", "Grüße 日本"),
     ],
 )
-def test_what_becomes_of(text: str, shown: str) -> None:
+def test_examples(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
-def test_a_megabyte_is_cut_without_being_looked_at() -> None:
+def test_a_megabyte_is_cut_without_being_scanned() -> None:
     assert plain("x" * 1_000_000) == "x" * (MAX_CHARACTERS - 1) + "…"

@@ -67,8 +67,8 @@ def test_durations(seconds: float, exact: str, rough: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "steps_shown"),
     [(0, "<5s"), (4.9, "<5s"), (5, "5s"), (29.9, "25s"), (59.9, "55s"), (60, "1m"), (7620, "2h07m")],
 )
-def test_what_grows_by_five_seconds(seconds: float, told: str) -> None:
-    assert steps(seconds) == told
+def test_ages_change_in_steps_of_five_seconds(seconds: float, steps_shown: str) -> None:
+    assert steps(seconds) == steps_shown

@@ -1,4 +1,4 @@
-"""Chains for tests: a whole one, and the changes that break it."""
+"""Chains for tests: a complete one, and changes that break it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit import (
 
 CLUSTER = (Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS)
 ALL_OK = dict.fromkeys(LAYERS, Mark.OK) | dict.fromkeys(CLUSTER, Mark.UNKNOWN)
-"""On a node where no API is asked."""
+"""On a node whose API is not queried."""
 NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is not loaded: modprobe ip_vs")
 
 

@@ -1,4 +1,4 @@
-"""The chain of a VIP: each layer whole, broken, unknown; the first break is named."""
+"""The chain of a VIP: each layer ok, broken or unknown; the first break is named."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MASTER: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("changes", [{}, MASTER], ids=["backup", "master"])
-def test_a_whole_chain(changes: dict[str, Any]) -> None:
+def test_a_complete_chain(changes: dict[str, Any]) -> None:
     found = links(**changes)
     assert marks(found) == ALL_OK
     assert first_break(found) is None
 
 
-def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
+def test_without_an_api_it_is_unknown_whether_the_chain_is_complete() -> None:
     found = links()
     not_read = "no data from the API: not read"
     mapped = f"{not_read}; according to keepalived.conf: default/nginx with NAT"
@@ -50,28 +50,28 @@ def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     assert whole(found) is None
 
 
-def lacking(lack: UnavailableReason) -> tuple[Source, ...]:
-    """The API is no problem: there is none, or it is not wanted."""
+def without_api(reason: UnavailableReason) -> tuple[Source, ...]:
+    """Returns a snapshot of a node without an API, for this reason: the API is absent or not wanted."""
     others = tuple(s for s in sources() if s.name is not SourceName.KUBERNETES)
-    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=lack))
+    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=reason))
 
 
 ANONYMOUS = replace(WRITTEN, virtual_servers=tuple(replace(v, service=None) for v in WRITTEN.virtual_servers))
-"""A keepalived.conf that somebody wrote by hand: no comment names a Service."""
+"""A handwritten keepalived.conf: no comment names a Service."""
 ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "a node of a cluster": (
-        {"sources": lacking(UnavailableReason.ABSENT)},
+        {"sources": without_api(UnavailableReason.ABSENT)},
         None,
         "no Kubernetes API is configured; according to keepalived.conf: default/nginx with NAT",
     ),
     "no cluster at all": (
-        {"sources": lacking(UnavailableReason.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
+        {"sources": without_api(UnavailableReason.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
         True,
         "no Kubernetes API is configured; according to keepalived.conf: no Service with NAT",
     ),
     "a controller, though no comment": (
         {
-            "sources": lacking(UnavailableReason.ABSENT),
+            "sources": without_api(UnavailableReason.ABSENT),
             "conf": ANONYMOUS,
             "running": ANONYMOUS,
             "keepalived": (keepalived(controller=controller()),),
@@ -80,27 +80,27 @@ ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
         "no Kubernetes API is configured; according to keepalived.conf: no Service with NAT",
     ),
     "not wanted": (
-        {"sources": lacking(UnavailableReason.UNWANTED)},
+        {"sources": without_api(UnavailableReason.UNWANTED)},
         True,
         "Kubernetes is disabled (--no-kube); according to keepalived.conf: default/nginx with NAT",
     ),
 }
 
 
-@pytest.mark.parametrize(("changes", "verdict", "detail"), ALONE.values(), ids=ALONE.keys())
-def test_without_an_api_the_clusters_layers_are_expected_where_a_cluster_left_its_traces(
-    changes: dict[str, Any], verdict: bool | None, detail: str
+@pytest.mark.parametrize(("changes", "is_complete", "detail"), ALONE.values(), ids=ALONE.keys())
+def test_without_an_api_the_clusters_layers_are_expected_if_the_config_names_services(
+    changes: dict[str, Any], is_complete: bool | None, detail: str
 ) -> None:
     found = links(**changes)
-    expected = dict.fromkeys(CLUSTER, Mark.NONE if verdict else Mark.UNKNOWN)
+    expected = dict.fromkeys(CLUSTER, Mark.NONE if is_complete else Mark.UNKNOWN)
     assert marks(found) == ALL_OK | expected
     assert detail_of(found, Layer.CONFIGMAP) == detail
-    assert whole(found) is verdict
+    assert whole(found) is is_complete
     assert all("--no-kube" in link.remedy for link in found if link.mark is Mark.UNKNOWN)
 
 
-def test_a_break_on_the_node_is_named_without_an_api_too() -> None:
-    found = links(sources=lacking(UnavailableReason.UNWANTED), ipvs=table(real(5)))
+def test_a_break_on_the_node_is_named_without_an_api() -> None:
+    found = links(sources=without_api(UnavailableReason.UNWANTED), ipvs=table(real(5)))
     broken = first_break(found)
     assert broken is not None
     assert broken.layer is Layer.IPVS
@@ -177,7 +177,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "broken", "detail"), CASES.values(), ids=CASES.keys())
-def test_the_broken_layer_alone_is_marked_and_named(
+def test_only_the_broken_layer_is_marked_and_named(
     changes: dict[str, Any], broken: dict[Layer, Mark], detail: str
 ) -> None:
     found = links(**changes)
@@ -203,13 +203,13 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize(("case", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
-def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
+def test_the_remedy_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
     first = first_break(links(**CASES[case][0]))
     assert first is not None
     assert first.remedy == remedy
 
 
-def test_an_interfaces_name_runs_nothing_when_the_remedy_is_pasted() -> None:
+def test_an_interfaces_name_is_quoted_in_the_remedy() -> None:
     held = addresses(VIP)
     evil = replace(held, addresses=tuple(replace(a, interface="a;reboot") for a in held.addresses))
     first = first_break(links(addresses=evil))
@@ -218,19 +218,19 @@ def test_an_interfaces_name_runs_nothing_when_the_remedy_is_pasted() -> None:
 
 
 @pytest.mark.parametrize(("changes", "layer", "detail"), UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], layer: Layer, detail: str) -> None:
+def test_an_unreadable_layer_is_unknown_and_never_broken(changes: dict[str, Any], layer: Layer, detail: str) -> None:
     found = links(**changes)
     assert marks(found) == ALL_OK | {layer: Mark.UNKNOWN}
     assert detail_of(found, layer) == detail
     assert first_break(found) is None
 
 
-def test_an_owner_that_fell_silent_is_named_with_how_long_it_is_ago() -> None:
+def test_an_owner_that_fell_silent_is_named_with_the_time_since_its_last_advert() -> None:
     last = links(advertisers=(advertiser(2, at=NOW - 12),))[-1]
     assert (last.detail, last.age) == ("no node advertises it any more; 10.4.0.5 was the last one", 12.0)
 
 
-def test_without_a_state_an_address_proves_nothing() -> None:
+def test_without_a_state_an_address_is_no_evidence() -> None:
     found = links(instances=None, advertisers=(), sources=sources(None), addresses=addresses())
     assert marks(found)[Layer.ADDRESS] is Mark.UNKNOWN
     assert detail_of(found, Layer.ADDRESS) == "not on this node; the VRRP state is unknown"
@@ -243,13 +243,13 @@ def test_a_vip_without_a_virtual_server_expects_none() -> None:
     assert first_break(found) is None
 
 
-def test_a_file_edited_since_is_said_but_breaks_nothing() -> None:
+def test_a_file_edited_after_the_reload_is_reported_but_does_not_break_the_chain() -> None:
     found = links(conf=conf(conf_real(5), conf_real(6), digest="new"))
     assert marks(found) == ALL_OK
     assert detail_of(found, Layer.RUNNING) == "keepalived runs it; other parts of the file are not reloaded"
 
 
-SAID: dict[str, tuple[dict[str, Any], str]] = {
+INTENDED: dict[str, tuple[dict[str, Any], str]] = {
     "its check fails": (
         {
             "ipvs": table(real(5)),
@@ -268,8 +268,8 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("changes", "detail"), SAID.values(), ids=SAID.keys())
-def test_what_keepalived_or_an_operator_did_on_purpose_is_said_by_name_and_breaks_nothing(
+@pytest.mark.parametrize(("changes", "detail"), INTENDED.values(), ids=INTENDED.keys())
+def test_intended_changes_of_keepalived_or_an_operator_are_named_and_do_not_break_the_chain(
     changes: dict[str, Any], detail: str
 ) -> None:
     found = links(**changes)
@@ -277,14 +277,14 @@ def test_what_keepalived_or_an_operator_did_on_purpose_is_said_by_name_and_break
     assert detail_of(found, Layer.IPVS) == detail
 
 
-def test_a_server_whose_check_passes_was_taken_away_by_somebody() -> None:
+def test_a_removed_server_whose_check_passes_was_removed_by_hand() -> None:
     passing = RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, 1, 1, alive=True, failed_checkers=0)
     found = links(ipvs=table(real(5)), checks=(passing,))
     assert marks(found) == ALL_OK | {Layer.IPVS: Mark.BROKEN}
     assert detail_of(found, Layer.IPVS).endswith("10.2.68.6:8080 is not in the kernel, but its last known check passes")
 
 
-def test_every_layer_tells_how_old_its_source_is() -> None:
+def test_every_layer_has_the_age_of_its_source() -> None:
     old = tuple(replace(s, read_at=NOW - n) for n, s in enumerate(sources()))
     found = links(sources=old, advertisers=(advertiser(2, at=NOW - 0.25),))
     read = {s.name: NOW - s.read_at for s in old if s.read_at is not None}
@@ -300,7 +300,7 @@ def test_every_layer_tells_how_old_its_source_is() -> None:
     ]
 
 
-def test_the_first_break_is_the_first_in_the_order_of_a_packets_fate() -> None:
+def test_the_first_break_is_the_first_in_the_order_of_the_layers() -> None:
     found = links(running=WITHOUT, addresses=addresses(VIP), ipvs=table(real(5, weight=0), at=NOW))
     assert [link.layer for link in found if link.mark is Mark.BROKEN] == [Layer.RUNNING, Layer.IPVS, Layer.ADDRESS]
     first = first_break(found)

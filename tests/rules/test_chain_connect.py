@@ -1,4 +1,4 @@
-"""What a connect proves: from a director it goes another way than a client's, and by DR it may prove nothing."""
+"""What a connect proves: from a director it takes another path than a client's, and by DR it may prove nothing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def link(result: Connect | None, port: Port | None = HTTP, **changes: Any) -> Li
     return connect_link(ChainIndex(observe(snapshot(**changes))), VIP, port, result)
 
 
-def test_accepted_from_a_machine_that_is_no_director() -> None:
+def test_accepted_from_a_machine_that_is_not_a_director() -> None:
     found = link(ACCEPTED, ipvs=NOWHERE, conf=None, running=None)
     assert found == Link(Layer.CONNECT, Mark.OK, "accepted in 4 ms, from 10.4.0.3", 2.0)
 
 
-def test_a_director_says_which_way_it_went() -> None:
+def test_a_director_reports_the_path_of_the_connect() -> None:
     assert link(ACCEPTED) == Link(Layer.CONNECT, Mark.OK, f"accepted in 4 ms, from 10.4.0.3{OWN_TABLE}", 2.0)
 
 
@@ -53,12 +53,12 @@ def test_by_dr_from_the_master_itself_a_failure_proves_nothing() -> None:
     assert found.remedy.startswith("test from another host")
 
 
-def test_by_dr_from_a_backup_it_does() -> None:
+def test_by_dr_from_a_backup_a_failure_breaks_the_chain() -> None:
     assert link(UNANSWERED, ipvs=DR).mark is Mark.BROKEN
     assert link(ACCEPTED, ipvs=DR).mark is Mark.OK
 
 
-def test_by_nat_from_the_master_itself_it_does() -> None:
+def test_by_nat_from_the_master_itself_a_failure_breaks_the_chain() -> None:
     assert link(UNANSWERED, addresses=addresses(VIP)).mark is Mark.BROKEN
 
 
@@ -69,5 +69,5 @@ def test_keepalived_in_another_namespace_has_another_table() -> None:
 
 
 @pytest.mark.parametrize("port", [None, Port(53, Protocol.UDP)], ids=["no port", "UDP"])
-def test_there_is_nothing_to_connect_to_without_a_tcp_port(port: Port | None) -> None:
+def test_without_a_tcp_port_there_is_no_connect(port: Port | None) -> None:
     assert link(None, port) == Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")

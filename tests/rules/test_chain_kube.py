@@ -1,4 +1,4 @@
-"""The chain's first layers: what the API says of a VIP, and what follows from it for the layers below."""
+"""The chain's first layers: what the API says about a VIP, and what the layers below should then have."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 PORT = ServicePort("", 80, 8080)
 ALL_OK = dict.fromkeys(LAYERS, Mark.OK)
 AGED = tuple(ResourceState(r, SourceState.OK, "", NOW - n) for n, r in enumerate(Resource))
-"""Each kind is as old as its place."""
+"""The age of each kind is its position."""
 
 
 def kube(data: dict[str, str] | None = None, **changes: Any) -> Kube:
-    """The tutorial's mapping: VIP → default/nginx, two ready endpoints."""
+    """Returns the tutorial's mapping: VIP → default/nginx, two ready endpoints."""
     return build_kube.kube(**{"configmap": configmap(data), "resources": AGED} | changes)
 
 
 def see(cluster: Kube, **changes: Any) -> Observation:
-    newer = {"keepalived": (keepalived(controller=controller("--iface=eth0")),)}  # a flag that only aledbf's has
+    newer = {
+        "keepalived": (keepalived(controller=controller("--iface=eth0")),)
+    }  # a flag that only aledbf's controller has
     return observe(build_kube.snapshot(kube=cluster, **newer | changes))
 
 
@@ -45,7 +47,7 @@ def details(found: Links) -> dict[Layer, str]:
     return {link.layer: link.detail for link in found}
 
 
-def test_every_layer_of_the_tutorials_case_is_whole() -> None:
+def test_every_layer_of_the_tutorials_case_is_ok() -> None:
     found = chain_of(ChainIndex(see(kube())), VIP)
     assert marks(found) == ALL_OK
     assert whole(found) is True
@@ -57,7 +59,7 @@ def test_every_layer_of_the_tutorials_case_is_whole() -> None:
     ]
 
 
-def test_the_apis_layers_are_as_old_as_what_was_read_of_each_kind() -> None:
+def test_the_apis_layers_have_the_age_of_the_kinds_that_they_use() -> None:
     ages = {r: float(n) for n, r in enumerate(Resource)}
     assert [link.age for link in chain_of(ChainIndex(see(kube())), VIP)[:3]] == [
         ages[Resource.CONFIGMAPS],
@@ -148,7 +150,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "expected", "detail"), BROKEN.values(), ids=BROKEN.keys())
-def test_the_first_break_is_named_and_no_layer_below_is_at_fault_for_it(
+def test_the_first_break_is_named_and_no_layer_below_is_broken_by_it(
     changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
 ) -> None:
     found = port_chain(ChainIndex(see(kube(**changes))), VIP, Port(80))
@@ -174,7 +176,7 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize(("case", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
-def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
+def test_the_remedy_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
     first = first_break(port_chain(ChainIndex(see(kube(**BROKEN[case][0]))), VIP, Port(80)))
     assert first is not None
     assert first.remedy == remedy
@@ -189,7 +191,7 @@ def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
     ],
     ids=["names a Service", "names none", "no entry"],
 )
-def test_a_skipped_entry_is_not_said_to_be_none(data: dict[str, str], why: str) -> None:
+def test_a_skipped_entry_is_not_reported_as_missing(data: dict[str, str], why: str) -> None:
     found = port_chain(ChainIndex(see(kube(data))), VIP, Port(80))
     assert marks(found)[Layer.CONFIGMAP] is Mark.BROKEN
     assert (details(found)[Layer.SERVICE], details(found)[Layer.ENDPOINTS]) == (why, why)
@@ -221,7 +223,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "expected", "detail"), UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_what_the_api_does_not_tell_is_unknown_and_says_why(
+def test_what_the_api_does_not_return_is_unknown_with_the_reason(
     changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
 ) -> None:
     found = chain_of(ChainIndex(see(kube(**changes))), VIP)
@@ -230,7 +232,7 @@ def test_what_the_api_does_not_tell_is_unknown_and_says_why(
     assert whole(found) is None
 
 
-def test_old_data_is_believed_and_says_that_it_is_old() -> None:
+def test_old_data_is_used_and_marked_as_old() -> None:
     cut = tuple(ResourceState(r, SourceState.DEGRADED, "the API is gone since 30 s", NOW - 30) for r in Resource)
     found = chain_of(ChainIndex(see(kube(resources=cut))), VIP)
     assert marks(found) == ALL_OK
@@ -238,7 +240,7 @@ def test_old_data_is_believed_and_says_that_it_is_old() -> None:
     assert found[2].detail.endswith(" (may be outdated: the API is gone since 30 s)")
 
 
-def test_what_several_ports_share_is_said_once() -> None:
+def test_details_that_several_ports_share_are_shown_once() -> None:
     cut = tuple(ResourceState(r, SourceState.DEGRADED, "the API is gone since 30 s", NOW - 30) for r in Resource)
     two = service("nginx", ServicePort("", 80, 8080), ServicePort("", 81, 8080))
     found = chain_of(ChainIndex(see(kube(services={NGINX: two}, resources=cut))), VIP)
@@ -248,7 +250,7 @@ def test_what_several_ports_share_is_said_once() -> None:
     )
 
 
-def test_an_external_name_is_no_service_for_a_vip() -> None:
+def test_an_external_name_is_not_a_service_for_a_vip() -> None:
     external = service("nginx", type="ExternalName", cluster_ip=None)
     found = port_chain(ChainIndex(see(kube(services={NGINX: external}, endpoints={}))), VIP, Port(80))
     assert marks(found)[Layer.SERVICE] is Mark.BROKEN
@@ -265,10 +267,10 @@ BARE: dict[str, Any] = {
     "ipvs": replace(table(), virtual_servers=()),
     "advertisers": (),
 }
-"""A node whose keepalived knows no VIP at all."""
+"""A node whose keepalived has no VIP."""
 
 
-def test_a_vip_that_no_ready_endpoint_keeps_in_the_config_is_broken_there_and_expected_nowhere_else() -> None:
+def test_a_vip_without_a_ready_endpoint_is_broken_there_and_expected_nowhere_else() -> None:
     index = ChainIndex(see(kube(endpoints=UNREADY), **BARE))
     assert index.addresses == (VIP,)
     found = chain_of(index, VIP)
@@ -282,7 +284,7 @@ def test_a_mapping_that_the_controller_never_wrote_is_missing_in_the_file() -> N
     assert details(found)[Layer.CONF] == ("not in /etc/keepalived/keepalived.conf, but the cluster requires it")
 
 
-def test_a_port_without_ready_endpoints_beside_one_that_has_some() -> None:
+def test_a_port_without_ready_endpoints_next_to_one_with_some() -> None:
     two = (PORT, ServicePort("admin", 81, 8081))
     cluster = kube(
         services={NGINX: service("nginx", *two)},
@@ -334,7 +336,7 @@ def test_a_namespace_that_the_controller_does_not_watch() -> None:
     assert first_break(found) == found[1]
 
 
-def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
+def test_without_any_config_the_kernel_is_compared_with_the_endpoints() -> None:
     found = chain_of(ChainIndex(see(kube(), conf=None, running=None, ipvs=table(real(5), real(9)))), VIP)
     assert marks(found)[Layer.IPVS] is Mark.BROKEN
     assert details(found)[Layer.IPVS] == (
@@ -343,7 +345,7 @@ def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
     )
 
 
-def test_udp_and_tcp_on_one_port_are_two() -> None:
+def test_udp_and_tcp_on_one_port_are_two_ports() -> None:
     both = (ServicePort("dns", 53, 53, "UDP"), ServicePort("dns-tcp", 53, 53))
     index = ChainIndex(see(kube(services={NGINX: service("nginx", *both)}), **BARE))
     assert index.ports(VIP) == (Port(53), Port(53, Protocol.UDP))
@@ -359,7 +361,7 @@ def test_real_servers_have_the_pods_of_the_mapped_service() -> None:
     ]
 
 
-def test_a_sorry_server_in_the_kernel_is_no_stranger() -> None:
+def test_a_sorry_server_in_the_kernel_is_not_unexpected() -> None:
     sorry = replace(conf_real(9), sorry=True)
     both = conf(conf_real(5), conf_real(6), sorry)
     found = chain_of(ChainIndex(see(kube(), conf=both, running=both, ipvs=table(real(5), real(6), real(9)))), VIP)

@@ -1,4 +1,4 @@
-"""The chain of a VIP that is served by firewall marks or by groups of virtual servers."""
+"""The chain of a VIP that firewall marks or groups of virtual servers serve."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ BY_MARK: dict[str, tuple[tuple[RealServer, ...] | None, str]] = {
 
 
 @pytest.mark.parametrize(("reals", "detail"), BY_MARK.values(), ids=BY_MARK.keys())
-def test_a_marks_virtual_server_that_is_broken_breaks_it(reals: tuple[RealServer, ...] | None, detail: str) -> None:
+def test_a_broken_virtual_server_of_a_mark_breaks_the_chain(reals: tuple[RealServer, ...] | None, detail: str) -> None:
     there = () if reals is None else (replace(KERNEL_MARK, protocol=Protocol.FWMARK, real_servers=reals),)
     found = by_mark(*there)
     assert marks(found) == ALL_OK | {Layer.IPVS: Mark.BROKEN}
     assert detail_of(found, Layer.IPVS) == detail
 
 
-def test_another_familys_mark_or_somebody_elses_is_not_the_vips() -> None:
+def test_a_mark_of_another_family_or_without_a_config_is_not_the_vips() -> None:
     six = replace(MARKED, virtual_servers=(replace(MARK, real_servers=(replace(conf_real(5), address="fd00::5"),)),))
     found = links(conf=six, running=six, ipvs=replace(table(), virtual_servers=()))
     assert detail_of(found, Layer.IPVS) == "no virtual server; the VIP is only an address"
@@ -70,7 +70,7 @@ def test_another_familys_mark_or_somebody_elses_is_not_the_vips() -> None:
 
 
 def test_each_member_of_a_group_is_a_port_of_its_vip() -> None:
-    """As the reader spells a group out: two of one block, with its real servers."""
+    """The reader expands a group: two virtual servers of one block, with its real servers."""
     (one,) = WRITTEN.virtual_servers
     both = replace(WRITTEN, virtual_servers=(replace(one, group="web"), replace(one, group="web", port=443)))
     seen = observe(snapshot(conf=both, running=both, ipvs=table(real(5), real(6))))

@@ -1,4 +1,4 @@
-"""What follows for each instance from a change of the config: the table of keepalived.md section 11, and its kind."""
+"""The effect of a config change on each instance: the table of keepalived.md section 11, and the certainty."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def backup(**changes: Any) -> Observation:
 
 
 def first(folder: Path, seen: Observation, old: str, new: str, text: str = TEXT, **results: Any) -> Prediction:
-    """What follows for the instance ``vips`` when one text of its config takes the place of another."""
+    """Returns the effect on the instance ``vips`` when the config changes from one text to another."""
     assert old in text
     change = Change(parsed(folder, text), parsed(folder, text.replace(old, new, 1)), **results)
     return consequences(seen, change)[0].prediction
@@ -110,7 +110,7 @@ def test_the_master_of_section_11(
     assert found.certainty == certainty, found
 
 
-def test_a_master_that_heard_nobody_does_not_know_that_it_is_alone(tmp_path: Path) -> None:
+def test_a_master_that_heard_nobody_may_not_be_alone(tmp_path: Path) -> None:
     lower = first(tmp_path, master(ALONE), "priority 101", "priority 90")
     assert (lower.state.then, lower.vips_here.then, lower.owner_then) == (None, None, None)
     assert (lower.certainty, lower.within_seconds) == (Certainty.UNKNOWN, 4.0)
@@ -161,7 +161,7 @@ def test_a_new_script(tmp_path: Path, track: str, results: Any, then: str | None
 
 
 def test_a_weighted_script_counts_in_the_priority(tmp_path: Path) -> None:
-    """60 + 30 = 90 is what the wire carries; that the script succeeds is told by the effective priority now."""
+    """The wire carries 60 + 30 = 90; the current effective priority shows that the script succeeds."""
     text = TEXT.replace(TRACK, f"  track_script {{\n good weight 30\n }}\n{TRACK}")
     seen = master(effective_priority=131)
     change = Change(parsed(tmp_path, text), parsed(tmp_path, text)).with_priority("vips", 60)
@@ -171,7 +171,7 @@ def test_a_weighted_script_counts_in_the_priority(tmp_path: Path) -> None:
     assert found.prediction.state.then == "BACKUP"
 
 
-def test_a_lost_interface_is_a_fault_that_no_priority_changes(tmp_path: Path) -> None:
+def test_a_lost_interface_is_a_fault_at_any_priority(tmp_path: Path) -> None:
     seen = observe(
         snapshot(instances=(instance(VrrpState.FAULT, version=2, base_priority=101),), addresses=addresses())
     )
@@ -225,7 +225,7 @@ def test_members_of_a_sync_group_move_together(tmp_path: Path) -> None:
         "(vips) received lower priority (100) advert from 10.4.0.4 - discarding",
     ],
 )
-def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: str) -> None:
+def test_keepaliveds_log_names_a_silent_backup(tmp_path: Path, line: str) -> None:
     seen = master(ALONE)
     seen = replace(seen, snapshot=replace(seen.snapshot, log=LogTail((LogLine(line), LogLine("(more) x")))))
     found = first(tmp_path, seen, "priority 101", "priority 90")
@@ -233,15 +233,15 @@ def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: s
     assert "10.4.0.4 has the highest priority (100)" in found.why
 
 
-def test_a_master_whose_addresses_are_not_read_yet_is_not_another_node_for_itself() -> None:
+def test_a_master_whose_addresses_are_not_read_yet_is_not_taken_for_another_node() -> None:
     alone = instance(VrrpState.MASTER, master_address="10.4.0.5", master_priority=102)
     late = snapshot(instances=(alone,), addresses=None, advertisers=())
     assert others(late, alone).known == ()
 
 
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["clock set back", "clock set forward"])
-def test_what_an_earlier_keepalived_heard_is_not_what_this_one_heard(tmp_path: Path, ahead: float) -> None:
-    """Also where the clock was set since: times of the log are no evidence of what came first."""
+def test_adverts_that_an_earlier_keepalived_received_do_not_count(tmp_path: Path, ahead: float) -> None:
+    """Also if the clock was set since: the log's times do not show what came first."""
     line = "(vips) received lower priority (100) advert from 10.4.0.4 - discarding"
     earlier, start = LogLine(line, NOW + ahead), LogLine("Starting Keepalived v2.2.7 (01/16,2022)", NOW - 60)
     for lines, owner in (((earlier, start), False), ((start, earlier), True)):
@@ -251,7 +251,7 @@ def test_what_an_earlier_keepalived_heard_is_not_what_this_one_heard(tmp_path: P
         assert ("10.4.0.4" in found.why) is owner
 
 
-def test_a_state_that_is_not_known_is_not_foretold(tmp_path: Path) -> None:
+def test_an_unknown_state_has_no_prediction(tmp_path: Path) -> None:
     blind = observe(snapshot(instances=None, addresses=None, advertisers=None))
     for old, new in (("priority 101", "priority 90"), (TRACK, AUTH)):
         found = first(tmp_path, blind, old, new)

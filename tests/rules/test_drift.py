@@ -1,4 +1,4 @@
-"""Expected ≠ file ≠ running: every kind of difference, with its objects and its sentence."""
+"""Expected, file and running config: every kind of difference, with its objects and its sentence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HERE = ControllerSettings(interface="eth0", address="10.4.0.3", node_addresses=k
 
 
 def instance(**changes: Any) -> ConfInstance:
-    """As the controller writes it."""
+    """Returns the instance as the controller writes it."""
     base = replace(kit.conf().instances[0], state="BACKUP")
     return replace(base, **changes)
 
@@ -39,7 +39,7 @@ def server(*reals: ConfRealServer, **changes: Any) -> ConfVirtualServer:
 
 
 def written(*servers: ConfVirtualServer, **changes: Any) -> Conf:
-    """A config with these virtual servers and the one instance."""
+    """Returns a config with these virtual servers and the one instance."""
     return kit.conf(instances=(instance(**changes),), virtual_servers=servers)
 
 
@@ -50,7 +50,7 @@ def differences(conf: Conf, **cluster: Any) -> tuple[Difference, ...]:
     return drift(expected(kube(**cluster), HERE), conf)
 
 
-def test_what_the_controller_wrote_is_no_difference() -> None:
+def test_the_controllers_own_config_has_no_difference() -> None:
     assert differences(written(server(*BOTH))) == ()
     assert differences(written(server(*reversed(BOTH)))) == ()
     assert differences(written(server(*(replace(r, weight=None) for r in BOTH)))) == ()
@@ -104,8 +104,8 @@ def test_a_value_of_a_virtual_server(change: dict[str, Any], value: str, wanted:
     assert (one.kind, one.server, one.value, one.wanted, one.found) == (
         DifferenceKind.SERVER_VALUE, KEY, value, wanted, found,
     )  # fmt: skip
-    told = f"virtual server 10.4.0.50:80: {value} is {found or 'missing'}; the controller would write {wanted}"
-    assert one.text == told
+    sentence = f"virtual server 10.4.0.50:80: {value} is {found or 'missing'}; the controller would write {wanted}"
+    assert one.text == sentence
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_port_that_the_service_does_not_have() -> None:
     )
 
 
-def test_protocols_are_told_apart() -> None:
+def test_protocols_are_distinguished() -> None:
     both = {NGINX: service("nginx", ServicePort("t", 80, 8080), ServicePort("u", 80, 8080, "UDP"))}
     (one,) = differences(written(server(*BOTH)), services=both)
     assert (one.kind, one.server) == (DifferenceKind.SERVER_MISSING, ServerKey(VIP, 80, Protocol.UDP))
@@ -195,12 +195,12 @@ def test_a_key_that_keepalived_skips_is_not_missed() -> None:
     assert differences(written(server(*BOTH)), configmap=configmap(data)) == ()
 
 
-def test_with_nothing_read_nothing_is_said() -> None:
+def test_without_data_there_is_no_difference() -> None:
     assert differences(written(server(*BOTH)), configmap=None) == ()
     assert differences(written(), services=None) == ()
 
 
-def test_without_nodes_the_instance_is_not_judged_by_its_priority() -> None:
+def test_without_nodes_the_priority_is_not_compared() -> None:
     blind = expected(kube(), replace(HERE, node_addresses=None))
     assert drift(blind, written(server(*BOTH), priority=7)) == ()
     assert len(drift(blind, written(server(kit.conf_real(5)), priority=7))) == 1
@@ -221,7 +221,7 @@ def test_the_file_was_edited_and_not_reloaded() -> None:
 
 
 def test_many_real_servers_take_linear_time() -> None:
-    """The bound is a ratio: four times the servers may not take ten times as long; all of them differ."""
+    """The bound is a ratio: four times as many different servers may take at most ten times as long."""
 
     def of(count: int) -> Callable[[], None]:
         addresses = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(count)]

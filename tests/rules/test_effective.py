@@ -14,7 +14,7 @@ from tests.kit import conf
 
 
 @pytest.mark.parametrize(
-    ("kind", "weight", "reverse", "result", "said"),
+    ("kind", "weight", "reverse", "result", "text"),
     [
         ("script", 10, False, True, "100 + 10 (t) = 110"),
         ("script", 10, False, False, "100"),
@@ -29,10 +29,10 @@ from tests.kit import conf
         ("file", 2, True, -5, "100 + 10 (t) = 110"),
     ],
 )
-def test_a_track(kind: str, weight: int, reverse: bool, result: int, said: str) -> None:
+def test_a_track(kind: str, weight: int, reverse: bool, result: int, text: str) -> None:
     settings = replace(BASE, tracks=(ConfTrack(kind, "t", weight, reverse=reverse),))
     found = effective(settings, {(kind, "t"): result})
-    assert (found.fault or found.text) == said
+    assert (found.fault or found.text) == text
 
 
 TRACKS = tuple(
@@ -61,10 +61,8 @@ TRACKS = tuple(
     ],
     ids=["alone", "in a group that tracks weights", "address owner", "in a group"],
 )
-def test_weights_that_keepalived_does_not_count(
-    priority: int, group: SyncGroup | None, left: list[tuple[str, int]]
-) -> None:
-    """As it says in its log: "ignoring tracked script chk with weights due to SYNC group" (measured with 2.2.7)."""
+def test_weights_that_keepalived_ignores(priority: int, group: SyncGroup | None, left: list[tuple[str, int]]) -> None:
+    """keepalived logs "ignoring tracked script chk with weights due to SYNC group" (measured with 2.2.7)."""
     base = conf()
     instance = replace(base.instances[0], priority=priority, tracks=TRACKS)
     (settings,) = settings_of(replace(base, instances=(instance,), sync_groups=(group,) if group else ())).values()

@@ -1,4 +1,4 @@
-"""The election, against the table measured on real nodes (keepalived.md section 5)."""
+"""The election, compared with the table measured on real nodes (keepalived.md section 5)."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def test_on_equal_priority_the_higher_address_wins_as_a_number() -> None:
     assert predict(equal, None, 1.0).master == "10.4.0.10"
 
 
-def test_a_node_that_was_never_seen_is_not_chosen() -> None:
+def test_a_node_that_was_never_heard_is_not_elected() -> None:
     assert predict(nodes(b=None), A, 1.0, Leaving.STEPS_DOWN).master is None
 
 
-def test_nobody_else_at_all() -> None:
+def test_without_other_nodes() -> None:
     assert predict((Candidate(A, 100),), A, 1.0, Leaving.SILENT).master is None

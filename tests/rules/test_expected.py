@@ -1,4 +1,4 @@
-"""What the controller should have written: byte for byte the renderings of its real templates."""
+"""The config that the controller should have written: byte for byte as its real templates render it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INGRESS = ("default", "nginx-ingress-lb")
 
 
 def cluster(data: dict[str, str]) -> Kube:
-    """The Services that the golden renderings are about."""
+    """Returns the Services of the golden renderings."""
     dns = (EndpointPort("dns", 53, "UDP"), EndpointPort("dns-tcp", 53))
     first, second = endpoint(5), endpoint(6)
     served = {
@@ -73,7 +73,7 @@ CASES = [
 def test_every_golden_rendering_byte_for_byte(prefix: str, dialect: Dialect, what: str) -> None:
     data, changes = GOLDEN[what]
     if (prefix, what) == ("c09", "udp"):
-        data = {VIP2: "kube/system-kube-dns"}  # whoever rendered it put the slash there
+        data = {VIP2: "kube/system-kube-dns"}  # the author of this rendering put the slash there
     wanted = shared_path("confs", f"golden-{prefix}-{what}.conf").read_bytes()
     found = expected(cluster(data), replace(HERE, dialect=dialect, **changes))
     assert found.missing == ()
@@ -82,8 +82,8 @@ def test_every_golden_rendering_byte_for_byte(prefix: str, dialect: Dialect, wha
 
 
 @pytest.mark.parametrize("what", ["viponly", "nat+vip+unicast"])
-def test_what_0_9_would_write_for_a_vip_only_that_it_skips(what: str) -> None:
-    """Its template was rendered with an entry that its grammar never lets through: so is ours."""
+def test_the_rendering_of_a_vip_only_entry_that_0_9_skips(what: str) -> None:
+    """The golden file renders an entry that the controller's grammar rejects; kvtui's renderer gets the same entry."""
     alone = Block("", VIP_ALONE, 0, "TCP", template.VIP_ONLY, ())
     echo = Block("default/echoheaders", VIP, 80, "TCP", "NAT", (("10.2.68.5", 8080), ("10.2.68.6", 8080)))
     settings = replace(HERE, dialect=Dialect.V09, unicast=what != "viponly")
@@ -92,7 +92,7 @@ def test_what_0_9_would_write_for_a_vip_only_that_it_skips(what: str) -> None:
     assert template.render(settings, blocks).encode() == wanted
 
 
-def test_all_golden_files_are_asked_for() -> None:
+def test_all_golden_files_are_tested() -> None:
     asked = {f"golden-{prefix}-{what}.conf" for prefix, _, what in CASES}
     asked |= {"golden-c09-viponly.conf", "golden-c09-nat+vip+unicast.conf"}
     assert asked == {p.name for p in shared_path("confs").glob("golden-*.conf")}
@@ -106,7 +106,7 @@ def keys(found: Expected) -> list[tuple[str, int, str, tuple[tuple[str, int], ..
     return [(s.vip, s.port, s.protocol, tuple(b.key for b in s.backends)) for s in found.servers]
 
 
-def test_the_structure_says_what_the_text_says() -> None:
+def test_the_structure_matches_the_text() -> None:
     found = one()
     assert found.vips == (VIP,)
     assert keys(found) == [(VIP, 80, "TCP", (("10.2.68.5", 8080), ("10.2.68.6", 8080)))]
@@ -186,14 +186,14 @@ def test_a_dual_stack_service_has_the_endpoints_of_its_first_family() -> None:
     assert keys(one(endpoints=both, services=headless)) == [(VIP, 80, "TCP", (("10.2.68.5", 8080),))]
 
 
-def test_a_service_that_is_not_there_or_not_watched_is_skipped() -> None:
+def test_a_missing_or_unwatched_service_is_skipped() -> None:
     found = one(services={})
     assert (found.vips, found.skipped[0].why) == ((), "Service default/nginx does not exist")
     found = expected(kube(), replace(HERE, namespace="apps"))
     assert found.skipped[0].why == "Service default/nginx does not exist in apps, the only watched namespace"
 
 
-def test_what_was_not_read_is_missing_not_empty() -> None:
+def test_data_that_was_not_read_is_missing_and_not_empty() -> None:
     assert one(configmap=None).missing == ("the ConfigMap default/vip-configmap was not read",)
     assert one(configmap=None, configmap_missing=True).missing == (
         "the ConfigMap default/vip-configmap does not exist",
@@ -218,7 +218,7 @@ def test_what_was_not_read_is_missing_not_empty() -> None:
         (("10.87.2.4", "10.87.2.6"), "192.0.2.1", 99),
     ],
 )
-def test_priority_is_the_place_among_addresses_sorted_as_text(
+def test_priority_is_the_position_among_addresses_sorted_as_text(
     addresses: tuple[str, ...], mine: str, priority: int
 ) -> None:
     settings = ControllerSettings(address=mine, node_addresses=addresses)
@@ -252,10 +252,10 @@ def test_the_external_address_comes_first() -> None:
     found = settings_of(snapshot(kube=known, addresses=held), dialect=Dialect.ALEDBF)
     assert (found.address, found.interface, found.computed_priority()) == ("192.0.2.3", "eth1", 101)
     older = settings_of(snapshot(kube=known, addresses=held), dialect=Dialect.V09)
-    assert older.computed_priority() == 99  # its own list holds the InternalIP
+    assert older.computed_priority() == 99  # its own list has the InternalIP
 
 
-def test_the_interface_is_the_one_whose_first_address_is_the_nodes() -> None:
+def test_the_interface_is_the_one_whose_first_address_belongs_to_the_node() -> None:
     def interface(*held: InterfaceAddress) -> str | None:
         return settings_of(snapshot(addresses=AddressTable(held, (), kit.NOW))).interface
 
@@ -268,7 +268,7 @@ def test_the_interface_is_the_one_whose_first_address_is_the_nodes() -> None:
     assert settings_of(snapshot(keepalived=(kit.keepalived(controller=flagged),))).interface == "ens3"
 
 
-def test_without_nodes_the_file_tells_priority_and_peers_and_says_so() -> None:
+def test_without_nodes_priority_and_peers_come_from_the_file_and_are_marked_so() -> None:
     conf = kit.conf()
     ours = replace(conf.instances[0], priority=107, unicast_peers=("10.4.0.9",), unicast_source="10.4.0.3")
     seen = snapshot(kube=kube(nodes=None), conf=replace(conf, instances=(ours,)))
@@ -277,14 +277,14 @@ def test_without_nodes_the_file_tells_priority_and_peers_and_says_so() -> None:
     assert any("come from keepalived.conf" in a for a in found.assumptions)
 
 
-def test_another_node_can_be_asked_for() -> None:
+def test_the_config_of_another_node_can_be_rendered() -> None:
     found = settings_of(snapshot(), node="node-c")
     assert (found.address, found.computed_priority(), found.interface) == ("10.4.0.5", 102, "eth0")
     assert "node node-c is assumed to use the interface eth0, like this node" in found.assumptions
     assert settings_of(snapshot(), node="nobody").computed_priority() is None
 
 
-def test_which_controller_it_is() -> None:
+def test_which_controller_wrote_the_config() -> None:
     def guess(*flags: str, service: str | None = None, **more: Any) -> tuple[Dialect, str]:
         conf = kit.conf()
         virtual = replace(conf.virtual_servers[0], service=service, **more)
@@ -309,7 +309,7 @@ def test_which_controller_it_is() -> None:
 
 
 def test_ten_thousand_real_servers_take_linear_time() -> None:
-    """The bound is a ratio: four times the endpoints may not take ten times as long."""
+    """The bound is a ratio: four times as many endpoints may take at most ten times as long."""
 
     def of(count: int) -> Callable[[], object]:
         many = tuple(replace(endpoint(1), address=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(count))

@@ -1,4 +1,4 @@
-"""The ConfigMap's grammar: each row of the contract's table, and Go's pattern as an oracle."""
+"""The ConfigMap's grammar: each row of the contract's table, with Go's pattern as an oracle."""
 
 from __future__ import annotations
 
@@ -147,17 +147,17 @@ def test_an_error_is_a_plain_sentence(value: str, sentence: str) -> None:
         ),
     ],
 )
-def test_what_it_does_silently_is_said(value: str, note: str) -> None:
+def test_silent_effects_are_notes(value: str, note: str) -> None:
     assert parse(VIP, value).notes == (note,)
 
 
-def test_a_method_that_may_break_the_config_is_said() -> None:
+def test_a_method_that_may_break_the_config_is_a_note() -> None:
     notes = parse(VIP, "default/nginx:DR }").notes
     assert len(notes) == 2
     assert notes[1].endswith("the whole config may become invalid")
 
 
-def test_what_is_ordinary_has_no_notes() -> None:
+def test_ordinary_entries_have_no_notes() -> None:
     for value in ("default/nginx", "default/nginx:DR", "default/nginx:", "default/nginx\n", ""):
         assert parse(VIP, value).notes == ()
 
@@ -173,14 +173,14 @@ def test_what_is_ordinary_has_no_notes() -> None:
         ("255.255.255.255", "it is a loopback, multicast, broadcast or unspecified address"),
     ],
 )
-def test_a_key_that_is_no_vip_is_said(key: str, ending: str) -> None:
+def test_a_key_that_is_not_a_vip_is_reported(key: str, ending: str) -> None:
     mapping = parse(key, "default/nginx")
     assert mapping.state is OK  # the controller writes it
     assert len(mapping.notes) == 1
     assert mapping.notes[0].endswith(ending)
 
 
-def test_older_controllers_know_less() -> None:
+def test_older_controllers_accept_less() -> None:
     def state(value: str, dialect: Dialect) -> MappingState:
         return parse(VIP, value, dialect).state
 
@@ -219,11 +219,11 @@ def test_the_separator_in_the_comment_decides_the_order_too() -> None:
 
 
 PATTERN = re.compile(r"(.*)/(.*):(.*)|(.*)/(.*)")
-"""Python's engine is leftmost-first and greedy as Go's is, and its dot stops at a line feed alone too."""
+"""Like Go's engine, Python's is leftmost-first and greedy, and its dot excludes only the line feed."""
 
 
 def oracle(value: str) -> Target | None:
-    """``parseNsSvcLVS`` up to the check of the method."""
+    """Returns what ``parseNsSvcLVS`` returns up to the check of the method."""
     match = PATTERN.search(value)
     if match is None:
         return None
@@ -240,7 +240,7 @@ def test_the_split_is_that_of_the_pattern(value: str) -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=80), st.sampled_from(Dialect))
-def test_no_text_is_too_odd(vip: str, value: str, dialect: Dialect) -> None:
+def test_any_text_is_accepted_as_input(vip: str, value: str, dialect: Dialect) -> None:
     mapping = parse(vip, value, dialect)
     assert (mapping.error is not None) is (mapping.state is ERROR)
     assert (mapping.target is not None) is (mapping.state is OK)
@@ -250,13 +250,13 @@ def test_no_text_is_too_odd(vip: str, value: str, dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("unit", ["/", ":", "/:", ":/", "\n", "/\n", "a", "NA", "\n/:", "\N{RIGHT-TO-LEFT OVERRIDE}/"])
 def test_a_megabyte_takes_linear_time(unit: str) -> None:
-    """Against one pass over as much text; a quadratic reading would be some 10⁵ times dearer."""
+    """The bound is a ratio to one pass over as much text; a quadratic parser would take some 10⁵ times as long."""
     value = (unit * 1_048_576)[:1_048_576]
     for text in (value, f"a/b:{value}", f"{value}a/b:DR"):
         assert ratio(partial(parse, VIP, text), lambda: sum(1 for _ in value)) < 5
 
 
-def test_sentences_are_short_whatever_the_value_is() -> None:
+def test_sentences_are_short_for_any_value() -> None:
     mapping = parse("x" * 1_000_000, "\x1b[31m" * 200_000 + "/" + "b" * 500_000)
     assert mapping.error is not None
     assert len(mapping.error) < 200

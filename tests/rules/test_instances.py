@@ -1,4 +1,4 @@
-"""Which evidence wins when the layers disagree about an instance, and who is said to own a VIP."""
+"""The evidence that counts when the layers disagree about an instance, and the reported owner of a VIP."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vip(of: Snapshot) -> VipView:
     return views[0]
 
 
-def test_a_healthy_backup_names_the_master_it_hears() -> None:
+def test_a_healthy_backup_names_the_master_that_it_hears() -> None:
     view = seen(snapshot())
     assert (view.state, view.evidence) == (VrrpState.BACKUP, "dump")
     assert view.master == Master("10.4.0.5", 102, is_self=False)
@@ -45,7 +45,7 @@ def test_own_adverts_newer_than_the_dump_make_it_master() -> None:
     assert view.master == Master("10.4.0.3", 100, is_self=True)
 
 
-def test_an_address_that_appears_after_the_dump_makes_it_master_before_its_first_advert_is_seen() -> None:
+def test_an_address_that_appears_after_the_dump_makes_it_master_before_its_first_advert() -> None:
     view = seen(snapshot(advertisers=(), addresses=addresses(VIP, since=NOW - 0.01)))
     assert (view.state, view.evidence) == (VrrpState.MASTER, "address")
     assert view.since == NOW - 0.01
@@ -89,7 +89,7 @@ def test_without_a_dump_the_config_names_the_instances_and_the_wire_their_state(
     assert view.effective_priority is None
 
 
-def test_without_dump_and_wire_an_address_speaks_and_else_nothing() -> None:
+def test_without_dump_and_wire_only_an_address_shows_the_state() -> None:
     held = snapshot(instances=None, sources=sources(None), advertisers=None, addresses=addresses(VIP))
     assert (seen(held).state, seen(held).evidence) == (VrrpState.MASTER, "address")
     blind = snapshot(instances=None, sources=sources(None), advertisers=None, addresses=None)
@@ -97,7 +97,7 @@ def test_without_dump_and_wire_an_address_speaks_and_else_nothing() -> None:
     assert vip(blind).present is None
 
 
-def test_without_any_config_nothing_is_invented() -> None:
+def test_without_any_config_there_are_no_instances() -> None:
     bare = observe(snapshot(instances=None, conf=None, running=None, ipvs=None))
     assert bare.vrrp_instances is None
     assert bare.vips is None
@@ -110,13 +110,13 @@ def test_adverts_of_another_family_or_interface_are_not_this_instance() -> None:
     assert seen(snapshot(instances=(instance(interface="eth1"),))).master is None
 
 
-def test_a_configured_peer_that_was_never_heard_is_listed_as_such() -> None:
+def test_a_configured_peer_that_was_never_heard_is_listed_as_never_heard() -> None:
     view = seen(snapshot(instances=(instance(unicast_peers=("10.4.0.4", "10.4.0.5")),)))
     assert [(p.address, p.seen) for p in view.peers] == [("10.4.0.5", True), ("10.4.0.4", False)]
 
 
-def test_an_address_that_went_with_its_interface_is_not_remembered() -> None:
-    """The NIC was renamed: eth0 is gone, and what it sent earlier says nothing of now."""
+def test_an_address_removed_with_its_interface_does_not_count() -> None:
+    """The NIC was renamed: eth0 is gone, and its earlier adverts are not evidence for the present."""
     earlier = advertiser(0, at=NOW - 30, outgoing=True)
     (there,) = observe(snapshot(advertisers=(earlier,))).vrrp_instances or ()
     assert there.address == NODES[0]

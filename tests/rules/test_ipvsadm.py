@@ -1,4 +1,4 @@
-"""ipvsadm's -e and -E reset what they are not given: so all of it comes along."""
+"""ipvsadm's -e and -E reset every option that is missing, so the commands contain all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.triage.case import backup, suspected
 
 
 def of(kernel: IpvsTable) -> Any:
-    """The view of its one virtual server."""
+    """Returns the view of its one virtual server."""
     return (observe(snapshot(ipvs=kernel)).virtual_servers or ())[0]
 
 

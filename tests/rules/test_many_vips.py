@@ -1,4 +1,4 @@
-"""What is concluded of a node costs in proportion to its VIPs."""
+"""The cost of the rules is proportional to the number of VIPs."""
 
 from __future__ import annotations
 

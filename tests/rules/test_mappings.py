@@ -1,4 +1,4 @@
-"""Mappings of a snapshot: the ConfigMap's entries with the API's word; without it, the config's own comments."""
+"""Mappings of a snapshot: the ConfigMap's entries with the API's data; without the API, the config's own comments."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def all_of(seen: Snapshot) -> dict[str, Mapping]:
 
 
 def of(known: Kube, *flags: str) -> Mapping:
-    """The one entry of this API."""
+    """Returns the one entry of this API."""
     (found,) = all_of(snapshot(kube=known, keepalived=(kit.keepalived(controller=controller(*flags)),))).values()
     return found
 
@@ -48,7 +48,7 @@ def notes(value: str = "default/nginx", flag: str = "", **changes: object) -> tu
     return of(replace(changed, **changes), "--http-port=8080", flag).notes
 
 
-def test_a_service_that_does_not_exist_is_a_note_the_state_is_the_grammars() -> None:
+def test_a_service_that_does_not_exist_is_a_note_and_does_not_change_the_state() -> None:
     found = of(kube(services={}))
     assert found.state is MappingState.OK
     assert found.notes == (
@@ -72,7 +72,7 @@ def test_a_vip_that_vanishes() -> None:
     assert notes(endpoints={})[0] == "port 80: the Service has no endpoints: does its selector match any pod?"
 
 
-def test_udp_and_direct_routing_and_doubles() -> None:
+def test_udp_and_direct_routing_and_duplicates() -> None:
     udp = {NGINX: service("nginx", ServicePort("dns", 53, 8080, "UDP"))}
     assert notes(services=udp) == (
         (
@@ -129,7 +129,7 @@ def from_blocks(*virtuals: ConfVirtualServer, vips: tuple[str, ...] = ()) -> Dic
     return found
 
 
-def test_without_an_api_the_configs_own_comments_tell() -> None:
+def test_without_an_api_the_configs_comments_name_the_services() -> None:
     direct = ForwardingMethod.DIRECT
     found = from_blocks(
         virtual(VIP, 80, "default/nginx"),
@@ -160,11 +160,11 @@ def test_without_an_api_the_configs_own_comments_tell() -> None:
         ("", (None, None)),
     ],
 )
-def test_what_a_comment_stands_for(comment: str, target: tuple[str | None, str | None]) -> None:
+def test_the_meaning_of_a_comment(comment: str, target: tuple[str | None, str | None]) -> None:
     assert service_of(comment) == target
 
 
-def test_an_ambiguous_comment_is_said_to_be_one() -> None:
+def test_an_ambiguous_comment_is_marked_as_ambiguous() -> None:
     three = from_blocks(virtual(VIP, 80, "kube-system-dns"))[VIP]
     assert three.target is None
     assert three.notes == (
@@ -179,14 +179,14 @@ def test_an_ambiguous_comment_is_said_to_be_one() -> None:
     assert several.notes == ('its virtual servers name several Services: "a/b", "a/c"',)
 
 
-def test_neither_api_nor_config_is_none() -> None:
+def test_without_api_and_config_there_are_no_mappings() -> None:
     assert mappings(kit.snapshot(conf=None, running=None, kube=None)) is None
     assert mappings(kit.snapshot(conf=None, running=None, kube=kube(configmap=None))) is None
     assert from_conf(kit.conf(instances=(), virtual_servers=())) == ()
 
 
-def test_what_did_not_change_is_not_worked_out_again() -> None:
-    """500 mappings with 40 endpoints each: the second time is a look-up, and a change costs one Service's worth."""
+def test_unchanged_mappings_are_not_computed_again() -> None:
+    """500 mappings with 40 endpoints each: the second run is a look-up, and a change costs one Service's share."""
     keys = [("default", f"s{n}") for n in range(500)]
     services = {k: service(k[1], namespace=k[0]) for k in keys}
     endpoints = {

@@ -1,4 +1,4 @@
-"""Rates come from differences of counters; resets and new servers give no spike."""
+"""Rates are computed from differences of counters; resets and new servers cause no spike."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_counter_that_went_backwards_shows_the_kernels_estimate_not_a_spike() 
     assert view(before, after).cps == 1
 
 
-def test_a_server_that_was_not_there_before_has_no_difference() -> None:
+def test_a_new_server_has_no_difference() -> None:
     before, after = table(real(5), monotonic=10.0), table(real(5), real(6), monotonic=11.0)
     virtual = after.virtual_servers[0]
     new = RateMeter(before, after).of_reals(virtual)[1]

@@ -1,4 +1,4 @@
-"""The kernel's table beside the config: up, drained, failed, removed, and who manages it."""
+"""The kernel's table compared with the config: up, drained, failed, removed, and the program that manages it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def states(view: VirtualServerView) -> dict[str, RealServerState]:
     return {r.address: r.state for r in view.real_servers}
 
 
-def test_each_real_server_is_what_kernel_and_config_together_say() -> None:
+def test_the_state_of_each_real_server_from_kernel_and_config() -> None:
     kernel = table(real(5), real(6, weight=0), real(9))
     wanted = conf(conf_real(5, weight=3), conf_real(6), conf_real(7))
     view = virtual(snapshot(ipvs=kernel, running=wanted))
@@ -53,7 +53,7 @@ def test_a_weight_that_only_keepalived_knows_comes_from_its_dump() -> None:
         assert view.configured_weight == weight
 
 
-def test_only_the_checker_tells_a_failed_server_from_a_drained_one() -> None:
+def test_only_the_checker_distinguishes_a_failed_server_from_a_drained_one() -> None:
     fails = RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, alive=False, failed_checkers=1)
     passes = RealServerCheck(f"{VIP}:80", "10.2.68.5", 8080, alive=True)
     view = virtual(snapshot(ipvs=table(real(5, weight=0), real(6, weight=0)), checks=(fails, passes)))
@@ -61,13 +61,13 @@ def test_only_the_checker_tells_a_failed_server_from_a_drained_one() -> None:
     assert [r.check for r in view.real_servers] == ["passes", "fails (1 of its checks)"]
 
 
-def test_a_virtual_server_that_only_the_config_has_is_shown_as_such() -> None:
+def test_a_virtual_server_that_is_only_in_the_config_is_marked_so() -> None:
     view = virtual(snapshot(ipvs=replace(table(), virtual_servers=())))
     assert not view.in_kernel
     assert (view.up, len(view.real_servers), view.stats) == (0, 2, None)
 
 
-def test_who_manages_it() -> None:
+def test_which_program_manages_it() -> None:
     assert virtual(snapshot()).managed_by is ManagedBy.KEEPALIVED
     unknown = conf(virtual_servers=())
     assert virtual(snapshot(running=unknown)).managed_by is ManagedBy.UNKNOWN
@@ -76,6 +76,6 @@ def test_who_manages_it() -> None:
     assert virtual(snapshot(running=unknown, addresses=proxied)).managed_by is ManagedBy.KUBE_PROXY
 
 
-def test_the_running_config_is_asked_before_the_file() -> None:
+def test_the_running_config_takes_precedence_over_the_file() -> None:
     view = virtual(snapshot(conf=conf(conf_real(5, weight=9)), running=conf(conf_real(5), conf_real(6))))
     assert [r.configured_weight for r in view.real_servers] == [1, 1]

@@ -1,4 +1,4 @@
-"""Unified diffs of configs: those of ``diff -u``, by block, without passwords."""
+"""Unified diffs of configs, like those of ``diff -u``, by block and without passwords."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LINES = st.lists(st.sampled_from(["a {", "}", "  weight 1", "", "x", "b {"]), ma
 @example("a {\n}\na {\n}\na {\na {\n}\n", "}\na {\n}\na {\n}\na {\na {\n}\na {\n")  # two hunks
 @given(LINES, LINES)
 def test_the_diff_holds_both_texts(before: str, after: str) -> None:
-    """Read back, hunk by hunk: minus lines and context stand in the old text, plus lines and context in the new."""
+    """Reads the hunks: minus lines and context are in the old text, plus lines and context in the new one."""
     body = text_diff(before, after, names=NAMES).split("\n")[2:-1]
     assert (body == []) is (before == after)
     hunks: list[list[str]] = []
@@ -76,7 +76,7 @@ def test_the_diff_holds_both_texts(before: str, after: str) -> None:
     [(config(1, 2, 3), config(1, 3)), (config(1), config(2, 3, method="DR")), ("", config(1)), (config(1), "x\n")],
 )
 def test_patch_applies_it(tmp_path: Path, before: str, after: str) -> None:
-    """An oracle: the ``patch`` program makes the one text of the other."""
+    """The ``patch`` program is the oracle: it turns one text into the other."""
     (tmp_path / "f").write_text(before)
     patch = text_diff(before, after, names=("f", "f"))
     done = subprocess.run(
@@ -102,8 +102,8 @@ def test_comments_and_blanks_have_no_effect() -> None:
     assert not same_effect(config(1), config(2))
 
 
-def test_many_alike_lines_and_one_long_line_take_linear_time() -> None:
-    """Four times as much may not take ten times as long."""
+def test_many_equal_lines_and_one_long_line_take_linear_time() -> None:
+    """Four times as much may take at most ten times as long."""
 
     def work(count: int) -> Callable[[], None]:
         before, after = config(*range(count)), config(*range(1, count, 2))

@@ -1,4 +1,4 @@
-"""The time line: what happened between two observations, and keepalived's log without its noise."""
+"""The timeline: events between two observations, and keepalived's log without its noise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_nothing_happens_between_equal_observations() -> None:
     assert changes(demo(5.0), replace(demo(5.0), notes=("other",))) == []
 
 
-def test_a_first_observation_brings_what_was_heard_before_it() -> None:
+def test_a_first_observation_adds_the_adverts_before_it() -> None:
     heard = Transition(EPOCH - 9, 50, AddressFamily.V4, "10.4.0.3 → 10.4.0.4 is master")
     now = seen(instances=(instance(),), of=replace(snapshot(), transitions=(heard,)))
 
@@ -57,7 +57,7 @@ def test_a_vip_that_nobody_holds_or_two_hold_is_critical() -> None:
     ]
 
 
-def test_states_and_priorities_of_this_node_are_events() -> None:
+def test_changed_states_and_priorities_of_this_node_are_events() -> None:
     before = seen(instances=(instance(),))
     now = seen(instances=(instance(state=VrrpState.FAULT, effective=50),), of=NEXT)
 
@@ -67,7 +67,7 @@ def test_states_and_priorities_of_this_node_are_events() -> None:
     ]
 
 
-def test_without_ears_the_master_is_told_from_what_is_known() -> None:
+def test_without_a_capture_the_master_comes_from_the_other_sources() -> None:
     deaf = replace(NEXT, advertisers=None)
     before = seen(instances=(replace(instance(), master=None),), of=replace(snapshot(), advertisers=None))
 
@@ -88,7 +88,7 @@ def test_real_servers_that_change_alike_are_one_event() -> None:
     assert "10.2.0.6:8080" in event.objects
 
 
-def test_weights_servers_that_come_and_servers_that_go_are_events() -> None:
+def test_changed_weights_and_added_and_removed_servers_are_events() -> None:
     before = seen(servers=(server("10.4.0.50", real("10.2.0.1"), real("10.2.0.2")), server("10.4.0.51")))
     now = seen(
         servers=(server("10.4.0.50", real("10.2.0.1", weight=5), real("10.2.0.3")), server("10.4.0.52")), of=NEXT
@@ -127,7 +127,7 @@ def test_a_keepalived_that_ends_starts_or_restarts_is_an_event() -> None:
     assert texts(here, again) == [("reload", "keepalived restarted: PID 4711 → 99")]
 
 
-def test_findings_come_and_go() -> None:
+def test_added_and_removed_findings_are_events() -> None:
     finding = Finding("two-masters", Severity.CRITICAL, "vips has two masters", (), "", "vips", ("10.4.0.50",))
     none, some = (replace(seen(of=NEXT), findings=f) for f in ((), (finding,)))
 
@@ -137,7 +137,7 @@ def test_findings_come_and_go() -> None:
     assert changes(replace(some, findings=None), some) == []
 
 
-def test_the_time_line_is_bounded() -> None:
+def test_the_timeline_is_bounded() -> None:
     timeline = Timeline()
     for n in range(MAX_EVENTS + 10):
         owner = f"10.4.0.{n % 2 + 3}"
@@ -147,7 +147,7 @@ def test_the_time_line_is_bounded() -> None:
     assert timeline.added == MAX_EVENTS + 9
 
 
-def test_an_event_that_comes_late_goes_to_its_place_and_a_clock_set_back_moves_none() -> None:
+def test_a_late_event_is_sorted_in_and_a_clock_set_back_moves_no_event() -> None:
     timeline = Timeline()
     timeline.add(seen(vips=(vip(own=False),), of=snapshot(time=EPOCH)))
     owners = {10: "10.4.0.4", 20: "10.4.0.3", 15: "10.4.0.4", -3600: "10.4.0.3"}
@@ -186,12 +186,12 @@ def test_runs_of_gratuitous_arp_are_one_line() -> None:
     assert events[1].objects == ("10.4.0.50", "10.4.0.51", "fd00::50")
 
 
-def test_a_failed_announcement_is_no_noise() -> None:
+def test_a_failed_announcement_is_kept() -> None:
     error = "Error 100 (Network is down) sending gratuitous ARP on eth0 for 10.4.0.50"
     assert [(e.text, e.severity) for e in log_events(log(error))] == [(error, Severity.WARNING)]
 
 
-def test_the_same_line_again_and_again_is_one_line_with_its_number() -> None:
+def test_a_repeated_line_is_one_line_with_its_count() -> None:
     again = "(vips) Received advert with lower priority 90, ours 102, forcing new election"
     assert [(e.lines, e.objects) for e in log_events(log(*[again] * 30))] == [(30, ("vips",))]
 
@@ -204,14 +204,14 @@ def test_servers_in_the_log_have_the_names_of_the_screens() -> None:
     assert event.objects == ("10.2.0.1:80", "[fd00::1]:443")
 
 
-def test_dumps_are_left_out_unless_they_are_wanted() -> None:
+def test_dumps_are_left_out_unless_they_are_requested() -> None:
     lines = log("Printing VRRP data for process(12) on signal", "Reloading ...")
 
     assert [(e.kind.value, e.text) for e in log_events(lines)] == [("reload", "Reloading ...")]
     assert len(log_events(lines, dumps=True)) == 2
 
 
-def test_sources_are_merged_by_time_and_a_line_without_a_time_stays_in_its_place() -> None:
+def test_sources_are_merged_by_time_and_a_line_without_a_time_keeps_its_position() -> None:
     first = log_events([LogLine("a", EPOCH), LogLine("no time"), LogLine("c", EPOCH + 2)])
     second = log_events([LogLine("b", EPOCH + 1)])
 

@@ -1,4 +1,4 @@
-"""What has not changed since the last observation is not made again: the same objects, at any size of the table."""
+"""Views that have not changed since the last observation are the same objects, at any size of the table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def reading(second: float, *virtuals: VirtualServer) -> IpvsTable:
 
 
 def by_turns(read: float, connections: int = 0) -> VirtualServer:
-    """A virtual server whose real servers were read at another time than the table."""
+    """Returns a virtual server whose real servers were read at another time than the table."""
     reals = (real(5, stats=Stats(connections=connections)), real(6))
     return replace(table(*reals).virtual_servers[0], reals_read=read)
 
 
 def views(*tables: IpvsTable) -> list[VirtualServerView]:
-    """Of each of these readings, one after another."""
+    """Returns the views of each reading, in order."""
     found, before, previous = [], None, None
     for each in tables:
         before = observe(snapshot(conf=CONF, running=CONF, ipvs=each), previous, before)
@@ -45,7 +45,7 @@ def test_an_idle_virtual_server_keeps_its_view() -> None:
     assert two is three
 
 
-def test_of_a_changed_virtual_server_the_unchanged_real_servers_keep_theirs() -> None:
+def test_unchanged_real_servers_of_a_changed_virtual_server_keep_their_views() -> None:
     busy = real(6, active=9)
     _, one, two = views(
         table(real(5), real(6), monotonic=1.0),
@@ -61,13 +61,13 @@ def test_real_servers_that_were_not_read_keep_views_and_rates_while_their_virtua
     later = replace(kept, stats=Stats(connections=200, in_bytes=5000))
     _, one, two = views(reading(1.0, first), reading(9.0, kept), reading(10.0, later))
     assert one.real_servers[0].stats is not None
-    assert one.real_servers[0].stats.cps == 10.0  # 80 in the 8 s between its readings
+    assert one.real_servers[0].stats.cps == 10.0  # 80 connections in the 8 s between its readings
     assert two.real_servers is one.real_servers
     assert two.stats is not None
     assert two.stats.cps == 100.0
 
 
-def test_another_config_makes_every_view_anew_but_keeps_rates_that_have_no_newer_reading() -> None:
+def test_a_changed_config_recreates_every_view_but_keeps_rates_without_a_newer_reading() -> None:
     first, kept = by_turns(1.0), by_turns(9.0, connections=80)
     seen = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(1.0, first)))
     seen = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(9.0, kept)), reading(1.0, first), seen)
@@ -80,16 +80,16 @@ def test_another_config_makes_every_view_anew_but_keeps_rates_that_have_no_newer
     assert changed.stats.cps == 10.0
 
 
-def test_what_was_not_read_again_is_not_looked_at_again_though_the_layers_beside_were() -> None:
+def test_servers_that_were_not_read_again_keep_their_views_when_other_layers_were_read() -> None:
     kept = replace(by_turns(1.0), stats_read=1.0)
     first = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(1.0, kept), addresses=addresses("10.4.0.50")))
-    # every snapshot has its addresses in a table of its own, with the time of it
+    # every snapshot has its addresses in a new table with its own time
     beside = replace(addresses("10.4.0.50"), read_at=2.0)
     again = snapshot(conf=CONF, running=CONF, ipvs=reading(2.0, kept), addresses=beside)
     assert observe(again, reading(1.0, kept), first).virtual_servers is first.virtual_servers
 
 
-def test_a_virtual_server_of_another_owner_has_another_view_though_it_was_not_read_again() -> None:
+def test_a_virtual_server_of_another_owner_has_another_view_even_if_it_was_not_read_again() -> None:
     kept = replace(by_turns(1.0), stats_read=1.0)
     first = observe(snapshot(conf=None, running=None, ipvs=reading(1.0, kept), addresses=addresses()))
     proxied = replace(addresses(), addresses=(InterfaceAddress("10.4.0.50", 32, "kube-ipvs0"),))

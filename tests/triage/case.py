@@ -1,4 +1,4 @@
-"""A healthy backup (tests.kit) with one thing changed, and what triage pending_findings of it."""
+"""A healthy backup (tests.kit) with one change, and the findings of triage."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SYSCTLS = {
     "net.ipv4.conf.all.arp_ignore": 0,
     "net.ipv4.conf.eth0.arp_ignore": 0,
 }
-"""A node as keepalived-vip leaves it, with the distribution's strict rp_filter."""
+"""The sysctls of a keepalived-vip node, with the distribution's strict rp_filter."""
 
 
 def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None, **changes: Any) -> Conf:
-    """The config of the healthy node with real servers 10.2.68.``numbers``, its virtual server changed."""
+    """Returns the healthy node's config with real servers 10.2.68.``numbers``, its virtual server changed."""
     base = kit.conf(*(kit.conf_real(n) for n in numbers or (5, 6)), digest=digest)
     (virtual,) = base.virtual_servers
     changed: ConfVirtualServer = replace(virtual, **{"persistence_timeout": 1800, **(server or {})})
@@ -41,13 +41,13 @@ def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None,
 
 
 def backup(**changes: Any) -> Snapshot:
-    """A healthy backup, changed."""
+    """Returns a healthy backup with changes."""
     base = kit.snapshot(conf=conf(), running=conf(), sysctls=SYSCTLS)
     return replace(base, **changes)
 
 
 def master(**changes: Any) -> Snapshot:
-    """A healthy master, changed."""
+    """Returns a healthy master with changes."""
     base = backup(
         instances=(kit.instance(VrrpState.MASTER, counters={"advert_rcvd": 5, "become_master": 1}),),
         addresses=kit.addresses(kit.VIP),
@@ -57,7 +57,7 @@ def master(**changes: Any) -> Snapshot:
 
 
 def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Finding]:
-    """What holds now, by the id of its rule; the time it must have held is not waited for.
+    """Returns the pending findings by the id of their rule, without waiting for the time that each must persist.
 
     Args:
         snapshot: of the node.
@@ -69,14 +69,14 @@ def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Fi
 
 
 def only(snapshot: Snapshot, *, listened: float = LISTENED) -> Finding:
-    """The one thing that triage pending_findings."""
+    """Returns the one pending finding."""
     found = suspected(snapshot, listened=listened)
     assert len(found) == 1, list(found)
     return next(iter(found.values()))
 
 
 def asked(**changes: object) -> Snapshot:
-    """The healthy node with the API: file, running config and kernel are what the ConfigMap asks."""
+    """Returns the healthy node with the API: file, running config and kernel match the ConfigMap."""
     base = conf(server={"scheduler": "wlc"})
     good = replace(base, instances=(replace(base.instances[0], state="BACKUP"),))
     return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})

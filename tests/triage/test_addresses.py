@@ -29,7 +29,7 @@ def with_address(place: InterfaceAddress, *, kind: str | None = None) -> object:
     return replace(table, addresses=(*table.addresses, place), interfaces=(*table.interfaces, link))
 
 
-def test_a_vip_on_a_backup_says_what_to_remove() -> None:
+def test_a_vip_on_a_backup_names_the_address_to_remove() -> None:
     found = only(backup(addresses=LEFT))
 
     assert (found.id, found.severity, found.vips) == ("vip-on-backup", Severity.CRITICAL, (VIP,))
@@ -37,7 +37,7 @@ def test_a_vip_on_a_backup_says_what_to_remove() -> None:
     assert found.title == f"{VIP} is on eth0 though this node is BACKUP of vips"
 
 
-def test_a_real_servers_own_copy_on_lo_is_no_stray_vip() -> None:
+def test_a_real_servers_own_copy_on_lo_is_not_a_stray_vip() -> None:
     assert "vip-on-backup" not in suspected(backup(addresses=with_address(on("lo"))))
 
 
@@ -48,7 +48,7 @@ def test_a_vip_that_a_dead_keepalived_left() -> None:
     assert found["vip-left-behind"].evidence[2].startswith("10.4.0.5 advertises VRID 50")
 
 
-def test_it_is_found_by_adverts_alone() -> None:
+def test_a_stray_vip_is_found_by_adverts_alone() -> None:
     nothing_known = backup(chosen=None, addresses=LEFT, conf=None, running=None, instances=None)
 
     assert suspected(nothing_known)["vip-left-behind"].vips == (VIP,)
@@ -63,15 +63,15 @@ def test_a_master_without_its_address() -> None:
     assert (found.id, found.severity, found.object) == ("vip-missing-on-master", Severity.CRITICAL, "10.4.0.51")
 
 
-def test_held_and_silent() -> None:
+def test_a_held_vip_without_adverts() -> None:
     found = only(master(advertisers=(advertiser(0, at=NOW - 9.0, outgoing=True),)))
 
     assert (found.id, found.severity) == ("vip-held-no-advert", Severity.CRITICAL)
     assert found.evidence[0] == "it has not advertised for 9.0 s; the interval is 1 s (adverts)"
 
 
-def test_the_priority_of_adverts_that_no_longer_come_is_not_the_masters() -> None:
-    """keepalived 2.3.3 waits before it starts a VRRP process that died again; its priority may be another one then."""
+def test_the_priority_of_ended_adverts_is_not_the_masters() -> None:
+    """keepalived 2.3.3 waits before it restarts a VRRP process that died again; its priority may change meanwhile."""
     speaks, silent = (advertiser(0, priority=60, at=NOW - ago, outgoing=True) for ago in (0.5, 9.0))
 
     def priority(*advertisers: Advertiser) -> int | None:
@@ -82,7 +82,7 @@ def test_the_priority_of_adverts_that_no_longer_come_is_not_the_masters() -> Non
     assert (priority(speaks), priority(silent)) == (60, None)
 
 
-def test_held_and_silent_needs_to_be_listened_to() -> None:
+def test_a_held_vip_without_adverts_needs_a_capture() -> None:
     assert suspected(master(advertisers=()), listened=3.0) == {}
 
 
@@ -103,7 +103,7 @@ def test_duplicate_detection() -> None:
     assert only(master(addresses=table)).id == "vip-duplicate-detected"
 
 
-def test_an_interface_that_is_not_there() -> None:
+def test_a_missing_interface() -> None:
     base = conf()
     elsewhere = replace(base, instances=(replace(base.instances[0], interface="bond0"),))
     found = only(backup(conf=elsewhere, running=elsewhere))

@@ -1,4 +1,4 @@
-"""Findings about the config file, the config that runs, and what the ConfigMap asks."""
+"""Findings about the config file, the running config, and the config that the ConfigMap asks for."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_edited_and_not_reloaded() -> None:
     assert found.remedy.startswith("kvtui --dry-run reload")
 
 
-def test_another_comment_is_no_edit() -> None:
+def test_a_changed_comment_is_not_an_edit() -> None:
     assert suspected(backup(conf=replace(conf(), modified=NOW))) == {}
 
 
-def test_a_file_without_anything_in_it() -> None:
+def test_an_empty_file() -> None:
     found = suspected(backup(conf=conf(digest="", instances=(), virtual_servers=())))
 
     assert set(found) == {"config-empty"}
@@ -51,18 +51,18 @@ def test_a_file_without_anything_in_it() -> None:
 
 
 def test_no_file() -> None:
-    said = Source(SourceName.CONF, SourceState.UNAVAILABLE, f"{PATH} of PID 820 does not exist: a reload now …")
+    source = Source(SourceName.CONF, SourceState.UNAVAILABLE, f"{PATH} of PID 820 does not exist: a reload now …")
     others = tuple(s for s in sources() if s.name is not SourceName.CONF)
-    found = only(backup(conf=None, sources=(*others, said)))
+    found = only(backup(conf=None, sources=(*others, source)))
 
     assert (found.id, found.severity) == ("config-missing", Severity.CRITICAL)
 
 
-def test_a_file_that_may_not_be_read_is_no_finding() -> None:
-    said = Source(SourceName.CONF, SourceState.UNAVAILABLE, f"{PATH} of PID 820 cannot be read: run kvtui as root")
+def test_an_unreadable_file_is_not_a_finding() -> None:
+    source = Source(SourceName.CONF, SourceState.UNAVAILABLE, f"{PATH} of PID 820 cannot be read: run kvtui as root")
     others = tuple(s for s in sources() if s.name is not SourceName.CONF)
 
-    assert suspected(backup(conf=None, sources=(*others, said))) == {}
+    assert suspected(backup(conf=None, sources=(*others, source))) == {}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_file_that_may_not_be_read_is_no_finding() -> None:
         (ProblemKind.VALUE, Severity.WARNING),
     ],
 )
-def test_what_the_reader_stumbles_over(kind: ProblemKind, severity: Severity) -> None:
+def test_problems_of_the_reader(kind: ProblemKind, severity: Severity) -> None:
     problem = Problem(kind, "this '}' closes no block", Location(PATH, 7, 3))
     found = only(backup(conf=replace(conf(), problems=(problem,))))
 
@@ -112,17 +112,17 @@ def udp(*taking: int) -> Snapshot:
     return backup(conf=dns, running=dns, ipvs=replace(kernel, virtual_servers=(virtual,)), sysctls=lets_go)
 
 
-def test_udp_with_a_tcp_check_that_removed_somebody() -> None:
+def test_udp_with_a_tcp_check_that_removed_a_real_server() -> None:
     found = suspected(udp(5))
 
     assert set(found) == {"udp-with-tcp-check", "real-server-not-in-kernel"}
 
 
-def test_udp_with_a_tcp_check_that_passes_does_no_harm() -> None:
+def test_udp_with_a_tcp_check_that_passes_is_not_reported() -> None:
     assert suspected(udp(5, 6)) == {}
 
 
-def test_a_virtual_server_whose_vip_is_nowhere() -> None:
+def test_a_virtual_server_without_its_vip() -> None:
     base = conf()
     other = replace(base, virtual_servers=(replace(base.virtual_servers[0], address="10.4.0.99"),))
     kernel = table(real(5), real(6))
@@ -132,14 +132,14 @@ def test_a_virtual_server_whose_vip_is_nowhere() -> None:
     assert (found.id, found.vips) == ("virtual-server-without-vip", ("10.4.0.99",))
 
 
-# --- what the ConfigMap asks
+# --- what the ConfigMap asks for
 
 
-def test_silent_where_all_is_as_asked() -> None:
+def test_a_config_as_asked_is_not_reported() -> None:
     assert suspected(asked()) == {}
 
 
-def test_running_is_not_what_is_asked() -> None:
+def test_the_running_config_differs_from_what_is_asked() -> None:
     three = build_kube.group(*(build_kube.endpoint(n) for n in (5, 6, 7)))
     kube = build_kube.kube(endpoints={build_kube.NGINX: (three,)})
     found = suspected(asked(kube=kube))
@@ -153,7 +153,7 @@ def test_running_is_not_what_is_asked() -> None:
     )
 
 
-def test_a_priority_that_the_controller_did_not_write_is_worth_knowing() -> None:
+def test_a_priority_that_the_controller_did_not_write_is_an_info() -> None:
     good = asked().conf
     assert good is not None
     lowered = replace(good, instances=(replace(good.instances[0], priority=90),))
@@ -177,7 +177,7 @@ def test_without_the_endpoints_nothing_is_compared() -> None:
     assert suspected(asked(kube=build_kube.kube(endpoints=None))) == {}
 
 
-def test_a_vip_that_is_bound_by_hand_is_bound() -> None:
+def test_a_vip_that_is_bound_by_hand_is_not_missing() -> None:
     base = conf()
     bare = replace(base, instances=(replace(base.instances[0], vips=(VirtualAddress("10.4.0.60", 32),)),))
 

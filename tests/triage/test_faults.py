@@ -1,4 +1,4 @@
-"""What exactly keeps an instance in FAULT, or lowers its priority."""
+"""What keeps an instance in FAULT, or lowers its priority."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_script_is_named_with_its_user_exit_status_and_time() -> None:
         assert fact in evidence
 
 
-def test_of_a_script_that_has_not_run_nothing_is_said() -> None:
+def test_a_script_that_has_not_run_is_not_reported() -> None:
     found = only(backup(instances=fault(tracked=(replace(CHK, good=None),))))
     assert "cause unknown" in found.title
 
@@ -59,7 +59,7 @@ def test_of_a_script_that_has_not_run_nothing_is_said() -> None:
         ({"vips": (VirtualAddress("fd00::50", 128),)}, "eth0 has no IPv6 link-local address"),
     ],
 )
-def test_the_cause_that_holds_is_named(changes: dict[str, Any], cause: str) -> None:
+def test_the_present_cause_is_named(changes: dict[str, Any], cause: str) -> None:
     found = suspected(backup(instances=fault(**changes)))["instance-fault"]
     assert found.title.startswith(f"Instance vips is in FAULT: {cause}")
 
@@ -74,7 +74,7 @@ def test_an_interface_without_an_address_whose_bridge_has_it() -> None:
     assert found["interface-is-bridge-port"].severity is Severity.WARNING
 
 
-def test_an_interface_that_is_not_tracked_is_no_cause() -> None:
+def test_an_untracked_interface_is_not_a_cause() -> None:
     found = only(backup(instances=fault(tracks_interface=False), addresses=links(running=False)))
     assert "cause unknown" in found.title
 
@@ -91,7 +91,7 @@ def test_another_member_of_the_sync_group_is_the_cause() -> None:
     assert any(t.startswith("Instance other is in FAULT: vips of its sync group: script chk fails") for t in titles)
 
 
-def test_without_the_data_dump_the_log_is_where_to_look() -> None:
+def test_without_the_data_dump_the_remedy_is_to_read_the_log() -> None:
     in_pod = only(backup(instances=fault()))
     assert "cause unknown" in in_pod.title
     on_host = only(backup(instances=fault(), keepalived=(keepalived(root=""),)))
@@ -118,7 +118,7 @@ def test_a_failed_check_that_would_raise_the_priority_is_named_too() -> None:
     assert suspected(master(instances=(passing,))) == {}
 
 
-def test_a_priority_lowered_by_a_track_file_is_an_operators_doing() -> None:
+def test_a_priority_lowered_by_a_track_file_is_an_operators_change() -> None:
     file = TrackFile("tf", "/etc/tf", -1, 30)
     found = only(
         master(instances=(instance(VrrpState.MASTER, effective_priority=70, nopreempt=False, track_files=(file,)),))

@@ -1,4 +1,4 @@
-"""Findings about the IPVS table beside the config and the health checks."""
+"""Findings about the IPVS table compared with the config and the health checks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_ip_vs_is_missing_where_the_kernel_has_no_such_sysctls() -> None:
     assert (found.id, found.severity, found.vips) == ("ip-vs-missing", Severity.CRITICAL, (VIP,))
 
 
-def test_a_table_that_merely_cannot_be_read_is_not_missing() -> None:
+def test_a_table_that_cannot_be_read_is_not_missing() -> None:
     assert suspected(without_ipvs(SYSCTLS)) == {}
     assert suspected(without_ipvs(None)) == {}
 
@@ -50,7 +50,7 @@ def test_a_virtual_server_that_vanished() -> None:
 
 
 def proxied(*, bridged: bool = True) -> Snapshot:
-    """kube-proxy's dummy interface with a cluster address, and its virtual server beside ours."""
+    """Returns kube-proxy's dummy interface with a cluster address, and its virtual server next to keepalived's."""
     service = VirtualServer(Protocol.TCP, "10.96.0.1", 443, None, 4, "rr")
     base = addresses()
     links = (*base.interfaces, Interface(7, "kube-ipvs0", up=False, running=False, mtu=1500))
@@ -114,7 +114,7 @@ def test_a_virtual_server_that_differs(server: dict[str, object], evidence: str,
     assert found.remedy.startswith(remedy)
 
 
-def test_nobody_takes_connections() -> None:
+def test_no_real_server_takes_connections() -> None:
     found = suspected(backup(ipvs=table(real(5, weight=0), real(6, weight=0))))
 
     assert found["no-live-real-server"].severity is Severity.CRITICAL
@@ -138,7 +138,7 @@ def test_a_real_server_whose_check_fails() -> None:
     assert down.evidence == ("10.2.68.6:8080: removed, check fails (2 of its checks) (ipvs, dump)",)
 
 
-def test_inhibit_on_failure_is_no_drain() -> None:
+def test_inhibit_on_failure_is_not_a_drain() -> None:
     found = suspected(backup(ipvs=table(real(5), real(6, weight=0)), checks=(check(5), check(6, alive=False))))
 
     assert "real-server-down" in found
@@ -173,7 +173,7 @@ def test_a_sorry_server_is_configured() -> None:
     assert suspected(backup(conf=with_sorry, running=with_sorry, ipvs=table(real(5), real(6), real(7)))) == {}
 
 
-def test_a_weight_that_nobody_configured() -> None:
+def test_a_weight_that_is_not_configured() -> None:
     found = only(backup(ipvs=table(real(5), real(6, weight=7))))
 
     assert (found.id, found.severity) == ("weight-differs", Severity.WARNING)
@@ -191,7 +191,7 @@ def test_a_weight_that_a_check_gave() -> None:
     assert suspected(backup(ipvs=table(real(5), real(6, weight=7)), checks=(check(5), check(6, weight=7)))) == {}
 
 
-def test_a_drain_is_worth_knowing() -> None:
+def test_a_drain_is_an_info() -> None:
     found = suspected(backup(ipvs=table(real(5), real(6, weight=0, persistent=0))))
 
     assert set(found) == {"drained"}
@@ -229,7 +229,7 @@ def test_persistence_pins_clients_to_a_drained_server() -> None:
 
 
 @pytest.mark.parametrize("sysctls", [{**SYSCTLS, "net.ipv4.vs.expire_quiescent_template": 1}, None])
-def test_where_the_sysctl_lets_go_or_is_not_known_nothing_is_said(sysctls: dict[str, int] | None) -> None:
+def test_pinned_clients_are_not_reported_if_the_sysctl_frees_them_or_is_unknown(sysctls: dict[str, int] | None) -> None:
     snapshot = backup(ipvs=table(real(5), real(6, weight=0, persistent=12)), sysctls=sysctls)
 
     assert set(suspected(snapshot)) == {"drained"}
@@ -241,7 +241,7 @@ def test_persistence_pins_clients_to_a_removed_server() -> None:
     assert found["persistence-pins-removed"].remedy == "sysctl -w net.ipv4.vs.expire_nodest_conn=1"
 
 
-def test_a_removed_server_is_let_go_of_with_expire_nodest_conn() -> None:
+def test_expire_nodest_conn_frees_the_clients_of_a_removed_server() -> None:
     lets_go = {**SYSCTLS, "net.ipv4.vs.expire_nodest_conn": 1}
 
     assert "persistence-pins-removed" not in suspected(backup(ipvs=table(real(5)), sysctls=lets_go))

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 EDIT = "kubectl -n default edit configmap vip-configmap"
 NOT_SERVED = {"running-not-expected"}
-"""What else is told when the config is not what is asked."""
+"""Also reported when the config differs from the ConfigMap."""
 
 
 def entries(**more: str) -> Kube:
-    """The good entry, and others: ``v99`` stands for the key 10.4.0.99."""
+    """Returns the mappings of the good entry and others: ``v99`` stands for the key 10.4.0.99."""
     return kube(configmap=configmap({VIP: "default/nginx", **{f"10.4.0.{k[1:]}": v for k, v in more.items()}}))
 
 
@@ -39,7 +39,7 @@ def test_an_entry_that_the_controller_skips(value: str) -> None:
     assert found.evidence[0] == f"10.4.0.99: {value!r} (ConfigMap)"
 
 
-def test_an_entry_that_is_not_what_it_seems() -> None:
+def test_an_entry_that_is_misleading() -> None:
     two = kube(configmap=configmap({VIP: "default/nginx\nshop/pay"}))
     found = only(asked(kube=two))
 
@@ -47,7 +47,7 @@ def test_an_entry_that_is_not_what_it_seems() -> None:
     assert found.title.endswith("the controller uses only the first one with a slash")
 
 
-def test_what_stands_in_a_value_never_reaches_the_terminal() -> None:
+def test_control_characters_of_a_value_never_reach_the_terminal() -> None:
     found = only(asked(kube=entries(v99="\x1b]0;owned\x07[red]\u202e" + "x" * 5000)))
 
     assert all(e.isprintable() and len(e) < 400 for e in (found.title, *found.evidence, found.remedy))
@@ -74,7 +74,7 @@ def test_a_service_that_does_not_exist() -> None:
 
 
 def with_pay(*, ready: tuple[bool, ...]) -> Kube:
-    """A second Service, shop/pay on 10.4.0.99, that keepalived does not serve."""
+    """Returns a second Service, shop/pay on 10.4.0.99, that keepalived does not serve."""
     pay = ("shop", "pay")
     ends = tuple(endpoint(20 + n, ready=r, name="pay", namespace="shop") for n, r in enumerate(ready))
     base = entries(v99="shop/pay")
@@ -92,7 +92,7 @@ def test_a_service_without_ready_endpoints() -> None:
     )
 
 
-def test_a_good_entry_that_nobody_wrote() -> None:
+def test_a_good_entry_that_is_not_in_the_config() -> None:
     found = suspected(asked(kube=with_pay(ready=(True,))))
 
     assert set(found) == {"mapping-not-served", *NOT_SERVED}
@@ -111,11 +111,11 @@ def test_proxy_without_the_controllers_mode() -> None:
     assert "proxy-without-mode" in suspected(asked(kube=proxy, keepalived=off))
 
 
-# --- endpoints beside IPVS
+# --- endpoints compared with IPVS
 
 
 def endpoints(**ready: bool) -> Kube:
-    """Endpoints by the last byte of their address: ``e5=True``."""
+    """Returns endpoints by the last byte of their address: ``e5=True``."""
     return kube(endpoints={NGINX: (group(*(endpoint(int(k[1:]), ready=r) for k, r in ready.items())),)})
 
 
@@ -131,13 +131,13 @@ def test_an_endpoint_that_is_not_ready_takes_connections() -> None:
     assert odd.remedy.startswith(f"ipvsadm -e -t {VIP}:80 -r 10.2.68.6:8080 -m -w 0")
 
 
-def test_a_drained_one_is_no_trouble() -> None:
+def test_a_drained_endpoint_is_not_reported() -> None:
     drained = table(real(5), real(6, weight=0, persistent=0))
 
     assert set(suspected(asked(kube=endpoints(e5=True, e6=False), ipvs=drained))) == {"drained", *NOT_SERVED}
 
 
-def test_an_endpoint_that_is_gone_takes_connections() -> None:
+def test_a_removed_endpoint_takes_connections() -> None:
     found = suspected(asked(kube=endpoints(e5=True)))
 
     assert set(found) == {"endpoint-gone-in-ipvs", *NOT_SERVED}
@@ -172,7 +172,7 @@ def test_a_missing_right_names_the_kind() -> None:
     assert found.evidence[0] == "the right to list pods is missing (Kubernetes)"
 
 
-def test_an_api_that_is_away_is_no_missing_right() -> None:
+def test_an_unreachable_api_is_not_a_missing_right() -> None:
     away = ResourceState(Resource.PODS, SourceState.DEGRADED, "connection refused", NOW - 3)
 
     assert suspected(asked(kube=kube(resources=resources(pods=away)))) == {}
@@ -185,12 +185,12 @@ def test_the_nodes_address_is_on_no_interface() -> None:
 
     assert found["node-address-missing"].severity is Severity.CRITICAL
     assert found["node-address-missing"].title == "203.0.113.7, the address of node node-a, is on no interface here"
-    told = (keepalived(controller=build_kube.controller("--iface=eth0", interface="eth0")),)
-    assert "node-address-missing" not in suspected(asked(kube=kube(nodes=nodes), keepalived=told))
+    with_iface_flag = (keepalived(controller=build_kube.controller("--iface=eth0", interface="eth0")),)
+    assert "node-address-missing" not in suspected(asked(kube=kube(nodes=nodes), keepalived=with_iface_flag))
 
 
 def pod(number: int, *, ready: bool = True, reason: str = "", started: float | None = NOW - 9000) -> Pod:
-    """The controller's pod on node number ``number``."""
+    """Returns the controller's pod on node number ``number``."""
     name = f"kube-keepalived-vip-{number}"
     phase = "Running"
     host = f"10.4.0.{3 + number}"
@@ -220,7 +220,7 @@ def test_a_controller_that_is_not_ready(number: int, reason: str, severity: Seve
 
 
 def deaf(*pods: Pod, heard: int = 0) -> Snapshot:
-    """A master for an hour that has heard so many adverts of others since its start."""
+    """Returns a master for an hour that has received so many adverts of others since its start."""
     one = instance(VrrpState.MASTER, counters={"advert_rcvd": heard, "advert_sent": 3600})
     return asked(
         kube=with_pods(*pods),
@@ -249,5 +249,5 @@ def test_multicast_is_blocked_where_a_master_never_heard_those_before_it() -> No
     ],
     ids=["peers came later", "peers are not ready", "it heard them once", "no peers"],
 )
-def test_a_master_that_hears_nobody_is_no_fault_in_itself(snapshot: Snapshot) -> None:
+def test_a_master_that_hears_nobody_is_not_a_fault_in_itself(snapshot: Snapshot) -> None:
     assert "multicast-blocked" not in suspected(snapshot)

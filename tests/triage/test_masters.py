@@ -1,4 +1,4 @@
-"""Findings about who is master: each on its condition; none on a healthy node."""
+"""Findings about the master: each on its condition; none on a healthy node."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived
 from tests.triage.case import backup, master, only, suspected
 
 
-def test_silent_on_a_healthy_backup() -> None:
+def test_no_findings_on_a_healthy_backup() -> None:
     assert suspected(backup()) == {}
 
 
-def test_silent_on_a_healthy_master() -> None:
+def test_no_findings_on_a_healthy_master() -> None:
     assert suspected(master()) == {}
 
 
@@ -29,30 +29,30 @@ def test_two_masters_are_named_with_their_priorities() -> None:
     )
 
 
-def test_a_takeover_is_no_split_brain() -> None:
+def test_a_takeover_is_not_a_split_brain() -> None:
     before = replace(advertiser(1, at=NOW - 0.7), since=NOW - 90)
     after = replace(advertiser(2, at=NOW - 0.1), since=NOW - 0.1)
 
     assert suspected(backup(advertisers=(before, after))) == {}
 
 
-def test_nobody_is_master() -> None:
+def test_no_master() -> None:
     found = only(backup(advertisers=(advertiser(2, at=NOW - 4.2),)))
 
     assert (found.id, found.severity) == ("no-master", Severity.CRITICAL)
     assert found.evidence[0] == "no advert on eth0 for 4.2 s, none dropped; the last one was 4.2s ago (adverts)"
 
 
-def test_an_election_is_waited_for() -> None:
+def test_no_master_is_not_reported_during_an_election() -> None:
     assert suspected(backup(advertisers=(advertiser(2, at=NOW - 3.9),))) == {}
 
 
-def test_nothing_is_concluded_before_one_has_listened_for_long_enough() -> None:
+def test_nothing_is_concluded_before_kvtui_has_listened_long_enough() -> None:
     assert suspected(backup(advertisers=()), listened=4.0) == {}
     assert only(backup(advertisers=()), listened=4.2).id == "no-master"
 
 
-def test_nothing_is_concluded_where_nothing_can_be_captured() -> None:
+def test_nothing_is_concluded_without_a_capture() -> None:
     assert suspected(backup(advertisers=None)) == {}
 
 
@@ -76,7 +76,7 @@ def test_fault_without_another_master_is_critical_and_names_the_link() -> None:
     down = replace(table, interfaces=(replace(table.interfaces[0], running=False),))
     found = suspected(backup(instances=(instance(VrrpState.FAULT),), addresses=down, advertisers=()))
 
-    assert set(found) == {"instance-fault"}  # an interface without carrier hears no master
+    assert set(found) == {"instance-fault"}  # an interface without carrier receives no adverts
     assert found["instance-fault"].severity is Severity.CRITICAL
     assert "interface eth0 is up without carrier (addresses)" in found["instance-fault"].evidence
 
@@ -87,18 +87,18 @@ def changes(*ago: float) -> tuple[Transition, ...]:
     )
 
 
-def test_flapping_as_the_wire_shows_it() -> None:
+def test_flapping_on_the_wire() -> None:
     found = only(backup(transitions=changes(60, 45, 30, 15)))
 
     assert (found.id, found.severity) == ("flapping", Severity.CRITICAL)
     assert found.evidence[0] == "4 changes of master in the last 1m00s (adverts)"
 
 
-def test_a_failover_and_its_way_back_are_no_flapping() -> None:
+def test_a_failover_and_its_undo_are_not_flapping() -> None:
     assert suspected(backup(transitions=(*changes(500, 400, 300, 60, 45, 30)[-3:],))) == {}
 
 
-def test_flapping_as_keepalived_counted_it() -> None:
+def test_flapping_in_keepaliveds_counters() -> None:
     often = instance(counters={"become_master": 70, "release_master": 70, "advert_rcvd": 9})
     found = only(backup(instances=(often,)))
 
@@ -106,7 +106,7 @@ def test_flapping_as_keepalived_counted_it() -> None:
     assert found.evidence == ("it became master 70 times in 1h00m (keepalived's counters)",)
 
 
-def test_a_few_masterships_in_an_hour_are_no_flapping() -> None:
+def test_a_few_masterships_in_an_hour_are_not_flapping() -> None:
     few = instance(counters={"become_master": 30, "advert_rcvd": 9})
 
     assert suspected(backup(instances=(few,))) == {}
@@ -127,13 +127,13 @@ def test_nopreempt_keeps_a_lowered_master() -> None:
     assert found.remedy.startswith("kvtui failover vips")
 
 
-def test_a_lowered_master_that_may_be_preempted_is_left_alone() -> None:
+def test_a_lowered_master_that_may_be_preempted_is_not_reported() -> None:
     lowered = instance(VrrpState.MASTER, effective_priority=50, nopreempt=False)
 
     assert suspected(master(instances=(lowered,))) == {}
 
 
-def test_adverts_that_a_firewall_here_drops() -> None:
+def test_adverts_that_a_local_firewall_drops() -> None:
     deaf = instance(VrrpState.MASTER, counters={"advert_rcvd": 0, "packet_len_err": 0, "advert_sent": 60})
     found = suspected(master(instances=(deaf,), advertisers=(advertiser(0, outgoing=True), advertiser(2))))
 
@@ -149,14 +149,14 @@ def test_adverts_that_keepalived_rejects_are_not_filtered() -> None:
     assert found["adverts-rejected"].severity is Severity.WARNING  # counted at some time since keepalived's start
 
 
-def test_a_name_from_outside_cannot_be_a_command() -> None:
+def test_a_name_from_outside_is_quoted_in_commands() -> None:
     named = instance(name="$(reboot)", advert_interval=1.0)
     found = suspected(backup(instances=(named,), advertisers=(advertiser(2, priority=100),)))["priority-tie"]
 
     assert found.remedy.startswith("kvtui priority '$(reboot)' 99")
 
 
-def test_without_a_keepalived_nothing_is_said_of_its_state() -> None:
+def test_without_keepalived_its_state_is_not_reported() -> None:
     gone = backup(chosen=None, keepalived=(replace(keepalived(), netns=1),))
 
     assert set(suspected(gone)) == {"keepalived-not-running"}

@@ -1,4 +1,4 @@
-"""Findings about keepalived's processes, its version, and the age of what is known."""
+"""Findings about keepalived's processes, its version, and old data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_two_keepalived_in_one_network() -> None:
     ],
     ids=["another network", "another network, checkers only", "two configs side by side"],
 )
-def test_two_that_are_meant_to_be_two(other: dict[str, Any]) -> None:
+def test_two_that_are_configured_as_two(other: dict[str, Any]) -> None:
     changed = replace(keepalived(pid=900, mntns=7), **other)
 
     assert suspected(backup(keepalived=(keepalived(), changed))) == {}
@@ -65,7 +65,7 @@ def test_a_child_is_missing(children: Children, word: str) -> None:
     assert found.vips == (VIP,)
 
 
-def test_a_child_that_was_not_asked_for() -> None:
+def test_a_child_that_is_not_configured() -> None:
     vrrp_only = keepalived(children=Children(vrrp=822), argv=("keepalived", "--dont-fork", "--vrrp"))
 
     assert suspected(backup(keepalived=(vrrp_only,))) == {}
@@ -80,19 +80,19 @@ def test_a_stale_pid_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "is_reported"),
     [("2.1.5", True), ("2.1.6", False), ("2.2.7", False), ("2.0.20", False), (None, False), ("unknown", False)],
 )
-def test_weight_0_of_2_1(version: str | None, told: bool) -> None:
+def test_weight_0_of_2_1(version: str | None, is_reported: bool) -> None:
     base = conf(server={"persistence_timeout": None})
     reals = (conf_real(5), conf_real(6, weight=0))
     zero = replace(base, virtual_servers=(replace(base.virtual_servers[0], real_servers=reals),))
     found = suspected(backup(conf=zero, running=zero, keepalived=(keepalived(version=version),)))
 
-    assert ("version-fault" in found) is told
+    assert ("version-fault" in found) is is_reported
 
 
-def test_a_version_with_a_fault_that_nothing_here_meets() -> None:
+def test_a_version_with_a_bug_that_does_not_apply() -> None:
     assert suspected(backup(keepalived=(keepalived(version="2.1.5"),))) == {}
 
 
@@ -120,7 +120,7 @@ def aged(name: SourceName, seconds: float) -> Any:
 @pytest.mark.parametrize(
     ("name", "seconds"), [(SourceName.VRRP, 121.0), (SourceName.IPVS, 31.0), (SourceName.CONF, 31.0)]
 )
-def test_what_a_source_said_grew_old(name: SourceName, seconds: float) -> None:
+def test_data_of_a_source_is_old(name: SourceName, seconds: float) -> None:
     found = only(aged(name, seconds))
 
     assert (found.id, found.severity, found.object) == ("source-stale", Severity.WARNING, name.value)

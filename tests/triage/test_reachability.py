@@ -23,7 +23,7 @@ from tests.triage.case import conf as healthy_conf
 OWN = advertiser(0, outgoing=True)
 
 
-def test_strict_without_accept_drops_what_the_vip_gets() -> None:
+def test_strict_without_accept_drops_packets_to_the_vip() -> None:
     strict = instance(VrrpState.MASTER, strict=True, accept=False)
     assert suspected(master(instances=(strict,)))["strict-drops-traffic"].severity is Severity.CRITICAL
     assert "strict-drops-traffic" in suspected(backup(instances=(instance(strict=True, accept=False),)))
@@ -44,11 +44,13 @@ def test_kube_proxy_holds_the_vip_of_a_backup() -> None:
     found = suspected(backup(addresses=with_places(InterfaceAddress(VIP, 32, "kube-ipvs0", since=NOW), links=(link,))))
 
     assert "vip-on-kube-proxy" in found
-    assert not {"vip-on-backup", "vip-held-no-advert"} & set(found)  # it is no VIP of keepalived, and not to be removed
+    assert not {"vip-on-backup", "vip-held-no-advert"} & set(
+        found
+    )  # keepalived does not manage it, so the remedy must not remove it
 
 
 def test_external_ips_of_a_service_take_the_vip_from_a_backup() -> None:
-    """Without kube-ipvs0 too; silent where keepalived has the VIP alone, and kube-proxy is meant to serve it."""
+    """Also without kube-ipvs0; not reported if only keepalived has the VIP, or if kube-proxy is meant to serve it."""
 
     def found(**changes: Any) -> set[str]:
         known = {("default", "web"): build_kube.service("web", external_ips=(VIP,), **changes)}
@@ -61,7 +63,7 @@ def test_external_ips_of_a_service_take_the_vip_from_a_backup() -> None:
     assert "vip-on-kube-proxy" not in suspected(master())
 
 
-def test_a_real_servers_copy_of_the_vip_makes_no_master() -> None:
+def test_a_real_servers_copy_of_the_vip_is_not_a_master() -> None:
     copy = with_places(InterfaceAddress(VIP, 32, "lo", since=NOW))
     seen = observe(backup(addresses=copy))
     assert [(v.state, v.present) for v in seen.vips or ()] == [(VrrpState.BACKUP, False)]
@@ -79,14 +81,14 @@ def test_directors_that_are_each_others_real_servers() -> None:
 
 
 def vmac(**changes: Any) -> Any:
-    """VIP and instance on the VMAC, adverts on its base: use_vmac with vmac_xmit_base."""
+    """Returns VIP and instance on the VMAC, adverts on its base interface: use_vmac with vmac_xmit_base."""
     base = instance(VrrpState.MASTER, interface="vrrp.50", vmac="vrrp.50", vips=(VirtualAddress(VIP, 32, "vrrp.50"),))
     link = Interface(9, "vrrp.50", up=True, running=True, mtu=1500, kind="macvlan", parent="eth0")
     places = with_places(InterfaceAddress(VIP, 32, "vrrp.50"), links=(link,))
     return master(**{"instances": (base,), "addresses": places, **changes})
 
 
-def test_a_vmac_that_advertises_on_its_base() -> None:
+def test_a_vmac_that_advertises_on_its_base_interface() -> None:
     assert suspected(vmac()) == {}
     seen = observe(vmac())
     assert seen.vrrp_instances is not None
@@ -105,13 +107,13 @@ def test_excluded_vips_are_vips_but_not_advertised() -> None:
     one = instance(VrrpState.MASTER, vips=(*instance().vips, extra))
     config = replace(healthy_conf(), instances=(replace(healthy_conf().instances[0], excluded_vips=(extra,)),))
     seen = backup(instances=(replace(one, state=VrrpState.BACKUP),), conf=config, running=config)
-    assert suspected(seen) == {}  # the master's adverts lack it, rightly
+    assert suspected(seen) == {}  # the master's adverts do not list it, as specified
     assert [v.address for v in observe(seen).vips or ()] == [VIP, "10.4.0.60"]
     known = observe(replace(seen, instances=None))
     assert [v.address for v in known.vips or ()] == [VIP, "10.4.0.60"]
 
 
-def test_own_adverts_that_no_known_keepalived_sends() -> None:
+def test_own_adverts_without_a_known_keepalived() -> None:
     gone = backup(keepalived=(), chosen=None, instances=None, conf=None, running=None, advertisers=(OWN,))
     found = suspected(gone)
     assert "sources-contradict" in found
@@ -170,8 +172,8 @@ def test_weight_zero_with_inhibit_on_failure_is_a_drain_only_if_the_check_passes
     assert set(suspected(replace(zero, checks=(check(6, alive=False),)))) == {"real-server-down"}
 
 
-def test_docker_swarms_weights_are_its_own() -> None:
-    """As in ingress_sbox: marks that no keepalived configures."""
+def test_docker_swarms_weights_are_not_reported() -> None:
+    """As in ingress_sbox: marks that keepalived does not configure."""
     (virtual,) = table(real(5), real(6, weight=0, port=0)).virtual_servers
     marked = replace(virtual, fwmark=256, address=None, port=None, protocol=Protocol.FWMARK, persistence_timeout=None)
     swarm = backup(
@@ -181,7 +183,7 @@ def test_docker_swarms_weights_are_its_own() -> None:
     assert not {"drained", "no-live-real-server"} & set(suspected(swarm))
 
 
-def test_adverts_of_a_bridge_port_are_heard_on_its_bridge() -> None:
+def test_adverts_of_a_bridge_port_are_captured_on_its_bridge() -> None:
     """kvtui captures on the bridge: the port shows the same packets."""
     base = addresses()
     port = replace(base.interfaces[0], master="br-ex")

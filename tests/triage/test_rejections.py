@@ -1,4 +1,4 @@
-"""Why two nodes do not accept each other: by cause, from the wire and keepalived's counters, on both sides."""
+"""Why two nodes reject each other's adverts: by cause, from the wire and keepalived's counters, on both sides."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ OWN = advertiser(0, outgoing=True)
 
 
 def peer(node: int = 2, *, at: float = NOW - 0.5, **last: Any) -> Advertiser:
-    """Another node's adverts, changed."""
+    """Returns another node's advertiser with changes."""
     base = advertiser(node, at=at)
     return replace(base, last=replace(base.last, **last))
 
 
 def counting(state: VrrpState = VrrpState.MASTER, *, grown: bool = True, **counters: Any) -> Any:
-    """The instance with keepalived's counters, which grew in the last dump or at some time before."""
+    """Returns the instance with keepalived's counters, which grew in the last dump or at some time before."""
     return instance(
         state, counters={"advert_rcvd": 0, **counters}, grown=dict.fromkeys(counters, NOW - 2) if grown else {}
     )
 
 
 def split(other: Advertiser, **counters: Any) -> Snapshot:
-    """Two masters: this one has just advertised."""
+    """Returns a node in a split brain: this master has just advertised."""
     return master(instances=(counting(**counters),), advertisers=(OWN, other))
 
 
-def test_passwords_that_differ_are_told_by_keepalived_alone() -> None:
+def test_different_passwords_are_reported_by_keepalived_alone() -> None:
     found = suspected(split(peer(), auth_failure=12))
 
     assert set(found) == {"two-masters", "adverts-rejected"}
@@ -58,7 +58,7 @@ def test_each_counter_names_its_cause(name: Any) -> None:
     assert found["adverts-rejected"].remedy == CAUSES[name][1]
 
 
-def test_counters_that_grew_long_ago_are_history() -> None:
+def test_counters_that_grew_long_ago_are_not_reported() -> None:
     past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
     assert suspected(backup(instances=(counting(VrrpState.BACKUP, grown=False, auth_failure=3),))) == {}
     assert suspected(master(instances=(past,)))["adverts-rejected"].severity is Severity.WARNING
@@ -75,7 +75,7 @@ def test_a_kvtui_that_watches_the_counters_knows_that_the_rejections_ended() -> 
     assert suspected(master(instances=(still,)))["adverts-rejected"].severity is Severity.CRITICAL
 
 
-def test_multicast_groups_that_differ_are_no_firewall() -> None:
+def test_different_multicast_groups_are_not_a_firewall() -> None:
     found = suspected(split(peer(destination="224.0.0.20")))
 
     assert set(found) == {"two-masters", "vrrp-group-differs"}
@@ -86,8 +86,8 @@ def test_multicast_groups_that_differ_are_no_firewall() -> None:
     assert "vrrp-group-differs" not in suspected(replace(same, advertisers=(peer(destination="224.0.0.20"),)))
 
 
-def test_a_master_that_rejected_adverts_silence_does_not_hang() -> None:
-    """keepalived holds the VIP and answers; the other's adverts, which it rejects, restart its timer."""
+def test_a_master_that_rejected_adverts_silence_is_not_reported_as_hung() -> None:
+    """keepalived holds the VIP and answers; the rejected adverts of the other node restart its timer."""
     old = replace(OWN, last=replace(OWN.last, received=NOW - 20))
     other = peer(addresses=(VIP, "10.4.0.51"))
     found = suspected(master(instances=(counting(addr_list_err=30),), advertisers=(old, other)))
@@ -98,7 +98,7 @@ def test_a_master_that_rejected_adverts_silence_does_not_hang() -> None:
         assert "restart keepalived" not in finding.remedy
 
 
-def test_the_other_side_of_that_split_knows_the_node_that_it_silenced() -> None:
+def test_the_other_side_of_that_split_names_the_node_that_it_silenced() -> None:
     silenced = peer(at=NOW - 100, addresses=(VIP, "10.4.0.51"))
     found = suspected(master(advertisers=(OWN, silenced)))
 
@@ -111,15 +111,15 @@ LONG_AGO = NOW - 600
 
 
 def with_unheard(other: Advertiser, since: float = NOW - 1800, **grown: float) -> dict[str, Finding]:
-    """This master counted the other's last adverts, and has heard no more; it is master, or was reloaded, since then.
+    """This master counted the other's last adverts and received no more; it became master or was reloaded later.
 
-    Without a counter it rejected them for their password.
+    Without a counter, it rejected them for their password.
     """
     here = replace(counting(auth_failure=9), grown=grown or {"auth_failure": LONG_AGO + 3}, counted_since=NOW - 900)
     return suspected(master(instances=(replace(here, last_transition=since),), advertisers=(OWN, other)))
 
 
-def test_a_rival_that_falls_silent_is_told_as_long_as_nothing_shows_its_end() -> None:
+def test_a_rival_that_falls_silent_is_reported_until_evidence_shows_its_end() -> None:
     found = with_unheard(peer(at=LONG_AGO))
     assert set(found) == {"master-unheard"}
     finding = found["master-unheard"]
@@ -130,11 +130,11 @@ def test_a_rival_that_falls_silent_is_told_as_long_as_nothing_shows_its_end() ->
     wire = with_unheard(peer(at=LONG_AGO, version=2, auth_type=0), advert_sent=NOW)
     assert any("uses VRRP 2" in e for e in wire["master-unheard"].evidence)
     recently = with_unheard(peer(at=NOW - 30), auth_failure=NOW - 30)
-    assert set(recently) == {"two-masters", "adverts-rejected"}  # which master-unheard follows
+    assert set(recently) == {"two-masters", "adverts-rejected"}  # master-unheard reports it next
     assert set(with_unheard(peer(at=NOW - 90), auth_failure=NOW - 90)) == {"master-unheard"}
 
 
-def test_rivals_that_silence_each_other_by_turns_are_two_masters_and_do_not_flap() -> None:
+def test_rivals_that_silence_each_other_alternately_are_two_masters_and_do_not_flap() -> None:
     others = peer(at=NOW - 30, addresses=(VIP, "10.4.0.51"))
     turns = tuple(Transition(NOW - a, 50, AddressFamily.V4, "10.4.0.5 → 10.4.0.3 is master") for a in (60, 45, 30, 29))
     here = replace(counting(), last_transition=NOW - 90)
@@ -148,7 +148,7 @@ def test_rivals_that_silence_each_other_by_turns_are_two_masters_and_do_not_flap
     assert "two-masters" not in suspected(master(instances=(before,), advertisers=(OWN, others)))
 
 
-def test_what_shows_that_a_silent_rival_is_none_ends_that() -> None:
+def test_evidence_that_a_silent_rival_has_ended_ends_the_finding() -> None:
     assert with_unheard(peer(at=LONG_AGO, priority=0)) == {}  # it stepped down
     assert with_unheard(peer(at=NOW - 4000), since=NOW - 7200) == {}  # history
     assert with_unheard(peer(at=LONG_AGO), since=LONG_AGO + 60) == {}  # reloaded, or master since then
@@ -159,8 +159,8 @@ def test_what_shows_that_a_silent_rival_is_none_ends_that() -> None:
     assert with_unheard(peer(at=LONG_AGO), advert_sent=NOW) == {}  # it died; nothing was rejected
 
 
-def test_where_such_adverts_are_accepted_a_silent_node_is_a_backup() -> None:
-    """2.3.3: nobody is silenced, and what its list was a while ago says nothing of now."""
+def test_if_such_adverts_are_accepted_a_silent_node_is_a_backup() -> None:
+    """2.3.3: nobody is silenced, and an advert list of a while ago is not evidence for the present."""
     accepting = (keepalived(version="2.3.3"),)
     other = peer(addresses=(VIP, "10.4.0.51"))
     assert "vip-lists-differ" in suspected(master(advertisers=(OWN, other), keepalived=accepting))
@@ -172,13 +172,13 @@ def test_where_such_adverts_are_accepted_a_silent_node_is_a_backup() -> None:
     assert suspected(master(advertisers=(OWN, silent), keepalived=accepting, instances=(here,))) == {}
 
 
-def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
+def test_the_other_side_without_an_advert_names_what_is_unknown() -> None:
     found = suspected(master(instances=(counting(grown=False, addr_list_err=4),)))["adverts-rejected"]
 
     assert "another list of VIPs" in found.title
     assert any("kvtui cluster" in e for e in found.evidence)
     once = suspected(master(instances=(counting(grown=False, addr_list_err=1),)))["adverts-rejected"]
-    assert once.severity is Severity.INFO  # of a master that is silent now, or was one once
+    assert once.severity is Severity.INFO  # of a master that is silent now, or was master once
     assert suspected(master(instances=(counting(grown=False, packet_len_err=2),))) == {}
 
 
@@ -208,7 +208,7 @@ def test_an_address_owner_drops_every_advert_uncounted() -> None:
     assert "adverts-filtered-here" not in suspected(master(instances=(owner,), advertisers=(OWN, peer())))
 
 
-def test_carp_is_named_and_no_old_keepalived() -> None:
+def test_carp_is_named_and_not_taken_for_an_old_keepalived() -> None:
     carp = replace(
         peer(carp=True, version=2, auth_type=None, addresses=(), interval=1.0, priority=0), believed=False, bad=50
     )
@@ -222,7 +222,7 @@ def signed(key: int = 1, at: float = NOW - 0.5) -> HmacTrailer:
     return HmacTrailer(1, key, int(at * 65536) << 16)
 
 
-def test_a_roll_out_of_auth_hmac_that_is_half_done() -> None:
+def test_an_unfinished_roll_out_of_auth_hmac() -> None:
     own = replace(OWN, last=replace(OWN.last, hmac=signed()))
     found = suspected(master(advertisers=(own, peer())))
     assert found["hmac-unsigned"].severity is Severity.WARNING
@@ -232,19 +232,19 @@ def test_a_roll_out_of_auth_hmac_that_is_half_done() -> None:
     assert "59.5 s late" in late["hmac-stale"].title
 
 
-def test_signed_nodes_that_agree_are_silent() -> None:
+def test_signed_nodes_that_agree_are_not_reported() -> None:
     own = replace(OWN, last=replace(OWN.last, hmac=signed()))
     found = suspected(master(advertisers=(own, peer(hmac=signed()))))
     assert set(found) == {"two-masters"}
 
 
-def test_a_firewall_is_the_last_suspect() -> None:
+def test_a_firewall_is_the_last_possible_cause() -> None:
     found = suspected(split(peer()))
     assert set(found) == {"two-masters", "adverts-filtered-here"}
     assert "224.0.0.18" in found["two-masters"].remedy
 
 
-def test_nobody_is_master_needs_an_interface_that_was_listened_on() -> None:
+def test_no_master_needs_a_capture_on_the_interface() -> None:
     silent = backup(advertisers=())
     assert set(suspected(silent)) == {"no-master"}
     table = addresses()

@@ -1,4 +1,4 @@
-"""Each finding's remedy is known to the lab: run there, or said to be run elsewhere, or in words."""
+"""The lab knows each finding's remedy: it runs there, runs elsewhere, or consists of words."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def test_each_finding_is_in_one_table() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HEALS))
-def test_what_is_run_is_waited_for_in_the_lab(name: str) -> None:
+def test_each_remedy_that_runs_has_a_lab_test(name: str) -> None:
     assert f'"{name}"' in (PROJECT / "tests/lab/test_triage.py").read_text()

@@ -1,4 +1,4 @@
-"""What must hold for a while is told only then; order, doubles, cost."""
+"""Findings that must persist are reported only then; their order, duplicates and cost."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ STRAY = addresses(VIP, since=NOW - 3000)
 
 
 def watched(*snapshots: Snapshot) -> list[list[str]]:
-    """The ids that are told after each snapshot, as the observer does it."""
+    """Returns the ids that are reported after each snapshot, as the observer reports them."""
     history = ConditionHistory()
-    told = []
+    reported = []
     for snapshot in snapshots:
         seen = observe(snapshot)
         history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen)))
-        told.append([f.id for f in confirmed(pending_findings(seen), history, seen.snapshot.time)])
-    return told
+        reported.append([f.id for f in confirmed(pending_findings(seen), history, seen.snapshot.time)])
+    return reported
 
 
 def later(seconds: float, **changes: object) -> Snapshot:
-    """The backup after so many seconds, its peer still advertising."""
+    """Returns the backup after so many seconds; its peer still advertises."""
     fresh = advertiser(2, at=NOW + seconds - 0.5)
     aged = tuple(replace(s, read_at=NOW + seconds) for s in sources() if s.name is not SourceName.VRRP)
     base = backup(
@@ -48,32 +48,32 @@ def later(seconds: float, **changes: object) -> Snapshot:
     return replace(base, **changes)
 
 
-def test_a_stray_vip_is_told_after_two_seconds() -> None:
+def test_a_stray_vip_is_reported_after_two_seconds() -> None:
     stray = {"addresses": STRAY}
 
     assert watched(later(0, **stray), later(1, **stray), later(2, **stray)) == [[], [], ["vip-on-backup"]]
 
 
-def test_a_pause_begins_anew() -> None:
+def test_an_interruption_restarts_the_time() -> None:
     stray = {"addresses": STRAY}
 
     assert watched(later(0, **stray), later(1.5), later(2, **stray), later(3, **stray)) == [[], [], [], []]
 
 
-def test_what_no_election_brings_about_is_told_at_once() -> None:
+def test_a_condition_that_no_election_causes_is_reported_at_once() -> None:
     kernel = table(real(5), real(6, weight=0, persistent=0))
 
     assert watched(later(0, ipvs=kernel)) == [["drained"]]
 
 
-def test_the_worst_comes_first_and_rules_keep_their_order() -> None:
+def test_the_most_severe_comes_first_and_rules_keep_their_order() -> None:
     bad = {"ipvs": table(real(5), real(6, weight=0, persistent=3)), "addresses": STRAY, "conf": conf(digest="other")}
-    told = watched(later(0, **bad), later(4, **bad))[-1]
+    reported = watched(later(0, **bad), later(4, **bad))[-1]
 
-    assert told == ["vip-on-backup", "config-not-reloaded", "persistence-pins-drained", "drained"]
+    assert reported == ["vip-on-backup", "config-not-reloaded", "persistence-pins-drained", "drained"]
 
 
-def test_one_rule_speaks_of_one_object_once() -> None:
+def test_one_rule_reports_one_object_once() -> None:
     strangers = tuple(
         replace(advertiser(n), last=replace(advertiser(n).last, addresses=("192.0.2.9",), priority=9 + n))
         for n in (1, 2)
@@ -83,7 +83,7 @@ def test_one_rule_speaks_of_one_object_once() -> None:
     assert [s.finding.object for s in found if s.finding.id == "vrid-collision"] == ["vips"]
 
 
-def test_a_judge_remembers_and_says_what_is_undecided() -> None:
+def test_a_triage_runner_keeps_conditions_and_reports_what_is_pending() -> None:
     runner = TriageRunner()
 
     assert runner.run(observe(later(0, addresses=STRAY))).findings == ()
@@ -93,12 +93,12 @@ def test_a_judge_remembers_and_says_what_is_undecided() -> None:
     assert runner.undecided == ()
 
 
-def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_only_counters_change_triage_pauses_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    judged: list[Observation] = []
+    runs: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
     runner = TriageRunner()
-    monkeypatch.setattr(runner, "judge", judged.append)
+    monkeypatch.setattr(runner, "judge", runs.append)
     same = {"conf": conf(5), "running": conf(5)}
     quiet, busy = (later(at, **same, ipvs=table(real(5, active=at))) for at in (0, 1))
     assert busy.addresses is not None
@@ -108,20 +108,20 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     runner.cost = 0.1
     for snapshot in (busy, changed):
         now += TRIAGE_DUTY_BUSY * runner.cost / 3
-        runner.run(observe(snapshot))  # not yet, whatever it is
-    assert len(judged) == 1
+        runner.run(observe(snapshot))  # it is too early for another run
+    assert len(runs) == 1
     now += TRIAGE_DUTY_BUSY * runner.cost
     runner.run(observe(busy))
-    assert len(judged) == 1
+    assert len(runs) == 1
     runner.run(observe(changed))
-    assert len(judged) == 2
+    assert len(runs) == 2
     runner.cost = 0.1
     now += TRIAGE_DUTY_IDLE * runner.cost
     runner.run(observe(changed))
-    assert len(judged) == 3
+    assert len(runs) == 3
 
 
-def test_every_rule_says_for_how_long_it_must_hold() -> None:
+def test_every_rule_has_a_time_that_it_must_persist() -> None:
     assert len(RULES) >= 50
     assert {rule.after for rule in RULES} == {0.0, 2.0, 3.0}
 
@@ -131,7 +131,7 @@ def away(*names: SourceName) -> Snapshot:
     return backup(sources=(*others, *(Source(n, SourceState.UNAVAILABLE, "away") for n in names)))
 
 
-def test_what_is_needed_here() -> None:
+def test_sources_that_are_needed_here() -> None:
     every = tuple(SourceName)
     plain = replace(away(*every), kube=None)
     addresses_only = conf(virtual_servers=())
@@ -146,7 +146,7 @@ def test_what_is_needed_here() -> None:
 
 
 def most(number: int) -> Snapshot:
-    """So many real servers in hundreds, with an endpoint each, one in ten drained."""
+    """Returns so many real servers in hundreds, with an endpoint each; one in ten is drained."""
     base = table(real(5))
     (virtual,) = base.virtual_servers
     (wanted,) = conf(5).virtual_servers
@@ -177,7 +177,7 @@ def most(number: int) -> Snapshot:
 def cost(snapshot: Snapshot) -> float:
     seen = observe(snapshot)
     history = ConditionHistory()
-    pending_findings(seen)  # what is remembered of the configs
+    pending_findings(seen)  # the configs' indexes are cached from here on
     best = 1.0
     for _ in range(3):
         began = time.process_time()
@@ -187,7 +187,7 @@ def cost(snapshot: Snapshot) -> float:
 
 
 def test_ten_times_as_much_costs_ten_times_as_much() -> None:
-    """Nothing in it is quadratic: a bound within one run, on whatever machine."""
+    """Nothing in it is quadratic: the bound is a ratio within one run, so it holds on any machine."""
     small, large = cost(most(500)), cost(most(5000))
 
     assert large < 30 * small + 0.02

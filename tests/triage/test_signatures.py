@@ -1,4 +1,4 @@
-"""A roll-out of auth_hmac that is half done, told from the adverts; each case was recorded with keepalived 2.4.3."""
+"""An unfinished roll-out of auth_hmac, found from the adverts; each case was recorded with keepalived 2.4.3."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def found(mine: AuthHmac | None, heard: Advertiser, version: str = "2.4.3") -> d
         (replace(ENFORCE, key_ids=None), trailer(key=9)),
     ],
 )
-def test_each_step_of_a_roll_out_that_works_is_silent(mine: AuthHmac | None, heard: HmacTrailer | None) -> None:
+def test_no_step_of_a_working_roll_out_is_reported(mine: AuthHmac | None, heard: HmacTrailer | None) -> None:
     assert found(mine, other(heard)) == {}
 
 
 @pytest.mark.parametrize(
-    ("mine", "severity", "said"),
+    ("mine", "severity", "text"),
     [(ENFORCE, Severity.CRITICAL, "requires it"), (PERMISSIVE, Severity.WARNING, "signs")],
 )
-def test_a_node_that_does_not_sign(mine: AuthHmac, severity: Severity, said: str) -> None:
+def test_a_node_that_does_not_sign(mine: AuthHmac, severity: Severity, text: str) -> None:
     (finding,) = found(mine, other(None)).values()
     assert (finding.id, finding.severity) == ("hmac-unsigned", severity)
-    assert said in finding.title
+    assert text in finding.title
     order = [finding.remedy.index(mode) for mode in ("receive-only", "then mode permissive", "then enforce")]
     assert order == sorted(order)
 
@@ -101,7 +101,7 @@ def test_an_unknown_scheme() -> None:
     assert found(ENFORCE, other(trailer(scheme=7)))["hmac-malformed"].severity is Severity.CRITICAL
 
 
-@pytest.mark.parametrize(("count", "ago", "told"), [(1, 1.0, False), (2, 1.0, True), (2, 61.0, False)])
-def test_replays(count: int, ago: float, told: bool) -> None:
+@pytest.mark.parametrize(("count", "ago", "is_reported"), [(1, 1.0, False), (2, 1.0, True), (2, 61.0, False)])
+def test_replays(count: int, ago: float, is_reported: bool) -> None:
     heard = replace(other(trailer()), replayed=count, replayed_at=NOW - ago)
-    assert list(found(ENFORCE, heard)) == (["hmac-replay"] if told else [])
+    assert list(found(ENFORCE, heard)) == (["hmac-replay"] if is_reported else [])

@@ -1,4 +1,4 @@
-"""Kernel settings: told only where the way of forwarding that they break is used here."""
+"""Kernel settings: reported only if the forwarding method that they break is used here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OFF = dict.fromkeys(SYSCTLS, 0)
 
 
 def on(interface: str) -> AddressTable:
-    """The VIP on an interface where a real server has it."""
+    """Returns the VIP on an interface, as a real server has it."""
     base = addresses()
     link = Interface(9, interface, up=True, running=True, mtu=1480)
     place = InterfaceAddress(VIP, 32, interface)
@@ -35,7 +35,7 @@ def test_nat_needs_forwarding() -> None:
     assert found.remedy.startswith("sysctl -w net.ipv4.ip_forward=1")
 
 
-def test_direct_routing_needs_nothing_of_the_director() -> None:
+def test_direct_routing_needs_no_setting_of_the_director() -> None:
     assert suspected(backup(sysctls=OFF, ipvs=DIRECT)) == {}
 
 
@@ -49,7 +49,7 @@ def test_keepalived_vip_needs_conntrack_for_nat() -> None:
     assert suspected(backup(sysctls=sysctls)) == {}
 
 
-def test_haproxy_binds_vips_that_are_elsewhere() -> None:
+def test_haproxy_binds_vips_of_other_nodes() -> None:
     proxy = build_kube.kube(configmap=build_kube.configmap({VIP: "default/nginx:PROXY"}))
     managed = (keepalived(controller=build_kube.controller("--proxy-protocol-mode=true")),)
     empty = conf(server={"real_servers": ()})

@@ -1,4 +1,4 @@
-"""Scripts, priorities and preemption that cannot move anything."""
+"""Scripts, priorities and preemption that cannot move a VIP."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_weight_smaller_than_the_distance_to_the_next_node() -> None:
     assert suspected(preempting(150, replace(GOOD, weight=0))) == {}
 
 
-def test_a_backup_need_not_move_anything() -> None:
+def test_a_backup_is_not_reported() -> None:
     low = instance(base_priority=90, effective_priority=90, nopreempt=False, tracked=(GOOD,))
     assert suspected(backup(instances=(low,))) == {}
 

@@ -1,4 +1,4 @@
-"""Findings from what other nodes advertise."""
+"""Findings from the adverts of other nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def heard(node: int = 2, *, count: int = 100, bad: int = 0, **advert: Any) -> Advertiser:
-    """Node number ``node``, its advert changed."""
+    """Returns node number ``node``, its advert changed."""
     known = advertiser(node)
     return replace(known, last=replace(known.last, **advert), count=count, bad=bad)
 
@@ -35,7 +35,7 @@ def test_another_router_with_our_vrid() -> None:
     assert found.evidence[1:3] == ("its addresses: 192.0.2.9 (adverts)", f"those of vips here: {VIP}")
 
 
-def test_lists_of_vips_that_differ_name_what_differs() -> None:
+def test_different_lists_of_vips_are_reported_with_the_difference() -> None:
     found = only(backup(advertisers=(heard(addresses=(VIP, "10.4.0.51")),)))
 
     assert (found.id, found.severity, found.vips) == ("vip-lists-differ", Severity.CRITICAL, ("10.4.0.51",))
@@ -43,7 +43,7 @@ def test_lists_of_vips_that_differ_name_what_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
+    ("version", "start"),
     [
         ("2.2.7", "each rejects the other's adverts, so both become master"),
         ("2.3.3", "keepalived 2.3.3 accepts such adverts: one node stays master"),
@@ -51,13 +51,13 @@ def test_lists_of_vips_that_differ_name_what_differs() -> None:
         (None, "keepalived 2.2.7 rejects such adverts"),
     ],
 )
-def test_what_lists_that_differ_lead_to_depends_on_the_version(version: str | None, said: str) -> None:
+def test_the_effect_of_different_lists_depends_on_the_version(version: str | None, start: str) -> None:
     found = only(backup(advertisers=(heard(addresses=(VIP, "10.4.0.51")),), keepalived=(keepalived(version=version),)))
 
-    assert found.evidence[2].startswith(said)
+    assert found.evidence[2].startswith(start)
 
 
-def test_the_order_of_addresses_does_not_count() -> None:
+def test_the_order_of_addresses_does_not_matter() -> None:
     two = instance(vips=(instance().vips[0], replace(instance().vips[0], address="10.4.0.51")))
 
     assert "vip-lists-differ" not in suspected(
@@ -65,7 +65,7 @@ def test_the_order_of_addresses_does_not_count() -> None:
     )
 
 
-def test_one_that_fell_silent_is_not_compared() -> None:
+def test_a_silent_node_is_not_compared() -> None:
     assert suspected(backup(advertisers=(advertiser(2), heard(1, addresses=("192.0.2.9",), received=1.0)))) == {}
 
 
@@ -103,7 +103,7 @@ def test_another_interval_is_worse_in_version_2() -> None:
     assert second["advert-interval-differs"].severity is Severity.CRITICAL
 
 
-def test_bad_adverts_are_told_with_their_error() -> None:
+def test_bad_adverts_are_reported_with_their_error() -> None:
     noisy = heard(bad=7, error="checksum 0x1234 is wrong", checksum_ok=False)
     found = only(backup(advertisers=(noisy,)))
 
@@ -111,9 +111,9 @@ def test_bad_adverts_are_told_with_their_error() -> None:
     assert found.evidence[0] == "7 of 100 adverts were bad: checksum 0x1234 is wrong (adverts)"
 
 
-def test_one_bad_advert_is_an_accident() -> None:
+def test_one_bad_advert_is_not_reported() -> None:
     assert suspected(backup(advertisers=(heard(bad=1),))) == {}
-    assert suspected(backup(advertisers=(replace(heard(bad=7), bad_at=NOW - 120),))) == {}  # it has been mended
+    assert suspected(backup(advertisers=(replace(heard(bad=7), bad_at=NOW - 120),))) == {}  # it has been fixed
 
 
 def test_a_unicast_peer_that_is_not_ours() -> None:
@@ -140,7 +140,7 @@ def test_multicast_to_a_node_that_unicasts() -> None:
     assert only(backup(conf=peers, running=peers)).title == "10.4.0.5 multicasts in vips: it does not hear this node"
 
 
-def test_the_masters_own_adverts_are_not_held_against_it() -> None:
+def test_the_masters_own_adverts_are_not_reported() -> None:
     peers = unicast(NODES[1], NODES[2])
 
     assert suspected(master(conf=peers, running=peers)) == {}
