@@ -1,4 +1,4 @@
-"""A person at the demo's terminal UI: presses keys and reads the screen."""
+"""A user at the demo's terminal UI: presses keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
 FAST = 4
-"""Demo seconds a second: a failover takes 0.15 s, and the story leaves things alone for a quarter of a minute."""
+"""Demo seconds per second: a failover takes 0.15 s, and the story changes nothing for a quarter of a minute."""
 LOOK = 0.1
-"""Seconds of the story's that a look at the screen takes at the most: a busy machine gets no further in it."""
+"""Seconds of demo time that one look at the screen takes at most: a busy machine gets no further in the story."""
 TIMEOUT = 180.0
 
 
 class Clock:
-    """The demo's: goes on while a person waits for something on the screen, hardly while keys are pressed and drawn."""
+    """The demo's clock: runs while a user waits for the screen, and hardly while keys are pressed and drawn."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
 
     def __call__(self) -> float:
-        self.now += 0.001  # what is done after something has a later time, as in the world
+        self.now += 0.001  # each later event has a later time, as on a real node
         return self.now
 
     def passes(self, seconds: float) -> None:
-        """So long, at the most ``LOOK``, was waited."""
+        """Advances the clock by the seconds waited, at most ``LOOK``."""
         self.now += FAST * min(seconds, LOOK)
 
 
 class Learner:
-    """Presses keys, and reads the screen."""
+    """Presses keys and reads the screen."""
 
     def __init__(self, app: KvtuiApp, pilot: Pilot[None], demo: Demo, clock: Clock) -> None:
         self.app, self.pilot, self.demo, self.clock = app, pilot, demo, clock
@@ -52,7 +52,7 @@ class Learner:
             await self.pilot.pause()
 
     async def sees(self, *texts: str) -> str:
-        """Wait until all of them stand on the screen."""
+        """Waits until the screen contains all of them."""
         looked = time.monotonic()
         deadline = looked + TIMEOUT
         while True:

@@ -1,4 +1,4 @@
-"""The demo with a clock that a test moves: who waits, moves it; nobody sleeps."""
+"""The demo with a clock that a test sets: a wait advances the clock, and nothing sleeps."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 EPOCH = 1_700_000_000.0
 MODULES = ("core.watch", "priority.verifier", "failover.verifier", "core.journal", "core.runner")
-"""Those of ``kvtui.actions`` that look at a clock when they act on the demo."""
+"""The modules of ``kvtui.actions`` that read a clock when they act on the demo."""
 
 
 @dataclass
 class Clock:
-    """Stands in for the module ``time``."""
+    """Replaces the module ``time``."""
 
     now: float = EPOCH
 
@@ -43,11 +43,11 @@ class Clock:
 
 @dataclass
 class Stage:
-    """The demo, its backend, and what was said."""
+    """The demo, its backend, and the progress lines of its actions."""
 
     clock: Clock
     demo: Demo
-    said: list[str] = field(default_factory=list)
+    progress: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.backend = backend_for(self.demo)
@@ -59,7 +59,7 @@ class Stage:
         return await plan(Intent(kind, target, **options), await self.see(), self.see, self.backend)
 
     async def run(self, action: Action, *, force: bool = False, read_only: bool = False) -> Outcome:
-        runner = Runner(self.backend.journal, read_only=read_only, progress=self.said.append)
+        runner = Runner(self.backend.journal, read_only=read_only, progress=self.progress.append)
         return await runner.run(action, force=force, reason="to learn")
 
     async def do(self, kind: ActionKind, target: str = "", **options: Any) -> Outcome:
@@ -69,7 +69,7 @@ class Stage:
         return next(i for i in (await self.see()).vrrp_instances or () if i.name == name)
 
     async def held(self) -> set[str]:
-        """VIPs on an interface of this node."""
+        """Returns the VIPs on an interface of this node."""
         return {v.address for v in (await self.see()).vips or () if v.present}
 
     def real(self, service: ServiceKey, key: tuple[str, int]) -> RealServer:
@@ -84,7 +84,7 @@ class Stage:
 
 
 def stage(patch: pytest.MonkeyPatch, at: float = 5.0) -> Stage:
-    """The demo after ``at`` seconds."""
+    """Returns the demo after ``at`` seconds."""
     clock = Clock()
     really = asyncio.sleep
 
@@ -100,8 +100,8 @@ def stage(patch: pytest.MonkeyPatch, at: float = 5.0) -> Stage:
     return made
 
 
-class Watchman:
-    """Notes what would reach the real world: an audit hook (PEP 578), switched on for a while."""
+class AuditRecorder:
+    """Records what would reach the real node: an audit hook (PEP 578) that is switched on for a while."""
 
     EVENTS = frozenset({
         "os.kill", "os.killpg", "signal.pthread_kill", "socket.__new__", "subprocess.Popen", "os.exec", "os.fork",

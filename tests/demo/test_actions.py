@@ -1,4 +1,4 @@
-"""Every action on the demo, end to end: planned, carried out, verified, journaled, undone; and nothing real touched."""
+"""Every action on the demo, end to end: planned, applied, verified, journaled, undone; nothing real is changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvtui.actions.drain.active_drains import active_drains, lost_drains
 from kvtui.backend.demo.services import CONF, FAILING, TRACK_FILE, VIPS
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.vrrp import VrrpState
-from tests.demo.stage import Stage, Watchman, stage
+from tests.demo.stage import AuditRecorder, Stage, stage
 
 if TYPE_CHECKING:
     from kvtui.actions.core.journal import Entry
@@ -32,7 +32,7 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return stage(monkeypatch)
 
 
-async def test_a_drain_sets_the_weight_and_nothing_else_and_undrain_gives_it_back(demo: Stage) -> None:
+async def test_a_drain_changes_only_the_weight_and_undrain_restores_it(demo: Stage) -> None:
     before = demo.real(PAY, ONE)
 
     outcome = await demo.do(ActionKind.DRAIN, "10.4.0.61")
@@ -54,7 +54,7 @@ async def test_a_drain_sets_the_weight_and_nothing_else_and_undrain_gives_it_bac
     ]
 
 
-async def test_a_drained_server_takes_nothing_new_and_empties(demo: Stage) -> None:
+async def test_a_drained_server_gets_no_new_connections_and_empties(demo: Stage) -> None:
     await demo.do(ActionKind.DRAIN, "10.2.68.5")
     drained = demo.real(NGINX, ("10.2.68.5", 8080))
     demo.wait(13)
@@ -68,12 +68,12 @@ async def test_a_drained_server_takes_nothing_new_and_empties(demo: Stage) -> No
     assert later.stats.connections == drained.stats.connections
 
 
-async def test_waiting_ends_when_it_is_empty_where_the_sysctl_lets_go_of_templates(demo: Stage) -> None:
+async def test_waiting_ends_when_it_is_empty_if_the_sysctl_expires_templates(demo: Stage) -> None:
     outcome = await demo.do(ActionKind.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True)
 
     assert outcome.code is ExitCode.DONE
     assert outcome.detail == "weight 0, and empty: active 0, inactive 0, persistent 0"
-    assert any("left" in line for line in demo.said)
+    assert any("left" in line for line in demo.progress)
     assert demo.demo.world.changes.sysctls["expire_quiescent_template"] == 1
 
     await demo.do(ActionKind.UNDRAIN, "10.4.0.61")
@@ -90,7 +90,7 @@ async def test_templates_of_a_persistent_service_keep_a_drained_server_from_bein
     assert "active 0, inactive 0, persistent 37" in outcome.detail
 
 
-async def test_a_health_check_that_passes_again_undoes_a_drain_and_that_is_noticed(demo: Stage) -> None:
+async def test_a_health_check_that_passes_again_undoes_a_drain_and_is_reported(demo: Stage) -> None:
     await demo.do(ActionKind.DRAIN, "10.2.70.5")
     known = active_drains(demo.entries())
     before = lost_drains(await demo.see(), known)
@@ -102,7 +102,7 @@ async def test_a_health_check_that_passes_again_undoes_a_drain_and_that_is_notic
     assert (lost.drain.real, lost.weight) == (FAILING, 1)
 
 
-async def test_the_last_one_is_not_drained_without_force(demo: Stage) -> None:
+async def test_the_last_real_server_is_not_drained_without_force(demo: Stage) -> None:
     await demo.do(ActionKind.DRAIN, "10.4.0.61")
     action = await demo.plan(ActionKind.DRAIN, "10.4.0.62")
 
@@ -110,7 +110,7 @@ async def test_the_last_one_is_not_drained_without_force(demo: Stage) -> None:
     assert (await demo.run(action, force=True)).code is ExitCode.DONE
 
 
-async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: Stage) -> None:
+async def test_a_priority_changes_one_line_and_the_prediction_is_right(demo: Stage) -> None:
     text = demo.demo.world.read(CONF)
     action = await demo.plan(ActionKind.PRIORITY, "vips", value=90)
     assert "-  priority 102\n" in action.plan.diff
@@ -136,7 +136,7 @@ async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: S
     assert await demo.held() == set()
 
 
-async def test_undo_gives_the_bytes_back_and_the_vips_return(demo: Stage) -> None:
+async def test_undo_restores_the_bytes_and_the_vips_return(demo: Stage) -> None:
     text = demo.demo.world.read(CONF)
     await demo.do(ActionKind.PRIORITY, "vips", value=90)
 
@@ -150,7 +150,7 @@ async def test_undo_gives_the_bytes_back_and_the_vips_return(demo: Stage) -> Non
     assert [(e.verb, e.result) for e in demo.entries()] == [("priority", "undone"), ("undo", "done")]
 
 
-async def test_reset_goes_back_over_several_changes(demo: Stage) -> None:
+async def test_reset_undoes_several_changes(demo: Stage) -> None:
     for value in (90, 80):
         await demo.do(ActionKind.PRIORITY, "vips", value=value)
 
@@ -161,7 +161,7 @@ async def test_reset_goes_back_over_several_changes(demo: Stage) -> None:
     assert (await demo.instance()).priority == 102
 
 
-async def test_the_plan_of_an_undo_says_what_was_done_and_what_follows(demo: Stage) -> None:
+async def test_the_plan_of_an_undo_shows_the_undone_action_and_the_effects(demo: Stage) -> None:
     first = await demo.do(ActionKind.PRIORITY, "vips", value=90)
 
     shown = (await demo.plan(ActionKind.UNDO, first.id)).plan
@@ -198,10 +198,10 @@ async def test_with_nopreempt_a_better_priority_moves_nothing_as_predicted(demo:
     assert outcome.code is ExitCode.DONE
     view = await demo.instance("vips6")
     assert (view.state, view.priority) == (VrrpState.BACKUP, 200)
-    assert await demo.held() == set(VIPS)  # the other instance goes on as before
+    assert await demo.held() == set(VIPS)  # the other instance continues as before
 
 
-async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Stage) -> None:
+async def test_a_failover_takes_its_skew_time_and_undo_restores_the_vips(demo: Stage) -> None:
     outcome = await demo.do(ActionKind.FAILOVER, "vips")
 
     assert outcome.code is ExitCode.DONE
@@ -212,7 +212,7 @@ async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Sta
     assert facts["prediction_came_true"] is True
     view = await demo.instance()
     assert (view.state, view.master.address if view.master else None) == (VrrpState.FAULT, NODE_B)
-    demo.wait(1000)  # the story leaves alone what was touched
+    demo.wait(1000)  # the story does not change what an action changed
     assert await demo.held() == set()
 
     assert (await demo.do(ActionKind.UNDO)).code is ExitCode.DONE
@@ -220,20 +220,20 @@ async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Sta
     assert await demo.held() == set(VIPS)
 
 
-async def test_there_is_nothing_to_fail_over_where_this_node_is_a_backup(demo: Stage) -> None:
+async def test_a_failover_on_a_backup_has_nothing_to_do(demo: Stage) -> None:
     outcome = await demo.do(ActionKind.FAILOVER, "vips6")
 
     assert outcome.code is ExitCode.REFUSED
     assert "vips6 is BACKUP here, not MASTER" in outcome.detail
 
 
-async def test_the_timeline_tells_of_it(demo: Stage) -> None:
+async def test_the_timeline_shows_the_failover(demo: Stage) -> None:
     await demo.do(ActionKind.FAILOVER, "vips")
     demo.wait(1)
 
-    told = [t.what for t in (await demo.see()).snapshot.transitions]
+    events = [t.what for t in (await demo.see()).snapshot.transitions]
 
-    assert told[-2:] == [f"{NODE_C} stepped down (priority 0)", f"{NODE_C} → {NODE_B} is master"]
+    assert events[-2:] == [f"{NODE_C} stepped down (priority 0)", f"{NODE_C} → {NODE_B} is master"]
 
 
 async def test_a_reload_is_verified_and_the_story_continues(demo: Stage) -> None:
@@ -247,7 +247,7 @@ async def test_a_reload_is_verified_and_the_story_continues(demo: Stage) -> None
     assert await demo.held() == set()  # the track file lowered the priority at 60 s
 
 
-async def test_a_reload_brings_in_what_is_in_the_file_and_shows_it_before(demo: Stage) -> None:
+async def test_a_reload_applies_the_file_and_the_plan_shows_the_difference(demo: Stage) -> None:
     world = demo.demo.world
     world.write(CONF, world.read(CONF).replace("priority 102", "priority 77", 1))
 
@@ -259,7 +259,7 @@ async def test_a_reload_brings_in_what_is_in_the_file_and_shows_it_before(demo: 
     assert (await demo.instance()).priority == 77
 
 
-async def test_a_lowering_of_the_story_that_has_begun_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lowered_priority_of_the_story_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = stage(monkeypatch, at=70.0)  # the track file lowers it, node-b is master
 
     await demo.do(ActionKind.PRIORITY, "vips", value=103)
@@ -285,7 +285,9 @@ async def test_an_interrupted_failover_is_put_back(demo: Stage) -> None:
     assert [e.result for e in demo.entries()] == ["put back"]
 
 
-async def test_what_was_cut_short_comes_first_and_can_be_finished(demo: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_action_comes_first_and_can_be_finished(
+    demo: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     action = await demo.plan(ActionKind.PRIORITY, "vips", value=90)
 
     def died(*_: object) -> None:
@@ -306,7 +308,7 @@ async def test_what_was_cut_short_comes_first_and_can_be_finished(demo: Stage, m
     assert demo.entries()[0].result == "done"
 
 
-async def test_what_is_being_done_is_not_called_cut_short(demo: Stage) -> None:
+async def test_a_running_action_is_not_reported_as_interrupted(demo: Stage) -> None:
     seen: list[tuple[Entry, ...]] = []
     action = await demo.plan(ActionKind.DRAIN, "10.4.0.61")
 
@@ -324,7 +326,7 @@ async def test_read_only_refuses(demo: Stage) -> None:
     assert demo.entries() == ()
 
 
-async def test_every_plan_says_that_it_is_the_demo_and_its_commands_do_nothing_when_pasted(demo: Stage) -> None:
+async def test_every_plan_is_marked_as_the_demo_and_its_commands_do_nothing_when_pasted(demo: Stage) -> None:
     for kind, target in ((ActionKind.RELOAD, ""), (ActionKind.FAILOVER, "vips"), (ActionKind.DRAIN, "10.4.0.61")):
         plan = (await demo.plan(kind, target)).plan
         assert (plan.notes[-1].severity, plan.notes[-1].text[:16]) == (NoteSeverity.NOTE, "this is the demo")
@@ -336,13 +338,13 @@ async def test_nothing_real_is_touched(demo: Stage, monkeypatch: pytest.MonkeyPa
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("the demo reached for the real world")
 
-    watchman = Watchman()
+    recorder = AuditRecorder()
     monkeypatch.setattr(os, "kill", forbidden)
     monkeypatch.setattr(os, "pidfd_open", forbidden)
     monkeypatch.setattr(signal, "pidfd_send_signal", forbidden)
     outcomes: list[Outcome] = []
-    for watched in (False, True):  # whatever is imported late is imported the first time
-        watchman.on = watched
+    for watched in (False, True):  # the first run does the late imports
+        recorder.on = watched
         try:
             outcomes = [
                 await demo.do(ActionKind.RELOAD),
@@ -354,17 +356,17 @@ async def test_nothing_real_is_touched(demo: Stage, monkeypatch: pytest.MonkeyPa
                 await demo.do(ActionKind.UNDO),
             ]
         finally:
-            watchman.on = False
+            recorder.on = False
 
     assert [o.code for o in outcomes] == [ExitCode.DONE] * 7
-    assert watchman.seen == []
+    assert recorder.seen == []
 
 
-async def test_the_watchman_sees_what_is_written(tmp_path: object) -> None:
-    watchman = Watchman()
-    watchman.on = True
+async def test_the_recorder_records_writes(tmp_path: object) -> None:
+    recorder = AuditRecorder()
+    recorder.on = True
     with open(f"{tmp_path}/file", "w"):  # noqa: PTH123, ASYNC230 - any write will do
         pass
-    watchman.on = False
+    recorder.on = False
 
-    assert len(watchman.seen) == 1
+    assert len(recorder.seen) == 1

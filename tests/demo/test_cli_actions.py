@@ -1,4 +1,4 @@
-"""``kvtui --demo --yes ACTION``: planned, done and verified within one process."""
+"""``kvtui --demo --yes ACTION``: planned, applied and verified within one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it, with a state folder in which nothing may appear."""
+    """Runs kvtui with a state folder that must stay empty."""
     env = {**os.environ, "KVTUI_STATE_DIR": str(folder / "state")}
     return subprocess.run(
         [sys.executable, "-m", "kvtui", "--demo", *arguments], capture_output=True, text=True, check=False, env=env
@@ -22,7 +22,7 @@ def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "expected"),
     [
         (("--yes", "drain", "10.4.0.61"), 0, "seen in the kernel: 10.4.0.61:443 in 10.4.0.51:443: weight 0"),
         (("--yes", "failover", "vips"), 0, "10.4.0.4 is master and has 10.4.0.50"),
@@ -37,8 +37,8 @@ def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("journal",), 0, "the demo keeps its journal in memory"),
     ],
 )
-def test_an_action_on_the_demo(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_an_action_on_the_demo(tmp_path: Path, arguments: tuple[str, ...], code: int, expected: str) -> None:
     done = kvtui(tmp_path, *arguments)
 
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, expected in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "state").exists()

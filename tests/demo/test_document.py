@@ -1,4 +1,4 @@
-"""Whatever the demo tells is a document of the contract."""
+"""Every document of the demo follows the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's Kubernetes API: at every moment its entries' chains are whole, but those of the two that serve nobody."""
+"""The demo's Kubernetes API: all chains of its entries are always complete, except the two that serve nobody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EPOCH = 1_700_000_000.0
 
 @given(st.floats(0, 3 * CYCLE))
 @settings(max_examples=60, deadline=None)
-def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
+def test_two_entries_serve_nobody_and_all_others_are_complete(t: float) -> None:
     index = ChainIndex(observe(demo_snapshot(t, EPOCH)))
     broken = {m.vip: first_break(chain_of(index, m.vip)) for m in index.seen.mappings or ()}
     assert {vip: link.layer for vip, link in broken.items() if link} == {
@@ -26,7 +26,7 @@ def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
     assert len(broken) == 6
 
 
-def test_what_the_controller_skips_is_expected_in_no_layer_below() -> None:
+def test_an_entry_that_the_controller_skips_is_expected_in_no_layer_below() -> None:
     index = ChainIndex(observe(demo_snapshot(5.0, EPOCH)))
     for vip, whole in ((TYPO, 0), (UNREADY, 2)):
         marks = [link.mark for link in chain_of(index, vip)]
@@ -44,10 +44,10 @@ def test_every_real_server_of_a_mapped_vip_names_its_ready_pod() -> None:
     }
 
 
-async def test_a_connect_goes_as_on_a_director() -> None:
+async def test_a_connect_behaves_as_on_a_director() -> None:
     demo = Demo(clock=lambda: EPOCH)
     accepted = await demo.connect("10.4.0.50", 80, 3.0)
     assert (accepted.error, accepted.source) == (None, "10.4.0.50")
     assert (await demo.connect("fd00:10:4::50", 80, 3.0)).source == "10.4.0.5"  # held by another node
-    assert (await demo.connect("10.4.0.51", 443, 3.0)).error == "no answer within 3 s"  # DR, and the VIP is here
+    assert (await demo.connect("10.4.0.51", 443, 3.0)).error == "no answer within 3 s"  # DR, and this node has the VIP
     assert (await demo.connect(UNREADY, 80, 3.0)).error == "no answer within 3 s"

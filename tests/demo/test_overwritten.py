@@ -1,4 +1,4 @@
-"""A controller of the demo overwrites a priority: the person is told, once, and screen 8 says so."""
+"""A controller of the demo overwrites a priority: kvtui reports it once, and screen 8 shows it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import pytest
 
 
-async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_reported_and_shown_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "CHECK_SECONDS", 0.05)
-    told: list[str] = []
-    monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: told.append(message))
+    notices: list[str] = []
+    monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: notices.append(message))
     async with learner((120, 50)) as person:
         world = person.demo.world
         before = world.changes.saved
@@ -33,6 +33,6 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
         await person.sees("Since then", "keepalived runs with priority 90")
         world.write(world.conf.path, before)  # the next sync writes the same
         await asyncio.sleep(0.3)  # six looks
-    (one,) = told
+    (one,) = notices
     assert one.startswith("the controller kube-keepalived-vip (4700) overwrote /etc/keepalived/keepalived.conf at ")
     assert one.endswith("; keepalived runs with priority 90 until the next SIGHUP or restart")

@@ -1,4 +1,4 @@
-"""No view, document, plan, journal or log shows a password or a key of the config that it is about."""
+"""No view, document, plan, journal or log shows a password or a key of the config."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ COMMANDS = (
 
 
 class KeyedDemo(Demo):
-    """A demo whose keepalived runs one key, and whose file has another."""
+    """A demo whose keepalived runs one key, and whose file has another key."""
 
     def __init__(self, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
@@ -84,12 +84,12 @@ def test_no_command_prints_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], input="\n".join(COMMANDS), capture_output=True, text=True, check=True, env=env
     )
-    said = done.stdout + done.stderr
-    assert [line for line in said.splitlines() if line.startswith(">>>")] != []
-    assert said.count(">>>") == len(COMMANDS)
-    assert "key 1 ********" in said  # the plan of the reload shows that the key changes
-    assert FILE in said
-    for text in (said, *(file.read_text() for file in tmp_path.rglob("*") if file.is_file())):
+    printed = done.stdout + done.stderr
+    assert [line for line in printed.splitlines() if line.startswith(">>>")] != []
+    assert printed.count(">>>") == len(COMMANDS)
+    assert "key 1 ********" in printed  # the plan of the reload shows that the key changes
+    assert FILE in printed
+    for text in (printed, *(file.read_text() for file in tmp_path.rglob("*") if file.is_file())):
         assert_no_secret(text)
 
 
@@ -108,7 +108,7 @@ async def test_no_screen_and_no_plan_shows_one() -> None:
         assert_no_secret(await person.sees("reload"))
 
 
-async def test_a_snapshot_carries_none() -> None:
+async def test_a_snapshot_contains_none() -> None:
     snapshot = await KeyedDemo().read()
     assert snapshot.conf is not None
     known = snapshot.conf.instances[0]
@@ -119,5 +119,5 @@ async def test_a_snapshot_carries_none() -> None:
 
 
 @pytest.mark.parametrize("line", [*BLOCKS.splitlines(), f"$SHARED_KEY={MACRO}"])
-def test_a_crash_report_and_a_debug_log_carry_none(line: str) -> None:
+def test_a_crash_report_and_a_debug_log_contain_none(line: str) -> None:
     assert_no_secret(redact(f"ValueError: {line.strip()}\n  lines = {[line]!r}\n{line}"))

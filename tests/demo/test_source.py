@@ -1,4 +1,4 @@
-"""The demo as a source: its connections are those that its table counts."""
+"""The demo as a source: it lists as many connections as its table counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_the_limit_cuts_the_list_not_the_count() -> None:
     assert total > 3
 
 
-async def test_a_service_that_is_not_there_has_no_connections() -> None:
+async def test_a_missing_service_has_no_connections() -> None:
     assert await Demo().connections((Protocol.TCP, "192.0.2.1", 80, 0), None, 10) == ((), 0)
 
 

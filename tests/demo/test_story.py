@@ -1,4 +1,4 @@
-"""The demo tells the same story every time, and its layers agree with each other as a healthy node's do."""
+"""The demo's story is the same every time, and its layers agree as on a healthy node."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_this_node_holds_the_vips_then_loses_them_then_has_them_back() -> None:
     assert held == {0.0: 4, 62.0: 4, 70.0: 0, 85.3: 0, 90.0: 4}
 
 
-def test_the_owner_is_whoever_advertises() -> None:
+def test_the_owner_is_the_node_that_advertises() -> None:
     owners = {t: (at(t).vips or ())[0].owner for t in (0.0, 70.0, 85.3, 90.0)}
 
     assert owners == {0.0: "10.4.0.5", 70.0: "10.4.0.4", 85.3: None, 90.0: "10.4.0.5"}
@@ -79,7 +79,7 @@ def test_every_kind_of_service_is_there() -> None:
     assert VIP_ONLY not in {s.vip for s in SERVICES}
 
 
-def test_every_source_answers_and_says_that_it_is_a_demo() -> None:
+def test_every_source_is_ok_and_marked_as_demo() -> None:
     sources = demo_snapshot(0.0, EPOCH).sources
 
     assert [s.name for s in sources if s.state is SourceState.OK] == list(SourceName)
@@ -122,7 +122,7 @@ def test_counters_never_go_backwards(t: float, step: float) -> None:
 
 @given(moments)
 @settings(max_examples=80, deadline=None)
-def test_time_stands_still_only_in_the_stops(t: float) -> None:
+def test_the_story_pauses_only_in_its_stops(t: float) -> None:
     stops = (20.0, 40.0), (60.0, 85.0)
     inside = any(a <= t % CYCLE and t % CYCLE + 0.01 <= b for a, b in stops)
 
@@ -133,5 +133,5 @@ def test_time_stands_still_only_in_the_stops(t: float) -> None:
         assert abs(passed) < 1e-6
 
 
-def test_the_scene_says_since_when() -> None:
+def test_the_scene_has_its_start_time() -> None:
     assert [scene(t).since for t in (0.0, 70.0, 90.0, 121.0)] == [BACK - CYCLE, MOVED, BACK, BACK]

@@ -1,4 +1,4 @@
-"""The demo in the terminal UI: drained, failed over and taken back by keys alone."""
+"""The demo in the terminal UI: drain, failover and undo by keys alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_drain_and_undo_by_keys() -> None:
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1]
 
 
-async def test_a_drain_that_is_kept_is_done_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kept_drain_is_applied_again_automatically(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "CHECK_SECONDS", 0.2)
     async with learner((160, 40)) as person:
         await person.press("3")
@@ -45,7 +45,7 @@ async def test_a_drain_that_is_kept_is_done_again_by_itself(monkeypatch: pytest.
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1, 0]
 
 
-async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_no_bar() -> None:
+async def test_a_drain_interrupted_while_it_waits_is_undone_and_shows_no_bar() -> None:
     async with learner((100, 40)) as person:
         await person.press("3")
         await person.sees("10.2.68.5:8080")
@@ -60,7 +60,7 @@ async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1]
 
 
-async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> None:
+async def test_failover_by_keys_moves_the_vips_and_the_journal_has_it() -> None:
     async with learner((100, 40)) as person:
         await person.press("f")
         await person.sees("track file FAULT", "MASTER → FAULT within 0.6 s (likely)", "y apply")

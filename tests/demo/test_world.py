@@ -1,4 +1,4 @@
-"""Whatever is done to the demo, its layers agree and its counters never go backwards."""
+"""After every change of the demo its layers agree, and its counters never decrease."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import ChainIndex, Mark, chain_of
 from kvtui.rules.observe import observe
-from kvtui.rules.vrrp.election import skew as foretold
+from kvtui.rules.vrrp.election import skew as skew_time
 
 EPOCH = 1_700_000_000.0
 TARGETS = tuple((s.key, real) for s in SERVICES for real in s.reals if real in {DRAINING, FAILING, ("10.2.68.5", 8080)})
@@ -45,7 +45,7 @@ def test_no_layer_is_broken_and_the_vips_are_where_the_master_is(
 
     assert [v.present for v in seen.vips or ()] == [v.state is VrrpState.MASTER for v in seen.vips or ()]
     assert [i.rivals for i in seen.vrrp_instances or ()] == [(), ()]
-    owned = [v for v in seen.vips or () if v.owner is not None]  # in FAULT nobody has it until the skew is over
+    owned = [v for v in seen.vips or () if v.owner is not None]  # in FAULT no node has it until the skew time is over
     index = ChainIndex(seen)
     assert [k for v in owned for k in chain_of(index, v.address, view=v) if k.mark is Mark.BROKEN] == []
 
@@ -77,18 +77,18 @@ def test_the_timeline_is_in_order_and_ends_with_who_is_master(what: list[tuple[f
     assert master is None or last.endswith(f"→ {master} is master")
 
 
-def test_nothing_done_is_the_story() -> None:
+def test_without_changes_the_demo_follows_the_story() -> None:
     assert demo_snapshot(77.7, EPOCH, changes=Changes()) == demo_snapshot(77.7, EPOCH)
 
 
-def test_the_election_takes_as_long_as_the_rules_say() -> None:
+def test_the_election_takes_as_long_as_the_rules_predict() -> None:
     fault = course(NO_CHANGES.set(10.0, value=-6).priority_changes).masterships[1:]
     lower = course(NO_CHANGES.set(10.0, priority=50).priority_changes).masterships[1:]
 
     assert [(r.at, r.master) for r in fault] == [(10.0, None), (10.0 + skew(101), "node-b")]
     assert [(r.at, r.master) for r in lower] == [(10.0 + 3 + skew(101), "node-b")]
-    assert skew(101) == foretold(101, 1.0)
+    assert skew(101) == skew_time(101, 1.0)
 
 
-def test_of_equal_priorities_the_higher_address_wins() -> None:
+def test_on_equal_priorities_the_higher_address_wins() -> None:
     assert len(course(NO_CHANGES.set(10.0, priority=101).priority_changes).masterships) == 1

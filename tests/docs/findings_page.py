@@ -1,7 +1,7 @@
 """Writes docs/findings.md from the rules themselves: ``python -m tests.docs.findings_page``.
 
-Condition and source come from a rule's docstring; severity, title, evidence and remedy from its ``finding(…)``, with
-what differs from case to case in capitals.
+Condition and source come from a rule's docstring; severity, title, evidence and remedy from its ``finding(…)`` call;
+values that vary are in capitals.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ID = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 
 
 class Entry(Struct):
-    """A finding as the page has it."""
+    """One finding of the page."""
 
     id: str
     severities: list[str]
@@ -66,7 +66,7 @@ def functions(module: ModuleType) -> dict[str, ast.FunctionDef]:
 
 
 def reached(module: ModuleType, name: str, seen: tuple[str, ...] = ()) -> Iterator[ast.FunctionDef]:
-    """Yields a rule's function and those of its module that it calls."""
+    """Yields a rule's function and the functions of its module that it calls."""
     known = functions(module)
     yield known[name]
     for node in ast.walk(known[name]):
@@ -90,7 +90,7 @@ def entries() -> Iterator[Entry]:
 
 
 def journal_rules() -> Iterator[Rule]:
-    """Yields the findings of the action journal as if they were rules."""
+    """Yields the findings of the action journal in the form of rules."""
     for name, function in functions(journal_findings).items():
         if any(calls(function, "Finding", "finding")):
             yield Rule(getattr(journal_findings, name))
@@ -103,14 +103,14 @@ def calls(function: ast.AST, *names: str) -> Iterator[ast.Call]:
 
 
 def of_call(rule: Rule, module: ModuleType, function: ast.FunctionDef, call: ast.Call) -> Iterator[Entry]:
-    said = Words(module, function)
+    words = Words(module, function)
     ident, severity, title, *evidence = call.args
     remedies = [keyword.value for keyword in call.keywords if keyword.arg == "remedy"]
-    if not remedies:  # a ``Finding(…)`` has all by position
+    if not remedies:  # a ``Finding(…)`` has all as positional arguments
         evidence, remedies = evidence[:1], evidence[1:2]
     for name in ids(module, function, ident):
-        sentences = said.sentences(ast.Tuple(evidence))
-        yield Entry(name, severities(function, severity), said.of(title), sentences, said.of(remedies[0]), rule)
+        sentences = words.sentences(ast.Tuple(evidence))
+        yield Entry(name, severities(function, severity), words.of(title), sentences, words.of(remedies[0]), rule)
 
 
 def ids(module: ModuleType, function: ast.FunctionDef, node: ast.expr) -> list[str]:
@@ -118,7 +118,7 @@ def ids(module: ModuleType, function: ast.FunctionDef, node: ast.expr) -> list[s
         return [f"config-{kind.value}" for kind in ProblemKind]
     if isinstance(node, ast.Name) and hasattr(module, node.id):
         return [str(getattr(module, node.id))]
-    if isinstance(node, ast.Name):  # of a loop over a table
+    if isinstance(node, ast.Name):  # from a loop over a table
         tables = [n.iter for n in ast.walk(function) if isinstance(n, ast.For) and node.id in ast.unparse(n.target)]
         constants = [n.value for table in tables for n in ast.walk(table) if isinstance(n, ast.Constant)]
         return [text for text in constants if isinstance(text, str) and ID.fullmatch(text)]
@@ -138,7 +138,7 @@ def names(node: ast.Assign) -> list[str]:
 
 
 class Words:
-    """Expressions of one function as text; ``module`` has its constants."""
+    """Renders expressions of one function as text; ``module`` has its constants."""
 
     def __init__(self, module: ModuleType, function: ast.FunctionDef) -> None:
         found = [(names(n), n.value) for n in ast.walk(function) if isinstance(n, ast.Assign)]

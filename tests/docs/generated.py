@@ -1,6 +1,6 @@
 """Writes docs/keys.md, commands.md, configuration.md and the blocks of lab.md: ``python -m tests.docs.generated``.
 
-Their sources are those of ``--help``, of the help on the screen and of ``kvtui config``.
+The sources are those of ``--help``, of the help on the screen and of ``kvtui config``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 NOTE = "Generated from `{}` by `python -m tests.docs.generated`: do not edit."
 MAN = runpy.run_path(str(DOCS.parent / "packaging" / "man" / "generate.py"))
-"""The manual page has the texts that no registry has."""
+"""The manual page has the texts that are in no registry."""
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _named(what: str, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def lab_page() -> Iterator[str]:
-    """Yields docs/lab.md, whose blocks have the help and the tour of `lab`."""
+    """Yields docs/lab.md; its blocks are the help and the tour of `lab`."""
     blocks = {"help": HELP, "tour": "\n\n".join(step_text(number + 1) for number in range(len(STEPS)))}
     text = (DOCS / "lab.md").read_text(encoding="utf-8")
     for name, block in blocks.items():
@@ -135,7 +135,7 @@ def page(name: str) -> str:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Writes all of them."""
     for name in PAGES:
         (DOCS / name).write_text(page(name), encoding="utf-8")
         sys.stdout.write(f"{DOCS / name}\n")

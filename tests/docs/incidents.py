@@ -1,4 +1,4 @@
-"""The five incidents of docs/incidents.md: each as a snapshot, and the screen that shows it, painted by the app itself.
+"""The five incidents of docs/incidents.md: each as a snapshot, and its screen, drawn by the app itself.
 
 python -m tests.docs.incidents      # writes the screens into docs/incidents.md, between its marks
 """
@@ -33,12 +33,12 @@ SIZE = (80, 24)
 
 
 def healthy() -> Snapshot:
-    """The demo's node-c, master, with nothing wrong on the node itself."""
+    """Returns the demo's node-c as master, without a problem on the node itself."""
     return demo_snapshot(5.0, EPOCH)
 
 
 def split_brain() -> Snapshot:
-    """node-b advertises VRID 50 as well."""
+    """node-b advertises VRID 50 too."""
     base = healthy()
     own = next(a for a in base.advertisers or () if a.last.outgoing)
     other = replace(own, last=replace(own.last, source="10.4.0.4", priority=101, outgoing=False))
@@ -54,7 +54,7 @@ def left_behind() -> Snapshot:
 
 
 def not_reloaded() -> Snapshot:
-    """Somebody added a real server to the file."""
+    """A real server was added to the file."""
     base = healthy()
     assert base.conf is not None
     first, *others = base.conf.virtual_servers
@@ -64,7 +64,7 @@ def not_reloaded() -> Snapshot:
 
 
 def failed_check() -> Snapshot:
-    """keepalived took a real server out of the kernel."""
+    """keepalived removed a real server from the kernel."""
     base = healthy()
     assert base.ipvs is not None
     first, *others = base.ipvs.virtual_servers
@@ -73,7 +73,7 @@ def failed_check() -> Snapshot:
 
 
 class Incident(NamedTuple):
-    """What happens, which keys show it, which lines of the screen are worth the room, and a text that comes last."""
+    """A snapshot, the keys that open its screen, the lines to keep, and the text that the complete screen has."""
 
     make: Callable[[], Snapshot]
     keys: tuple[str, ...]
@@ -82,7 +82,7 @@ class Incident(NamedTuple):
 
 
 def around(*marks: str) -> Callable[[list[str]], list[str]]:
-    """The header, the tabs, the head of the table, and the lines with one of these marks."""
+    """Selects the header, the tabs, the head of the table, and the lines with one of these marks."""
 
     def chosen(lines: list[str]) -> list[str]:
         return [line for n, line in enumerate(lines) if n < 3 or any(mark in line for mark in marks)]
@@ -105,7 +105,7 @@ INCIDENTS = {
 
 
 async def capture(name: str) -> str:
-    """The lines of the screen that show an incident."""
+    """Returns the lines of the screen that show an incident."""
     incident = INCIDENTS[name]
     seen = TriageRunner(TriageSettings(hold_factor=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
     app = KvtuiApp(Feed(seen), UiSettings())
@@ -124,12 +124,12 @@ async def capture(name: str) -> str:
 
 
 def block(name: str) -> re.Pattern[str]:
-    """Its place in the page."""
+    """Returns the pattern of the incident's block in the page."""
     return re.compile(rf"(?<=<!-- screen: {name} -->\n```text\n).*?(?=```\n)", re.DOTALL)
 
 
 def main() -> None:
-    """Write all five."""
+    """Writes all five."""
     text = PAGE.read_text()
     for name in INCIDENTS:
         with asyncio.Runner(loop_factory=WatchedLoop) as runner:

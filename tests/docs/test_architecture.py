@@ -1,4 +1,4 @@
-"""docs/architecture.md leads from a question to the file and the name that answer it."""
+"""docs/architecture.md names, for each question, the file and the definition that answer it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIBRARIES = {
 
 
 def names(source: str) -> set[str]:
-    """What a module defines at its top level."""
+    """Returns the names that a module defines at its top level."""
     defined: set[str] = set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -35,7 +35,7 @@ def names(source: str) -> set[str]:
 
 def test_it_answers_twenty_questions_in_one_step() -> None:
     section = PAGE.partition("## Where is")[2].partition("\n## ")[0]
-    assert len(ANSWERS) == section.count("\n| ") - 1 >= 20  # every row but the head has this form
+    assert len(ANSWERS) == section.count("\n| ") - 1 >= 20  # every row except the head has this form
     assert len(set(ANSWERS.values())) == len(ANSWERS)
 
 
@@ -54,7 +54,7 @@ def test_every_path_of_the_page_exists() -> None:
 
 @cache
 def imports(path: Path) -> set[str]:
-    """Top-level packages that a module imports, also for type checking or with ``import_module``."""
+    """Returns the top-level packages that a module imports, also for type checking or with ``import_module``."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

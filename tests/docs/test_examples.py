@@ -16,7 +16,7 @@ from kvtui.cli.command_tree import command_tree
 PROJECT = Path(__file__).parents[2]
 PAGES = "".join((PROJECT / page).read_text() for page in ("README.md", "docs/incidents.md", "docs/safety.md"))
 EXPECTED_CODES = {"triage": 2, "undo": 2, "render": 1}
-"""The demo has critical findings, nothing to undo, and a file that differs."""
+"""Exit codes on the demo: it has critical findings, nothing to undo, and a file that differs."""
 STUBS = {
     "kvtui": f'exec {shlex.quote(sys.executable)} -m kvtui "$@"',
     "sudo": 'exec "$@"',
@@ -26,7 +26,7 @@ STUBS = {
 
 
 def examples() -> list[str]:
-    """Command lines of each command's help, of kvtui's own, and of the README's console blocks."""
+    """Returns the command lines of each command's help, of kvtui's own help, and of the README's console blocks."""
     commands = list(command_tree().all())
     found = [m[1] for c in commands for m in re.finditer(r"Example: ([^\n]+)", c.help)]
     found += [re.split(r"\s{3,}", line.strip())[0] for line in commands[0].epilog.split("\n\n")[1:]]
@@ -42,7 +42,7 @@ def subcommand(example: str) -> str:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The demo, plans only, ``kvtui`` and the programs around it on the PATH."""
+    """An environment with the demo, plans only, and ``kvtui`` and the other programs on the PATH."""
     folder = tmp_path_factory.mktemp("examples")
     for name, script in STUBS.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")

@@ -1,4 +1,4 @@
-"""docs/findings.md is what the rules say now."""
+"""docs/findings.md matches the rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated pages of docs/ are what the registries say now."""
+"""The generated pages of docs/ match the registries."""
 
 from __future__ import annotations
 

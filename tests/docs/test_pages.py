@@ -1,4 +1,4 @@
-"""The pages "How to add …": each is applied to a copy of the package, and its test runs there."""
+"""The pages "How to add …": the test applies each to a copy of the package and runs its tests there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.docs.incidents import INCIDENTS, PAGE, block, capture
 PROJECT = Path(__file__).parents[2]
 PAGES = ("add-a-source", "add-a-finding", "add-an-action")
 MAX_LINES = 60
-"""Lines of code, blank ones and the page's own test not counted."""
+"""Lines of code; blank lines and the page's own test do not count."""
 
 BLOCK = re.compile(
     r"(?:New file `(?P<new>[^`\n]+)`|In `(?P<old>[^`\n]+)`, after `(?P<line>[^`\n]+)`):\n\n```python\n(?P<code>.*?)```",
@@ -26,7 +26,7 @@ BLOCK = re.compile(
 
 
 class Edit(NamedTuple):
-    """One block of a page: a new file, or what to insert after a line of one."""
+    """One block of a page: a new file, or an insertion after a line of a file."""
 
     path: str
     after: str | None
@@ -65,12 +65,12 @@ def test_the_page_works(page: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *tests],
         cwd=tmp_path,
-        # no plugins: to import all of them takes longer than the rest
+        # no plugins: importing all of them takes most of the time
         env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    # the copy was tested, not the package beside it
+    # shows that the copy was tested, not the installed package
     where = subprocess.run(
         [sys.executable, "-c", "import kvtui; print(kvtui.__file__)"],
         cwd=tmp_path, env={**env, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True,

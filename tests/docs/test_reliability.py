@@ -1,4 +1,4 @@
-"""Each attack and fault of docs/reliability.md names a test that exists."""
+"""Each attack and fault of docs/reliability.md names an existing test."""
 
 from __future__ import annotations
 

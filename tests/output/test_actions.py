@@ -1,4 +1,4 @@
-"""Actions whose output nobody reads: carried out or put back, and journaled; on notes in a folder, and on the demo."""
+"""Actions whose output nobody reads are completed or undone, and journaled; on notes in a folder, and on the demo."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ACTING = "tests.actions.acting"
 
 
 def _fill(window: Window) -> None:
-    """Let the window pull at its corner until its terminal takes nothing more."""
+    """Resizes the window until its terminal accepts no more output."""
     sizes = itertools.cycle([(120, 40), (100, 30)])
     until_full(window.process.pid, lambda: window.resize(next(sizes)))
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_puts_back_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_undoes_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
     for name in NOTES:
         note(tmp_path, name)
     with kvtui(str(tmp_path), "--yes", stdout=Pipe(), stderr=Pipe(), module=ACTING) as process:
@@ -38,8 +38,8 @@ def test_a_signal_puts_back_what_a_command_began(tmp_path: Path, number: signal.
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -15), (signal.SIGHUP, -1)])
-def test_a_command_goes_on_to_the_end_of_its_action(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """Its document is still to be read then: a signal ends the wait, and the exit code is that of what was done."""
+def test_a_command_completes_its_action(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The document is written after the action: a signal ends that wait, and the exit code is the action's."""
     for name in NOTES:
         note(tmp_path, name)
     with kvtui(str(tmp_path), "--yes", stdout=Pipe(), stderr=Pipe(), module=ACTING, env={"PAUSE": "0"}) as process:
@@ -50,14 +50,14 @@ def test_a_command_goes_on_to_the_end_of_its_action(tmp_path: Path, number: sign
     assert words(tmp_path, *NOTES) == ["new", "new"]
 
 
-def test_progress_that_nobody_reads_does_not_keep_a_command() -> None:
+def test_progress_that_nobody_reads_does_not_block_a_command() -> None:
     with kvtui("--demo", "--yes", "drain", "10.2.68.5:8080", "--wait", stderr=Pipe()) as process:
         until(lambda: process.poll() is not None, "the drain is over")
         assert process.returncode == 0
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_puts_back_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_undoes_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
     with Window(tmp_path) as window:
         window.act()
         _fill(window)
@@ -67,7 +67,7 @@ def test_a_signal_puts_back_what_the_terminal_ui_began(tmp_path: Path, number: s
     assert results(tmp_path) == ["put back"]
 
 
-def test_the_terminal_ui_goes_on_to_the_end_of_its_action(tmp_path: Path) -> None:
+def test_the_terminal_ui_completes_its_action(tmp_path: Path) -> None:
     with Window(tmp_path, env={"PAUSE": "0"}) as window:
         window.shows("10.4.0.50")
         window.press("f")

@@ -1,4 +1,4 @@
-"""A kvtui whose terminal is gone ends by itself: also where no signal comes, as after ``kubectl exec``."""
+"""kvtui ends when its terminal is gone, even without a signal, as after ``kubectl exec``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ main()
 
 
 class Seat:
-    """A terminal, and the number of questions that it was asked."""
+    """A terminal, and the number of queries that it got."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = os.openpty()
@@ -57,12 +57,12 @@ def seat() -> Iterator[Seat]:
         os.close(fd)
 
 
-def test_a_terminal_that_never_answered_is_left_alone(seat: Seat) -> None:
+def test_a_terminal_that_never_answered_is_not_queried(seat: Seat) -> None:
     assert not seat.ticks(10 * IDLE_TICKS)
     assert seat.asked == 0
 
 
-def test_one_that_answered_is_asked_after_long_idleness_and_is_gone_when_it_stays_silent(seat: Seat) -> None:
+def test_a_terminal_that_answered_is_queried_after_long_idleness_and_is_gone_if_it_stays_silent(seat: Seat) -> None:
     seat.lost.answered()
     assert not seat.ticks(IDLE_TICKS - 1)
     assert seat.asked == 0
@@ -72,7 +72,7 @@ def test_one_that_answered_is_asked_after_long_idleness_and_is_gone_when_it_stay
 
 
 @pytest.mark.parametrize("how", ["answered", "heard"])
-def test_an_answer_or_a_key_keeps_it(seat: Seat, how: str) -> None:
+def test_an_answer_or_a_key_keeps_the_terminal(seat: Seat, how: str) -> None:
     seat.lost.answered()
     for _ in range(5):
         assert not seat.ticks(IDLE_TICKS)
@@ -80,9 +80,9 @@ def test_an_answer_or_a_key_keeps_it(seat: Seat, how: str) -> None:
         getattr(seat.lost, how)()
 
 
-def test_what_stays_unread_means_that_nobody_is_there(seat: Seat) -> None:
+def test_output_that_stays_unread_means_that_nobody_is_there(seat: Seat) -> None:
     assert not seat.ticks(2 * MAX_UNREAD_TICKS)
-    seat.writer.put(b"x" * (1 << 20))  # more than the terminal's buffer has room for
+    seat.writer.put(b"x" * (1 << 20))  # more than the terminal's buffer can hold
     assert not seat.ticks(MAX_UNREAD_TICKS)
     while not seat.writer.taken:
         os.read(seat.ours, 65536)
@@ -90,7 +90,7 @@ def test_what_stays_unread_means_that_nobody_is_there(seat: Seat) -> None:
     assert seat.ticks(1)
 
 
-def test_a_closed_window_is_noticed_without_a_signal(seat: Seat) -> None:
+def test_a_closed_window_is_detected_without_a_signal(seat: Seat) -> None:
     assert not seat.lost.tick()
     os.close(seat.ours)
     seat.ours = os.open(os.devnull, os.O_RDONLY)
@@ -98,7 +98,7 @@ def test_a_closed_window_is_noticed_without_a_signal(seat: Seat) -> None:
 
 
 def quick(*arguments: str, unread: int = 10_000) -> PseudoTerminal:
-    """kvtui that looks much more often."""
+    """Returns a kvtui that checks its terminal much more often."""
     return PseudoTerminal("--demo", *arguments, command=(sys.executable, "-c", QUICK.format(unread=unread)))
 
 
@@ -120,7 +120,9 @@ def test_kvtui_ends_when_nobody_reads() -> None:
     with quick(unread=10) as terminal:
         terminal.shows("10.4.0.50")
         deadline = time.monotonic() + TIMEOUT
-        for size in itertools.cycle([(81, 24), (80, 24)]):  # each brings a whole frame, until the terminal is full
+        for size in itertools.cycle(
+            [(81, 24), (80, 24)]
+        ):  # each resize causes a whole frame, until the terminal's buffer is full
             terminal.resize(size)
             with suppress(subprocess.TimeoutExpired):
                 assert terminal.process.wait(timeout=0.2) == HUNG_UP

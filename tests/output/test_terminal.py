@@ -1,4 +1,4 @@
-"""The terminal UI on a terminal that nobody reads: a signal ends it, and who reads again sees the newest, whole."""
+"""The terminal UI on a terminal that nobody reads: a signal ends it, and a new reader gets the whole newest frame."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def _fill(terminal: PseudoTerminal) -> None:
-    """Switch screens until the terminal takes nothing more."""
+    """Switches screens until the terminal accepts no more output."""
     keys = itertools.cycle("1234")
 
     until_full(terminal.process.pid, lambda: terminal.press(next(keys)))
 
 
 def _picture(terminal: PseudoTerminal) -> list[str]:
-    """The table, without the trend; that and the charts below go on while the screen is paused."""
+    """Returns the table without the trend, which continues while the screen is paused, like the charts below it."""
     table = itertools.takewhile(lambda line: not line.startswith("────"), terminal.lines)
     return [line[:66].rstrip() for line in table]
 
@@ -36,7 +36,7 @@ def test_a_signal_ends_it(number: signal.Signals) -> None:
         assert terminal.process.returncode == 128 + number
 
 
-def test_q_ends_it_too() -> None:
+def test_q_ends_it() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows("10.4.0.50")
         _fill(terminal)
@@ -45,7 +45,7 @@ def test_q_ends_it_too() -> None:
         assert terminal.process.returncode == 0
 
 
-def test_who_reads_again_sees_the_newest_frame_whole() -> None:
+def test_a_reader_that_resumes_gets_the_whole_newest_frame() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows("10.4.0.50")
         _fill(terminal)

@@ -1,4 +1,4 @@
-"""The writer behind all output: whole texts, in order, and no more of them than are worth keeping."""
+"""The writer behind all output: whole texts, in order, and no outdated ones."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def pipe() -> Iterator[Pipe]:
 
 
 def read(pipe: Pipe, size: int) -> bytes:
-    """What comes after the page that filled the pipe."""
+    """Returns what follows the page that filled the pipe."""
     data = b""
     while len(data) < PAGE + size:
         data += os.read(pipe.reader, PAGE)
     return data[PAGE:]
 
 
-def test_of_what_is_out_of_date_only_what_was_begun_is_written(pipe: Pipe) -> None:
+def test_only_the_started_one_of_the_outdated_texts_is_written(pipe: Pipe) -> None:
     writer = OutputWriter(pipe.writer)
     writer.put(b"begun\n")
     assert not writer.wait(0.05)
@@ -42,7 +42,7 @@ def test_of_what_is_out_of_date_only_what_was_begun_is_written(pipe: Pipe) -> No
     assert writer.wait(TIMEOUT)
 
 
-def test_above_its_limit_the_oldest_is_dropped_whole(pipe: Pipe) -> None:
+def test_above_its_limit_the_oldest_text_is_dropped_as_a_whole(pipe: Pipe) -> None:
     writer = OutputWriter(pipe.writer, max_queued_bytes=20)
     writer.put(b"begun\n")
     until(lambda: writer.queued == 0, "it is begun")
@@ -53,7 +53,7 @@ def test_above_its_limit_the_oldest_is_dropped_whole(pipe: Pipe) -> None:
     assert read(pipe, 24).endswith(b"00097\n00098\n00099\n")
 
 
-def test_a_skipped_frame_is_asked_for_when_the_reader_has_caught_up(pipe: Pipe) -> None:
+def test_a_skipped_frame_is_requested_when_the_reader_has_caught_up(pipe: Pipe) -> None:
     drained = Event()
     writer = OutputWriter(pipe.writer, on_drained=drained.set)
     assert not writer.skips_frame(10)
@@ -66,7 +66,7 @@ def test_a_skipped_frame_is_asked_for_when_the_reader_has_caught_up(pipe: Pipe) 
     assert not writer.skips_frame(10)
 
 
-def test_a_reader_that_is_gone_is_told_once(pipe: Pipe) -> None:
+def test_a_reader_that_is_gone_is_reported_once(pipe: Pipe) -> None:
     writer = OutputWriter(pipe.writer)
     writer.put(b"for nobody")
     os.close(pipe.reader)
@@ -77,7 +77,7 @@ def test_a_reader_that_is_gone_is_told_once(pipe: Pipe) -> None:
     pipe.reader = os.open(os.devnull, os.O_RDONLY)
 
 
-def test_a_shared_descriptor_that_somebody_made_non_blocking_loses_nothing(pipe: Pipe) -> None:
+def test_a_shared_non_blocking_descriptor_loses_nothing(pipe: Pipe) -> None:
     os.set_blocking(pipe.writer, False)
     writer = OutputWriter(pipe.writer)
     writer.put(b"x" * 10 * PAGE)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 TIMEOUT = 180.0
-"""Seconds until a condition has failed: the machine may be busy."""
+"""Seconds until a wait fails; long, because the machine may be busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DRAW_SECONDS = 0.2
 PAGE = 4096
@@ -34,9 +34,9 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def until_full(pid: int, draw: Callable[[], None]) -> None:
-    """Let the terminal UI draw until its terminal takes nothing more.
+    """Lets the terminal UI draw until its terminal accepts no more output.
 
-    Each time it is given time to draw: it draws when it has nothing else to do.
+    Waits for it to draw each time: it draws only when it has nothing else to do.
     """
     drawn = 0.0
 
@@ -51,7 +51,7 @@ def until_full(pid: int, draw: Callable[[], None]) -> None:
 
 
 def is_stuck(pid: int, fd: int) -> bool:
-    """Whether a thread of the process waits in write(2) to this descriptor."""
+    """Returns whether a thread of the process waits in write(2) to this descriptor."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
             call = (task / "syscall").read_text().split()
@@ -63,13 +63,13 @@ def is_stuck(pid: int, fd: int) -> bool:
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has a handler for the signal, as while an action runs."""
+    """Returns whether the process has a handler for the signal, as while an action runs."""
     caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 def default_signals() -> None:
-    """In the child: a script in the background hands down signals that are ignored."""
+    """Restores signals in the child: a background script passes ignored signals on to its children."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
@@ -78,7 +78,7 @@ class Pipe:
     """A pipe of one page that nobody reads until ``read_all``.
 
     Args:
-        filled: whether there is no room in it from the start.
+        filled: whether the pipe is full from the start.
     """
 
     def __init__(self, *, filled: bool = True) -> None:
@@ -99,7 +99,7 @@ def kvtui(
     env: Mapping[str, str] | None = None,
     module: str = "kvtui",
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose output goes into these pipes, else nowhere."""
+    """Runs kvtui with its output in these pipes, or discarded."""
     kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
@@ -124,6 +124,6 @@ def kvtui(
 
 
 def end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send the signal, and wait for the end; who waited for a reader would never end."""
+    """Sends the signal and waits for the end; a process that waits for a reader would never end."""
     process.send_signal(number)
     until(lambda: process.poll() is not None, f"the end by {number.name}")

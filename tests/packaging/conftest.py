@@ -1,4 +1,4 @@
-"""What is made once for all tests here: the packages, a Debian root file system, and the image."""
+"""What all tests here share: the packages, a Debian root file system, and the image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PROJECT = Path(__file__).parents[2]
 PACKAGING = PROJECT / "packaging"
 
 
-def made(*command: str, **environment: str) -> str:
-    """Run one of the project's own scripts; its words are in the error when it fails."""
+def run_script(*command: str, **environment: str) -> str:
+    """Runs one of the project's own scripts; the error of a failure contains its output."""
     done = subprocess.run(
         command, cwd=PROJECT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
     )
@@ -29,33 +29,33 @@ def made(*command: str, **environment: str) -> str:
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The folder with what `make packages` makes."""
-    made(str(PACKAGING / "debian-packages"), "deb")
-    made(str(PACKAGING / "build"), "packages")
+    """The folder with the output of `make packages`."""
+    run_script(str(PACKAGING / "debian-packages"), "deb")
+    run_script(str(PACKAGING / "build"), "packages")
     return PROJECT / "dist"
 
 
 @pytest.fixture(scope="session")
 def debian() -> Path:
-    """A clean Debian."""
+    """A clean Debian root file system."""
     if os.geteuid() != 0:
         pytest.skip("installing packages into a root file system of their own needs root: sudo make unit")
-    return Path(made(str(PACKAGING / "debian-root")).strip())
+    return Path(run_script(str(PACKAGING / "debian-root")).strip())
 
 
 @pytest.fixture
 def machine(debian: Path, packages: Path, tmp_path: Path) -> Callable[..., Machine]:
-    """A machine with nothing but Debian, to which a folder is given (the packages, unless told)."""
+    """A machine with only Debian, with a given folder (by default the packages)."""
     return lambda given=packages, **environment: Machine(debian, tmp_path / "layer", given, environment)
 
 
 @pytest.fixture(scope="session")
 def image(debian: Path, packages: Path) -> Iterator[str]:
-    """The image that `make image` makes, by buildah; its name."""
+    """The name of the image that `make image` makes, with buildah."""
     assert (debian / ".complete").exists()
     assert (packages / "kvtui").exists()
     name = "localhost/kvtui:test"
-    made(str(PACKAGING / "build"), "image", name, ENGINE="buildah")
+    run_script(str(PACKAGING / "build"), "image", name, ENGINE="buildah")
     os.environ.setdefault("BUILDAH_ISOLATION", "chroot")
     yield name
     subprocess.run(["buildah", "rmi", "-f", name, "localhost/kvtui-base:latest"], capture_output=True, check=False)

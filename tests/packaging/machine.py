@@ -1,4 +1,4 @@
-"""A machine with nothing but Debian: a throw-away layer over one root file system, usually without a network."""
+"""A machine with only Debian: a disposable layer over one root file system, usually without a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]  # they end with the command
 ONLINE = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs")
-"""What pip needs of this machine to reach its index of packages."""
+"""Files of this machine that pip needs to reach its index."""
 ENTER = """
 set -e
 root=$1 layer=$2 shared=$3 online=$4; shift 4
@@ -40,15 +40,15 @@ PATH = "/root/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 @dataclass(frozen=True)
 class Machine:
-    """What is written stays until the layer's folder is removed.
+    """Keeps what is written until the layer's folder is removed.
 
     Args:
-        root: of the file system below.
-        layer: an empty folder of this machine's own.
-        given: a folder that it finds as /given.
+        root: the root file system below.
+        layer: an empty folder for this machine's files.
+        given: a folder that the machine has as /given.
         environment: added to a bare environment.
-        online: whether it has this machine's network, and its settings and variables of pip; else what is installed is
-            what was given.
+        online: whether it has this machine's network and its pip settings and variables; otherwise it can
+            only install what is in ``given``.
     """
 
     root: Path
@@ -63,7 +63,7 @@ class Machine:
 
     @property
     def prefix(self) -> list[str]:
-        """What runs a command on it."""
+        """Returns the command prefix that runs a command on this machine."""
         variables = {"PATH": PATH, "HOME": "/root", "TERM": "xterm-256color", "LANG": "C.UTF-8", **self.environment}
         if self.online:
             variables |= {
@@ -74,21 +74,21 @@ class Machine:
         return [*namespaces, "sh", "-c", ENTER, "sh", *places, "env", "-i", *(f"{k}={v}" for k, v in variables.items())]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Runs a command to its end."""
         return subprocess.run([*self.prefix, *command], capture_output=True, text=True, check=False, timeout=900)
 
     def must(self, *command: str) -> str:
-        """Run a command that has to end well; what it printed."""
+        """Runs a command that must succeed; returns its output."""
         done = self.run(*command)
         assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def terminal(self, *command: str) -> PseudoTerminal:
-        """Run a command on a pty."""
+        """Runs a command on a pty."""
         return PseudoTerminal(prefix=self.prefix, command=command)
 
     def files(self) -> set[str]:
-        """What was written here and is not below, in the places where packages put things."""
+        """Returns the files that were added here, in the places where packages install files."""
         upper = self.layer / "upper"
         places = [upper / name for name in ("usr", "opt", "etc", "var/lib/kvtui") if (upper / name).exists()]
         return {f"/{p.relative_to(upper)}" for place in places for p in place.rglob("*") if p.is_file()}

@@ -37,7 +37,7 @@ echo ' was started'
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts as packages get them, and a ``kvtui`` to call."""
+    """The scripts as packages install them, and a ``kvtui`` to call."""
     made = tmp_path_factory.mktemp("completions")
     for shell, name in NAMES.items():
         with (made / name).open("wb") as script:
@@ -64,7 +64,7 @@ def ran(folder: Path, *command: str, text: str = "") -> str:
 
 
 def in_bash(folder: Path, *typed: str) -> dict[str, list[str]]:
-    """What bash would offer for each line, as readline puts it in (after the last colon)."""
+    """Returns what bash would offer for each line, as readline inserts it (after the last colon)."""
     program = f'. "{folder}/kvtui"\ncompopt() {{ :; }}\n' + "".join(
         f'COMP_LINE={line!r} COMP_POINT={len(line)}; _kvtui kvtui; printf "%s\\n" "${{COMPREPLY[*]}}"\n'
         for line in typed
@@ -79,7 +79,7 @@ def in_fish(folder: Path, typed: str) -> list[str]:
 
 
 def in_zsh(folder: Path, typed: str) -> list[str]:
-    """By the function that the widget calls: its own list goes to a terminal only."""
+    """Calls the function that the widget calls, because its own list goes only to a terminal."""
     words = typed.split(" ")
     program = (
         "compdef() { :; }; compset() { :; }; _files() { print FILES; }\n"
@@ -91,11 +91,11 @@ def in_zsh(folder: Path, typed: str) -> list[str]:
 
 
 class Terminal:
-    """An interactive shell on a terminal of its own.
+    """An interactive shell on its own terminal.
 
     Args:
-        folder: where the scripts are.
-        command: starts the shell.
+        folder: the folder with the scripts.
+        command: the command that starts the shell.
     """
 
     def __init__(self, folder: Path, *command: str) -> None:
@@ -108,7 +108,7 @@ class Terminal:
         os.close(theirs)
 
     def type(self, text: str, until: str) -> str:
-        """Returns all that was printed from the typing until the given text."""
+        """Returns all output from the typing until the given text."""
         self._file.write(text.encode())
         printed, end = b"", time.monotonic() + DEADLINE
         while until.encode() not in printed:
@@ -154,7 +154,7 @@ def test_a_tab_on_a_terminal_completes_behind_colons(folder: Path, shell: Shell)
     ("script", "check"),
     [("kvtui", ("bash", "-n")), ("_kvtui", ("zsh", "-n")), ("kvtui.fish", ("fish", "--no-execute"))],
 )
-def test_each_script_is_one(folder: Path, script: str, check: tuple[str, ...]) -> None:
+def test_each_script_is_valid(folder: Path, script: str, check: tuple[str, ...]) -> None:
     assert ran(folder, *check, str(folder / script)) == ""
 
 
@@ -205,7 +205,7 @@ def test_bash(folder: Path) -> None:
 
 
 def test_fish(folder: Path) -> None:
-    """On fish 3 and fish 4, whichever is installed."""
+    """Runs on fish 3 or fish 4, depending on the installed one."""
     assert in_fish(folder, "kvtui dr") == ["drain"]
     assert in_fish(folder, "kvtui --output=j") == ["--output=json"]
     assert in_fish(folder, "kvtui config s") == ["show"]
@@ -254,12 +254,12 @@ def test_every_command_and_option_is_offered() -> None:
 
 
 def test_environment_and_options_choose_the_node() -> None:
-    assert answered("kvtui failover v", KVTUI_PID="1") == [""]  # a keepalived of somebody else may run here
+    assert answered("kvtui failover v", KVTUI_PID="1") == [""]  # another keepalived may run on this machine
     assert len(answered("kvtui failover v", KVTUI_DEMO="1")) == 2
     assert len(answered("kvtui --demo failover v")) == 2
 
 
-def test_names_of_the_demo() -> None:
+def test_names_from_the_demo() -> None:
     place = NodeNames(demo=True)
     assert completions(values.find_instances, place) == [("vips", "VRID 50 on eth0"), ("vips6", "VRID 51 on eth0")]
     assert ("10.2.68.5:8080", "in 1 virtual server") in completions(values.find_reals, place)
@@ -289,7 +289,7 @@ def test_a_tab_imports_no_textual_netlink_and_rich() -> None:
 
 
 def test_a_tab_takes_a_quarter_second_of_cpu_at_most() -> None:
-    """CPU time, the best of five: how busy the machine is does not count."""
+    """Measures CPU time, the best of five, so that a busy machine does not matter."""
     best = 9.0
     for _ in range(5):
         before = os.times()

@@ -1,4 +1,4 @@
-"""Who is asked for Debian packages, how often, and what they can paste; with stand-ins for apt, dpkg, id and sudo."""
+"""When Debian packages are offered, how often, and the command to paste; with stand-ins for apt, dpkg, id and sudo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAND_INS = {
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Path:
-    """The only folder of $PATH."""
+    """A folder that is the only one on $PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("sh", "env", "cat"):
@@ -52,7 +52,7 @@ def in_a_pipe(commands: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def on_a_terminal(commands: Path, answer: str, **more: str) -> tuple[str, int]:
-    """What a person sees, and the exit status."""
+    """Returns what a user sees, and the exit status."""
     terminal = PseudoTerminal(
         *GROUPS, command=(str(SCRIPT), "--ask"), env=environment(commands, **more), size=(120, 24)
     )
@@ -73,7 +73,7 @@ def test_without_a_terminal_one_command_installs_all_groups(commands: Path, ask:
     assert calls(commands) == ""
 
 
-def test_where_sudo_is_missing_the_command_uses_su(commands: Path) -> None:
+def test_without_sudo_the_command_uses_su(commands: Path) -> None:
     (commands / "sudo").unlink()
     assert f"su - -c '{COMMAND}'\n" in in_a_pipe(commands, "--ask", *GROUPS).stderr
 
@@ -87,21 +87,21 @@ def test_one_yes_installs_all_groups_by_sudo(commands: Path, answer: str) -> Non
 
 
 @pytest.mark.parametrize("answer", ["n\n", "what?\n", "\x04"])
-def test_anything_else_names_the_command(commands: Path, answer: str) -> None:
+def test_any_other_answer_prints_the_command(commands: Path, answer: str) -> None:
     text, status = on_a_terminal(commands, answer)
     assert status == 1
     assert f"sudo {COMMAND}" in text
     assert calls(commands) == ""
 
 
-def test_when_sudo_refuses_the_command_is_named(commands: Path) -> None:
+def test_if_sudo_refuses_the_command_is_printed(commands: Path) -> None:
     text, status = on_a_terminal(commands, "y\n", SUDO_STATUS="1")
     assert status == 1
     assert f"sudo {COMMAND}" in text
     assert calls(commands).count("sudo sh -s -- venv") == 1
 
 
-def test_where_all_is_installed_nothing_is_said(commands: Path) -> None:
+def test_if_all_is_installed_nothing_is_printed(commands: Path) -> None:
     (commands / "dpkg-query").write_text("#!/bin/sh\nprintf installed\n")
     done = in_a_pipe(commands, "--ask", *GROUPS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

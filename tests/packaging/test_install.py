@@ -1,4 +1,4 @@
-"""On a machine with nothing but Debian: one command, and `kvtui --demo` shows its first frame."""
+"""On a machine with only Debian, one command installs kvtui, and `kvtui --demo` shows its first frame."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FIRST_FRAME = ("10.4.0.50", "MASTER", "default/nginx")
-SINGLE_FILE_START = 2.0  # seconds of its own work until the first frame is complete
+SINGLE_FILE_START = 2.0  # seconds of its own CPU time until the first frame is complete
 
 
 def shows_the_first_frame(terminal: PseudoTerminal) -> None:
-    """And ends when it is told to."""
+    """Checks the first frame, and that kvtui ends on request."""
     with terminal:
         terminal.shows(*FIRST_FRAME)
         assert "VIP" in terminal.lines[1]
@@ -36,7 +36,7 @@ def shows_the_first_frame(terminal: PseudoTerminal) -> None:
 
 @pytest.fixture(scope="session")
 def wheelhouse(debian: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel with all that it needs on that machine, by the machine's own Python: pip asks its index once, here."""
+    """Downloads the wheel's dependencies for that machine by its own Python: pip queries its index only here."""
     folder = PROJECT / ".lab" / "wheelhouse"
     folder.mkdir(parents=True, exist_ok=True)
     [wheel] = packages.glob("*.whl")
@@ -59,8 +59,8 @@ def test_pipx_installs_the_wheel(machine: Callable[..., Machine], wheelhouse: Pa
     shows_the_first_frame(ours.terminal("kvtui", "--demo"))
 
 
-def test_the_single_file_runs_where_it_was_copied_to(machine: Callable[..., Machine]) -> None:
-    """Nothing is unpacked: it runs where nothing can be written."""
+def test_the_single_file_runs_from_where_it_was_copied(machine: Callable[..., Machine]) -> None:
+    """It unpacks nothing, so it runs on a read-only file system."""
     ours = machine()
     ours.must("cp", "/given/kvtui", "/usr/local/bin/")
     before = ours.files()
@@ -71,7 +71,7 @@ def test_the_single_file_runs_where_it_was_copied_to(machine: Callable[..., Mach
 
 @pytest.mark.long
 def test_the_single_file_runs_on_the_python_of_debian_13(debian: Path, packages: Path, tmp_path: Path) -> None:
-    """3.13, whose bytecode is not in it."""
+    """3.13: the file does not contain its bytecode."""
     assert debian.exists()
     wanted = "python3-minimal,libpython3-stdlib,coreutils"
     root = made(str(PROJECT / "packaging/debian-root"), "trixie", wanted).strip()
@@ -81,7 +81,7 @@ def test_the_single_file_runs_on_the_python_of_debian_13(debian: Path, packages:
 
 
 def test_the_single_file_starts_in_under_two_seconds(packages: Path) -> None:
-    """By its own processor time: a busy machine is not its fault."""
+    """Measures its own CPU time, so that a busy machine does not matter."""
     before = os.times()
     with PseudoTerminal("--demo", command=["/usr/bin/env", "python3", str(packages / "kvtui")]) as terminal:
         terminal.shows(*FIRST_FRAME)
@@ -112,7 +112,7 @@ def test_the_debian_package_installs_and_leaves_nothing(machine: Callable[..., M
     assert {f for f in ours.files() if "kvtui" in f} == set()
 
 
-def test_lintian_is_content(packages: Path) -> None:
+def test_lintian_reports_nothing(packages: Path) -> None:
     [package] = packages.glob("*.deb")
     done = subprocess.run(
         ["lintian", "--no-cfg", "--allow-root", "--fail-on", "error,warning", str(package)],
@@ -124,7 +124,7 @@ def test_lintian_is_content(packages: Path) -> None:
 
 
 def low_limits() -> Iterator[str]:
-    """Options for buildah, which else raises these limits; that fails in a container without CAP_SYS_RESOURCE."""
+    """Returns options for buildah, which raises these limits by default and fails to without CAP_SYS_RESOURCE."""
     for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
         _, hard = resource.getrlimit(number)
         limit = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
@@ -141,7 +141,7 @@ def container(image: str) -> Iterator[str]:
         made("buildah", "rm", name)
 
 
-def test_the_image_runs_as_nobody_and_has_what_it_needs_only(image: str) -> None:
+def test_the_image_runs_as_nobody_and_has_only_what_it_needs(image: str) -> None:
     with container(image) as name:
         shows_the_first_frame(
             PseudoTerminal("--demo", command=["buildah", "run", "--tty", name, "--", "/usr/bin/kvtui"])
@@ -166,7 +166,7 @@ def test_the_image_runs_as_nobody_and_has_what_it_needs_only(image: str) -> None
     assert [c["name"] for c in python if not c["licenses"]] == []
 
 
-def test_the_image_says_what_it_is(image: str) -> None:
+def test_the_image_has_its_labels(image: str) -> None:
     described = json.loads(made("buildah", "inspect", "--type", "image", image))["OCIv1"]["config"]
     labels = described["Labels"]
     head = made("git", "rev-parse", "HEAD").strip()
@@ -178,7 +178,7 @@ def test_the_image_says_what_it_is(image: str) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(packages: Path, tmp_path: Path) -> None:
-    """Two builds a moment apart; of the single file a part, as compiling all of it takes long."""
+    """Two builds, a moment apart; of the single file only a part, because compiling all of it takes long."""
     assert (packages / "kvtui").exists()
     part = tmp_path / "part"
     shutil.copytree(PROJECT / "build/lib/typer", part / "typer")

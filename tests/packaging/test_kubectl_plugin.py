@@ -1,4 +1,4 @@
-"""`kubectl kvtui`, with a program in place of kubectl that runs what it is to run in a pod."""
+"""`kubectl kvtui`; a program that replaces kubectl runs here what kubectl would run in a pod."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ exec {python} -m kvtui --demo "$@"
 
 
 def pod(name: str, node: str, container: str = "kvtui") -> dict[str, Any]:
-    """As the API has it."""
+    """Returns the pod as the API returns it."""
     return {
         "metadata": {"name": name, "namespace": "lb"},
         "spec": {"nodeName": node, "containers": [{"name": "keepalived"}, {"name": container}]},
@@ -53,7 +53,7 @@ def cluster(tmp_path: Path) -> dict[str, str]:
 
 
 def plugin(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Runs it."""
+    """Runs the plugin."""
     argv = [sys.executable, str(PLUGIN), *words]
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=300, check=False)
 
@@ -65,13 +65,13 @@ def test_it_finds_the_pod_and_is_read_only(cluster: dict[str, str], name: str, p
     assert plugin(cluster, name, "triage").stdout == f"{pod}: kvtui --read-only triage\n"
 
 
-def test_it_says_what_it_knows_when_there_is_no_such_node(cluster: dict[str, str]) -> None:
+def test_an_unknown_node_is_reported_with_the_known_ones(cluster: dict[str, str]) -> None:
     assert "name a node (node-a, node-b), a pod or a VIP; node-z is none of these" in plugin(cluster, "node-z").stderr
     assert "no node holds 10.9.9.9" in plugin(cluster, "10.9.9.9").stderr
 
 
 def calls(env: dict[str, str]) -> list[str]:
-    """What kubectl was asked, its own temporary files left out."""
+    """Returns the arguments of kubectl's calls, without its own temporary files."""
     text = (Path(env["PATH"].split(":")[0]) / "calls").read_text()
     return [re.sub(r"--custom=\S+", "--custom=FILE", line) for line in text.splitlines()]
 
@@ -97,7 +97,7 @@ def test_a_debug_container_has_the_profile_that_it_needs(
     cluster: dict[str, str], name: str, asked: str, profile: str
 ) -> None:
     done = plugin(cluster, "--context", "prod", "-n", "lb", "--debug-image", "reg/kvtui:1", name, "triage")
-    assert done.returncode == 7, done.stderr  # that of kubectl
+    assert done.returncode == 7, done.stderr  # kubectl's exit code
     first, *_, last = calls(cluster)
     assert first == "--context prod get pods -n lb -o json"
     assert last == "--context prod " + asked.format(how="-i --image=reg/kvtui:1 --custom=FILE")
@@ -105,7 +105,7 @@ def test_a_debug_container_has_the_profile_that_it_needs(
     assert made == json.loads((PLUGIN.parents[1] / f"kubernetes/debug/{profile}.json").read_text())
 
 
-def test_a_terminal_is_told_which_one_it_is(cluster: dict[str, str]) -> None:
+def test_a_terminals_variables_are_passed_on(cluster: dict[str, str]) -> None:
     argv = [sys.executable, str(PLUGIN), "-n", "lb", "node-a", "--version"]
     ours, theirs = pty.openpty()
     env = {**cluster, "TERM": "xterm-256color", "COLORTERM": "truecolor"}

@@ -1,4 +1,4 @@
-"""The manifests: valid for Kubernetes 1.30 to 1.37 by its own schemas, and no right more than is said."""
+"""The manifests: valid for Kubernetes 1.30 to 1.37 by its own schemas, with only the documented rights."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Document = dict[str, Any]
 
 
 def documents(path: str) -> list[Document]:
-    """What a file has."""
+    """Returns the documents of a file."""
     return list(yaml.safe_load_all((FOLDER / path).read_text()))
 
 
 def resources(folder: str) -> list[Document]:
-    """What a folder's kustomization names as resources."""
+    """Returns the objects of the files that a folder's kustomization lists as resources."""
     [kustomization] = documents(f"{folder}/kustomization.yaml")
     return [d for name in kustomization["resources"] if name.endswith(".yaml") for d in documents(f"{folder}/{name}")]
 
 
 def merged(old: Any, new: Any) -> Any:
-    """A strategic merge, as far as the patch needs it: lists of named things by their names, the new ones first."""
+    """Returns a strategic merge, as far as the patch needs it: lists merge by the objects' names, new ones first."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {k: merged(old[k], new[k]) if k in old and k in new else {**old, **new}[k] for k in {**old, **new}}
     if isinstance(old, list) and isinstance(new, list) and all("name" in item for item in [*old, *new]):
@@ -48,19 +48,19 @@ def merged(old: Any, new: Any) -> Any:
 
 
 def with_sidecar() -> list[Document]:
-    """What `kubectl apply -k packaging/kubernetes/with-sidecar` sends."""
+    """Returns the objects that `kubectl apply -k packaging/kubernetes/with-sidecar` sends."""
     [patch] = documents("sidecar/daemonset.yaml")
     together = [*resources("example"), *resources("sidecar")]
     return [merged(d, patch) if d["kind"] == "DaemonSet" else d for d in together]
 
 
 def named(found: list[Document]) -> dict[tuple[str, str], Document]:
-    """By kind and name."""
+    """Returns the objects by kind and name."""
     return {(d["kind"], d["metadata"]["name"]): d for d in found}
 
 
 def pod(found: list[Document]) -> Document:
-    """The DaemonSet's pod."""
+    """Returns the DaemonSet's pod."""
     spec: Document = named(found)["DaemonSet", "kube-keepalived-vip"]["spec"]["template"]["spec"]
     return spec
 
@@ -87,7 +87,7 @@ def test_the_schemas_are_strict() -> None:
         kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
 
 
-def test_what_was_there_stays_as_it_is() -> None:
+def test_the_existing_daemonset_stays_unchanged() -> None:
     before, after = pod(resources("example")), pod(with_sidecar())
     ours, theirs = after["containers"]
     assert [ours["name"], theirs] == ["kvtui", before["containers"][0]]
@@ -99,7 +99,7 @@ def test_what_was_there_stays_as_it_is() -> None:
     assert rest == {k: v for k, v in before.items() if k not in {"containers", "volumes"}}
 
 
-def test_no_right_more_than_is_said() -> None:
+def test_only_the_documented_rights() -> None:
     ours = pod(with_sidecar())["containers"][0]["securityContext"]
     assert ours["capabilities"] == {"drop": ["ALL"], "add": CAPABILITIES}
     assert (ours["privileged"], ours["allowPrivilegeEscalation"], ours["readOnlyRootFilesystem"]) == (
@@ -111,7 +111,7 @@ def test_no_right_more_than_is_said() -> None:
     assert debug == {k: v for k, v in ours.items() if k != "readOnlyRootFilesystem"}
 
 
-def test_roles_only_read_and_cover_what_kvtui_asks_for() -> None:
+def test_roles_only_read_and_cover_kvtuis_requests() -> None:
     roles = [d for d in resources("sidecar") if d["kind"] in {"ClusterRole", "Role"}]
     rules = [rule for role in roles for rule in role["rules"]]
     assert all(set(rule["verbs"]) == READ for rule in rules)
@@ -129,11 +129,13 @@ def test_roles_only_read_and_cover_what_kvtui_asks_for() -> None:
     assert mappings["resourceNames"] == ["vip-configmap"]
 
 
-def test_exec_is_apart_and_in_one_namespace() -> None:
+def test_exec_is_separate_and_in_one_namespace() -> None:
     assert not any("exec" in json.dumps(d) for d in with_sidecar())
     role, nodes = (d for d in resources("cluster-view") if "rules" in d)
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "default")
-    assert nodes["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]  # which lack their pod
+    assert nodes["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    ]  # nodes that lack their pod
 
 
 def test_the_example_is_the_tutorials_own_case() -> None:
@@ -158,7 +160,7 @@ def test_the_image_is_this_version() -> None:
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kustomize itself comes with kubectl, which is not here")
-def test_kustomize_builds_just_that() -> None:
+def test_kustomize_builds_the_same() -> None:
     done = subprocess.run(
         ["kubectl", "kustomize", str(FOLDER / "with-sidecar")], capture_output=True, text=True, check=True
     )

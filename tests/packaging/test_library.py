@@ -1,4 +1,4 @@
-"""The ``kubernetes`` library as single file, image and Debian package have it: without its typed models."""
+"""The ``kubernetes`` library as the single file, image and Debian package contain it: without its typed models."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIB = PROJECT / "build" / "lib"
-TOKEN = "t0ken"  # noqa: S105 - of nobody
+TOKEN = "t0ken"  # noqa: S105 - not a real one
 ENVIRON = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE", "PYTHON"))}
 
 
 @pytest.fixture
 def command(request: pytest.FixtureRequest, packages: Path) -> list[str]:
-    """kvtui with these libraries alone: in the single file, unless told that it is the folder."""
+    """kvtui with only these libraries: from the single file or from the folder."""
     if getattr(request, "param", "") == "lib":
         program = f"import sys; sys.path.insert(0, {str(LIB)!r}); from kvtui.__main__ import main; main()"
         return [sys.executable, "-I", "-S", "-c", program]
@@ -43,7 +43,7 @@ def kubeconfig(fake: FakeCluster, path: Path, user: dict[str, Any]) -> str:
 
 @contextmanager
 def watching(command: list[str], path: str) -> Iterator[IO[str]]:
-    """The lines of ``kvtui mappings --watch``."""
+    """Returns the lines of ``kvtui mappings --watch``."""
     options = ["--read-only", "--kubeconfig", path, "--configmap", "default/vip-configmap", "-o", "json"]
     whole = [*command, *options, "mappings", "--watch"]
     with subprocess.Popen(whole, stdout=subprocess.PIPE, text=True, env=ENVIRON) as running:
@@ -53,7 +53,7 @@ def watching(command: list[str], path: str) -> Iterator[IO[str]]:
 
 
 def until(lines: IO[str], vips: set[str]) -> None:
-    """Read documents until one has these VIPs by an API that is well."""
+    """Reads documents until one has these VIPs and its API source is ok."""
     for line in lines:
         found = json.loads(line)
         state = next(s["state"] for s in found["sources"] if s["name"] == "kubernetes")

@@ -1,4 +1,4 @@
-"""`make run` as the first command on a machine: what it says without a network, and what it leaves behind."""
+"""`make run` as the first command on a machine: what it prints without a network, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ esac
 
 
 def test_each_target_has_one_recipe() -> None:
-    """make takes the last of two, and says so on stderr only."""
+    """make uses the last of two, and warns only on stderr."""
     ended = subprocess.run(["make", "-n", "help"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert ended.stderr == ""
 
 
-def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp_path: Path) -> None:
+def test_without_packages_make_prints_a_remedy_and_starts_again_the_next_time(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "Makefile", tmp_path)
     (tmp_path / "packaging").mkdir()
     shutil.copy(PROJECT / "packaging/progress", tmp_path / "packaging")
@@ -45,7 +45,7 @@ def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp
 
 
 @pytest.mark.parametrize("argument", ["--demo", "--help", "-h", "--version"])
-def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_booted_for_commands_that_read_no_node(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def become(*arguments: str) -> None:
         raise SystemExit(" ".join(arguments))
 
@@ -55,7 +55,7 @@ def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch:
 
 
 @pytest.mark.parametrize("why", [None, "It needs user-mode-linux.", "kernel panic"])
-def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
+def test_the_demo_is_shown_with_the_reason_if_the_lab_cannot_be_used(
     why: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def become(*arguments: str) -> None:
@@ -73,9 +73,9 @@ def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
     monkeypatch.setattr(run, "without_terminal", lab)
     with pytest.raises(SystemExit, match=r"^lab$" if why is None else r"^--demo vips$"):
         run.main(["vips"])
-    said = capsys.readouterr().err
-    assert said.startswith("No keepalived runs here.\n")
-    assert (f"\n{why}\nStarting the built-in demo instead" in said) is (why is not None)
+    printed = capsys.readouterr().err
+    assert printed.startswith("No keepalived runs here.\n")
+    assert (f"\n{why}\nStarting the built-in demo instead" in printed) is (why is not None)
 
 
 HERE = Daemon(819, own_network=True, contained=False)
@@ -92,7 +92,7 @@ ELSEWHERE = Daemon(820, own_network=False, contained=True)
         (["--demo"], [], False),
     ],
 )
-def test_the_lab_s_packages_are_asked_for_only_where_it_will_be_booted(
+def test_the_labs_packages_are_offered_only_if_it_will_be_booted(
     arguments: list[str], found: list[Daemon], needed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "daemons", lambda: found)
@@ -100,7 +100,7 @@ def test_the_lab_s_packages_are_asked_for_only_where_it_will_be_booted(
 
 
 class Proc:
-    """A folder as /proc is, with processes of several namespaces; ours is in network 1."""
+    """A folder like /proc, with processes of several namespaces; this process is in network namespace 1."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -113,7 +113,7 @@ class Proc:
         (folder / "status").write_text(f"Pid:\t{pid}\nNSpid:\t{' '.join(['7'] * depth)}\n")
         (folder / "task" / str(pid)).mkdir(parents=True)
         (folder / "task" / str(pid) / "children").write_text("")
-        if net is not None:  # else we may not look
+        if net is not None:  # otherwise kvtui may not read it
             (folder / "ns" / "net").symlink_to(f"net:[{net}]")
             (folder / "ns" / "mnt").symlink_to(f"mnt:[{depth}]")
         if parent:
@@ -141,9 +141,9 @@ def test_make_run_attaches_only_to_a_daemon_of_this_node(
     proc = Proc(tmp_path)
     proc.add(7, command, "", **where)  # type: ignore[arg-type]
     proc.add(8, command, 7, **where)  # type: ignore[arg-type] # its VRRP process
-    daemon, said = what_to_show(daemons(str(tmp_path)))
-    assert sentence in said
-    assert (daemon is not None) is said.startswith("keepalived runs")
+    daemon, printed = what_to_show(daemons(str(tmp_path)))
+    assert sentence in printed
+    assert (daemon is not None) is printed.startswith("keepalived runs")
 
 
 def test_nodes_that_do_not_start_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The manual page: made of the commands, accepted by mandoc and groff, with everything in it."""
+"""The manual page: generated from the commands, accepted by mandoc and groff, and complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """kvtui.1."""
+    """The path of kvtui.1."""
     path = tmp_path_factory.mktemp("man") / "kvtui.1"
     env = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
     subprocess.run(
@@ -28,7 +28,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_mandoc_has_nothing_to_say(page: Path) -> None:
+def test_mandoc_reports_nothing(page: Path) -> None:
     done = subprocess.run(["mandoc", "-Tlint", "-Wstyle", str(page)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
 
@@ -38,7 +38,7 @@ def test_it_is_reproducible_and_plain_ascii(page: Path) -> None:
     assert ".TH KVTUI 1 2023-11-14" in text
 
 
-def test_everything_is_in_it(page: Path) -> None:
+def test_it_is_complete(page: Path) -> None:
     shown = subprocess.run(["mandoc", "-Tascii", str(page)], capture_output=True, text=True, check=True).stdout
     text = " ".join(re.sub(".\b", "", shown).split())
     for command in command_tree().all():

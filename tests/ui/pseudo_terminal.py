@@ -37,12 +37,12 @@ class PseudoTerminal:
     """Runs kvtui on a pty until the ``with`` block ends.
 
     Args:
-            arguments: kvtui's arguments.
+        arguments: kvtui's arguments.
         env: added to a bare environment.
         size: columns and lines.
-            stdin: whether stdin is the terminal; otherwise it is empty.
+        stdin: whether stdin is the terminal; otherwise it is empty.
         prefix: a command that runs kvtui, such as ``ip netns exec node-a``.
-            command: the program to run; by default this project's kvtui, in this Python.
+        command: the program to run; by default this project's kvtui, in this Python.
     """
 
     def __init__(
