@@ -1,10 +1,10 @@
 # ruff: noqa: INP001, T201 - it prints the table
-"""All that ``make bench`` measures, as one table beside the last committed one (``benchmarks/results.json``).
+"""Prints all that ``make bench`` measures next to the last committed table (``benchmarks/results.json``).
 
     python -m benchmarks [--only commands node here] [--save]
 
-Whole processes, as a user runs them; only ratios within one run are compared. Exits with 1 where a ratio is 15 % worse
-than in the last table. ``--save`` makes this the last table, and writes it into RESULTS.md.
+Measures whole processes, as a user runs them, and compares only ratios within one run. Exits with 1 if a ratio is 15 %
+worse than in the last table. ``--save`` makes this the last table and writes it into RESULTS.md.
 """
 
 from __future__ import annotations

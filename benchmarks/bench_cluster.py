@@ -1,12 +1,12 @@
 # ruff: noqa: INP001, T201, S101 - a script that prints its figures
-"""100 nodes, one in ten of them dead: how long until the first full view, and what it costs to follow them.
+"""100 nodes, every tenth of them dead: the time until the first full view, and the cost of following them.
 
     python -m benchmarks.bench_cluster [NODES]           # what the views cost
     python -m benchmarks.bench_cluster [NODES] --screen  # the terminal UI itself, on a pty
 
 Each node is a process in place of ssh that prints a real report (the demo's status) each second; nine of ten are
-``sh`` with ``cat`` and ``sleep``, the tenth hangs without a word. CPU and memory are those of kvtui's own process. A
-busy machine tells nothing about seconds: run it under ``chrt -r 3``, or compare the CPU.
+``sh`` with ``cat`` and ``sleep``, the tenth hangs without output. CPU and memory are those of kvtui's own process. On
+a busy machine the seconds mean nothing: run it under ``chrt -r 3``, or compare the CPU.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ while :; do cat {folder}/$2; sleep 1; done
 
 
 def reports(folder: Path, names: list[str]) -> None:
-    """A report a node: one master, the others backups with addresses of their own."""
+    """Writes one report per node: one master, the others backups with their own addresses."""
     seen = observe(demo_snapshot(5.0, time.time()), None)
     for number, name in enumerate(names):
         instances = tuple(
@@ -69,7 +69,7 @@ async def follow(names: list[str], ssh: str) -> None:
         view = observer.view()
         cells = NodeCells(view, UNICODE.dash, UNICODE.self_mark)
         drawn = [cells.cells(node) for node in view.nodes], detail_lines(view, UNICODE)
-        assert len(drawn[0]) >= len(names)  # and a row for each node that is only heard
+        assert len(drawn[0]) >= len(names)  # and a row for each node that is known only from its adverts
         await asyncio.sleep(1)
     share = (time.process_time() - cpu) / (time.monotonic() - began)
     live = sum(n.state is NodeState.LIVE for n in view.nodes)
@@ -79,7 +79,7 @@ async def follow(names: list[str], ssh: str) -> None:
 
 
 def screen(names: list[str], folder: Path) -> None:
-    """Screen 6 on a pty: until every row of the screen has its node's state, and what it costs then."""
+    """Measures screen 6 on a pty: the time until every visible row has its node's state, and the cost after that."""
     config = folder / "kvtui.toml"
     config.write_text(f'[cluster]\nssh = "{folder}/ssh"\nhosts = {names}\n'.replace("'", '"'))
     with Line(KVTUI, {"KVTUI_CONFIG": str(config)}) as line:
@@ -98,7 +98,7 @@ def screen(names: list[str], folder: Path) -> None:
 
 
 def is_full(rows: list[str]) -> bool:
-    """Whether each row of a node but the dead one's has a state."""
+    """Returns whether each row has a state, except those of dead nodes."""
     nodes = [row for row in rows if "node-" in row and "live" in row]
     waiting = [row for row in rows if "node-" in row and "connecting" in row and "node-0 " not in row]
     return len(nodes) > 3 and not waiting

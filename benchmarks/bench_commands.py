@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - a script that prints its progress
-"""Rows 1 and 2: commands on IPVS tables of several sizes beside ``ipvsadm -Ln --stats --exact``, whole processes.
+"""Rows 1 and 2: commands on IPVS tables of several sizes against ``ipvsadm -Ln --stats --exact``, whole processes.
 
 Runs inside the lab's kernel:
 
@@ -28,11 +28,11 @@ KVTUI = (sys.executable, "-m", "kvtui", "--no-kube")
 TABLE_COMMANDS = ("ipvs", "ipvs -o json", "status --listen 0 -o json")
 OTHERS = ("vips --listen 0", "triage --listen 0", "trace --listen 0 10.0.0.1")
 LIMITS = {10_000: 2.5, 50_000: 1.5}
-"""Real servers → how many times ipvsadm's time a command may take."""
+"""Real servers → the limit of a command's time as a multiple of ipvsadm's."""
 
 
 EMPTY = "bench-empty"
-"""A network namespace whose table is empty: what a command takes there is not the table's."""
+"""A network namespace with an empty table: its time is the share that does not depend on the table."""
 
 
 class Cost(NamedTuple):
@@ -41,7 +41,7 @@ class Cost(NamedTuple):
 
 
 def run(argv: Sequence[str]) -> Cost:
-    """Runs the command once; its output is read and dropped."""
+    """Runs the command once; reads and drops its output."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "KVTUI_STATE_DIR": "/tmp/bench-state"}  # noqa: S108 - the lab's own
     done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, check=False)
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> Cost:
 
 
 def rounds(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, list[Cost]]:
-    """Runs all commands by turns: the machine is not as fast at all times."""
+    """Runs all commands alternately, because the machine's speed varies."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, argv in commands.items():

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - a script that prints its progress
-"""Rows 3, 5 and 7 on this machine: start, 50,000 real servers of a pretended kernel, an idle node with keepalived.
+"""Rows 3, 5 and 7 on this machine: start, 50,000 real servers of a fake kernel, an idle node with keepalived.
 
 python -m benchmarks.bench_here [--seconds 30]
 """
@@ -77,7 +77,7 @@ def start() -> None:
 
 
 def large() -> None:
-    """Row 5: the kernel is pretended, all else is as it runs."""
+    """Row 5: only the kernel is fake."""
     with Line([sys.executable, "-m", "benchmarks.pretended", "--services", "5000"], state()) as line:
         line.until("VIPs")
         line.type("3")
@@ -92,7 +92,7 @@ def large() -> None:
 
 @contextmanager
 def keepalived() -> Iterator[list[str]]:
-    """Runs keepalived in a network namespace of its own; yields what runs a command in it."""
+    """Runs keepalived in its own network namespace; yields the command prefix to enter it."""
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder) / "keepalived.conf"
         conf.write_text(CONF)
@@ -126,7 +126,7 @@ def idle(seconds: float) -> None:
 
 
 class ManyVips(Demo):
-    """5,000 VIPs in 50 instances, all here."""
+    """5,000 VIPs in 50 instances, all on this node."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class ManyVips(Demo):
 
 
 async def frames() -> None:
-    """Row 6: how long the event loop answers no key; without a terminal."""
+    """Row 6: how long the event loop does not answer a key; without a terminal."""
     app = KvtuiApp(Observer(ManyVips(), interval=1.0, triage=True), UiSettings())
     async with app.run_test(size=(80, 24)) as pilot:
         await asyncio.sleep(3)

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - a script that prints its table
-"""How long one reading of a large IPVS table takes, beside ipvsadm and pyroute2.
+"""The time to read a large IPVS table once, compared with ipvsadm and pyroute2.
 
 Runs inside the lab's kernel:
 
@@ -35,7 +35,7 @@ GROWTH = (100, 1000, 10_000, 50_000)
 
 
 def rules(services: int, reals: int) -> str:
-    """What `ipvsadm -R` reads."""
+    """Returns the input of `ipvsadm -R`."""
     lines = []
     for s in range(services):
         vip = f"10.{s // 250}.0.{s % 250 + 1}:80"
@@ -45,13 +45,13 @@ def rules(services: int, reals: int) -> str:
 
 
 def ipvsadm() -> int:
-    """The operator's own tool, with exact counters; what it prints is counted, not parsed."""
+    """Runs the operator's own tool, with exact counters; counts its output without parsing it."""
     argv = ["ipvsadm", "-Ln", "--stats", "--exact"]
     return subprocess.run(argv, check=True, capture_output=True).stdout.count(b"\n  -> ") - 1
 
 
 def undecoded() -> int:
-    """The same dumps over a bare socket, with nothing made of the answers: what no reader can beat."""
+    """Runs the same dumps over a bare socket and drops the answers: the lower bound of any reader."""
 
     def nothing(_buffer: Buffer, start: int, _end: int) -> int:
         return start
@@ -62,13 +62,13 @@ def undecoded() -> int:
 
 
 def kvtui() -> int:
-    """Socket, dumps, model."""
+    """Reads by socket, dumps and model."""
     with GenericNetlink(uapi.GENL_NAME) as channel:
         return sum(len(virtual.real_servers) for virtual in read_table(channel).virtual_servers)
 
 
 def kvtui_walking() -> int:
-    """The same without learnt layouts: each message's attributes walked one by one."""
+    """Does the same without the learnt layouts: walks each message's attributes one by one."""
     kept = decode.DEST.read, decode.SERVICE.read
     decode.DEST.read, decode.SERVICE.read = decode.DEST.walk, decode.SERVICE.walk  # type: ignore[method-assign]  # a switch
     try:
@@ -78,12 +78,12 @@ def kvtui_walking() -> int:
 
 
 def kvtui_procfs() -> int:
-    """What an unprivileged kvtui reads: no counters."""
+    """Reads as an unprivileged kvtui: no counters."""
     return sum(len(virtual.real_servers) for virtual in procfs.read_table(Path("/proc/self/net")).virtual_servers)
 
 
 def pyroute2() -> int:
-    """pyroute2's dump, as its documentation has it."""
+    """Reads pyroute2's dump, as its documentation shows it."""
     from pyroute2 import IPVS, IPVSService  # noqa: PLC0415 - main() has imported it outside the measurement
 
     count = 0
@@ -94,7 +94,7 @@ def pyroute2() -> int:
 
 
 def measure(work: Callable[[], int], expected: int, runs: int) -> float:
-    """The best of several runs, in seconds; each must have seen every real server."""
+    """Returns the best of several runs in seconds; each must have read every real server."""
     best = float("inf")
     for _ in range(runs):
         began = time.perf_counter()
@@ -106,7 +106,7 @@ def measure(work: Callable[[], int], expected: int, runs: int) -> float:
 
 
 def growth(sizes: list[int], reals: int) -> None:
-    """Row 2: one full reading at each size, in a process of its own, so that its memory is its own too."""
+    """Row 2: one full reading at each size, in a separate process, so that its memory is separate too."""
     print(f"\nfull reading, {reals} real servers for each virtual server, best of {RUNS}")
     for size in sizes:
         subprocess.run(["ipvsadm", "-R"], input=rules(size // reals, reals), text=True, check=True)
@@ -118,7 +118,7 @@ def growth(sizes: list[int], reals: int) -> None:
 
 
 def alone(size: int) -> None:
-    """Read the table that is there: the time, that of the same dumps undecoded, and by how much the process grew."""
+    """Reads the existing table: its time, the time of the same dumps undecoded, and the growth of the process."""
     tune_garbage_collector()  # as in the terminal UI
     before = resident()
     with GenericNetlink(uapi.GENL_NAME) as channel:
@@ -155,7 +155,7 @@ def compare(services: int, reals: int) -> None:
 
 
 def main() -> None:
-    """Fill the table, read it in each way, print times and ratios, empty it."""
+    """Fills the table, reads it in each way, prints times and ratios, and empties the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=1000)
     parser.add_argument("--reals", type=int, default=10)

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - a script that prints its table
-"""What watching a large cluster costs: 2,000 Services, 20,000 endpoints and pods, 500 mappings, 10 changes a second.
+"""The cost of watching a large cluster: 2,000 Services, 20,000 endpoints and pods, 500 mappings, 10 changes a second.
 
     python -m benchmarks.bench_kube [--services 2000] [--mappings 500] [--seconds 30] [--namespaces 20]
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 ENDPOINTS = 10
-"""Of each Service."""
+"""Endpoints of each Service."""
 RATE = 10.0
 """Changes a second."""
 
 
 def serve(services: int, mappings: int, namespaces: int) -> None:
-    """The API: prints its URL; at each line on standard input, makes one change in a mapped Service's slice."""
-    from tests.kube import objects  # noqa: PLC0415 - the other process does without aiohttp
+    """Runs the API: prints its URL; for each line on standard input, makes one change in a mapped Service's slice."""
+    from tests.kube import objects  # noqa: PLC0415 - the other process does not need aiohttp
     from tests.kube.cluster import FakeCluster  # noqa: PLC0415
 
     names = [(f"ns{i % namespaces}", f"svc{i}") for i in range(services)]
@@ -61,7 +61,7 @@ def serve(services: int, mappings: int, namespaces: int) -> None:
                 pod["metadata"]["managedFields"] = [{"fieldsV1": "x" * 3000}]
                 cluster.put(pod)
         print(cluster.url, flush=True)
-        for number, _ in enumerate(sys.stdin):  # an endpoint that was ready no longer is
+        for number, _ in enumerate(sys.stdin):  # a ready endpoint becomes unready
             cluster.put(slice_of(random.randrange(mappings), number % ENDPOINTS))  # noqa: S311
 
 
@@ -81,7 +81,7 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Counts from now on."""
+        """Restarts the measurement."""
         self._began, self._cpu = time.perf_counter(), self._all_cpu()
 
     def _all_cpu(self) -> float:
@@ -89,22 +89,22 @@ class Meter:
 
     @property
     def passed(self) -> float:
-        """Seconds."""
+        """Returns the seconds since the start."""
         return time.perf_counter() - self._began
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU, of both together."""
+        """Returns the seconds of CPU of both processes together."""
         return self._all_cpu() - self._cpu
 
     @property
     def share(self) -> str:
-        """Of a core."""
+        """Returns the CPU as a share of one core."""
         return f"{100 * self.cpu / self.passed:.1f} % of a core together"
 
     @property
     def memory(self) -> str:
-        """Of each."""
+        """Returns the memory of each process."""
         api = resident(self._layer.pid) if self._layer.pid else 0.0
         return f"this process {resident('self'):.0f} MB, the API's {api:.0f} MB (at most 60)"
 
@@ -116,14 +116,14 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident(pid: int | str = "self") -> float:
-    """MB of a process."""
+    """Returns the resident memory of a process in MB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 async def pieces(found: list[float]) -> None:
-    """CPU seconds that the event loop, which also draws, was kept from its next turn at a stretch.
+    """Measures the longest CPU time between two turns of the event loop, which also draws.
 
-    CPU and not wall time: what other processes take from this machine is not this one's fault.
+    CPU and not wall time, so that other processes of this machine do not count.
     """
     while True:
         before = time.thread_time()
@@ -132,7 +132,7 @@ async def pieces(found: list[float]) -> None:
 
 
 async def watch(url: str, pipe: IO[bytes], seconds: float) -> None:
-    """Lists, then watches; prints what it cost."""
+    """Lists, then watches; prints the cost."""
     print(f"this process before: {resident('self'):.0f} MB")
     with tempfile.TemporaryDirectory() as folder:
         layer, changed = _layer(kubeconfig(url, folder))
@@ -161,7 +161,7 @@ async def watch(url: str, pipe: IO[bytes], seconds: float) -> None:
 
 
 def kubeconfig(url: str, folder: str) -> Kubeconfig:
-    """Of the pretended API, as JSON."""
+    """Returns a kubeconfig of the fake API, as JSON."""
     config = {
         "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": url}}],
@@ -184,7 +184,7 @@ async def _first_lists(layer: KubeLayer) -> None:
 
 
 async def _with_pieces(work: Coroutine[None, None, None]) -> float:
-    """Does it; returns the longest piece in ms."""
+    """Runs the work; returns the longest piece in ms."""
     found = [0.0]
     ticker = asyncio.create_task(pieces(found))
     await work
@@ -193,7 +193,7 @@ async def _with_pieces(work: Coroutine[None, None, None]) -> float:
 
 
 async def _one_edit(pipe: IO[bytes], changed: asyncio.Event) -> float:
-    """Returns the seconds until a change is known."""
+    """Returns the seconds until kvtui has a change."""
     await asyncio.sleep(0.5)
     changed.clear()
     began = time.perf_counter()
@@ -223,7 +223,7 @@ async def _take_snapshots(layer: KubeLayer, changed: asyncio.Event, taken: list[
 
 
 def main() -> None:
-    """Start the API beside, watch it, print."""
+    """Starts the API in another process, watches it, and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=2000)
     parser.add_argument("--mappings", type=int, default=500)

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001, T201 - a script that prints its progress
-"""Rows 3, 4, 5 and 7 on the lab's cluster: start, CPU, keys, memory, an idle node; and how late an event is drawn.
+"""Rows 3, 4, 5 and 7 on the lab's cluster: start, CPU, keys, memory, an idle node; the delay until an event is drawn.
 
     python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node [--only start idle large events]
 
@@ -37,17 +37,17 @@ PARTS = ("start", "idle", "large", "events")
 
 
 def on(node: Node, argv: Sequence[str]) -> list[str]:
-    """The command in the node's network namespace."""
+    """Returns the command in the node's network namespace."""
     return ["ip", "netns", "exec", node.netns, "env", f"NODE_NAME={node.name}", *argv]
 
 
 def kvtui(node: Node, *arguments: str) -> Line:
-    """The terminal UI on a node."""
+    """Returns the command of the terminal UI on a node."""
     return Line(on(node, [*KVTUI, *arguments]), {"KVTUI_STATE_DIR": "/tmp/bench-state"})  # noqa: S108 - the lab's own
 
 
 def start(node: Node) -> None:
-    """Row 3: until VIP and state are on the terminal."""
+    """Row 3: until the terminal shows VIP and state."""
 
     def textual() -> float:
         began = time.perf_counter()
@@ -80,14 +80,14 @@ def idle(node: Node, seconds: float, *, profiled: bool) -> None:
 
 
 def busy(node: Node, argv: Sequence[str], seconds: float) -> float:
-    """CPU seconds of a command in that time, once it has run for some."""
+    """Returns the CPU seconds of a command in that time, after a warm-up."""
     with Line(on(node, argv)) as line:
         line.during(5)
         return line.during(seconds)[1]
 
 
 def events(node: Node, samples: int) -> None:
-    """Row 8: an address comes and goes; from the request to the kernel until the pty has it."""
+    """Row 8: an address is added and removed; from the request to the kernel until the pty has it."""
     took: list[float] = []
     batch = subprocess.Popen(on(node, ["ip", "-force", "-batch", "-"]), stdin=subprocess.PIPE)
     if batch.stdin is None:
@@ -113,7 +113,7 @@ def events(node: Node, samples: int) -> None:
 
 
 def profile(node: Node, name: str, keys: str, seconds: float) -> None:
-    """Where the CPU of a screen goes; the looks cost something themselves."""
+    """Profiles the CPU time of a screen; the sampling itself also costs some."""
     with tempfile.NamedTemporaryFile() as file:
         argv = [sys.executable, "-m", "benchmarks.sampled", file.name, "20", f"{seconds:.0f}", "--no-kube"]
         with Line(on(node, argv), {"KVTUI_STATE_DIR": "/tmp/bench-state"}) as line:  # noqa: S108 - the lab's own
@@ -124,7 +124,7 @@ def profile(node: Node, name: str, keys: str, seconds: float) -> None:
 
 
 def large(node: Node, services: int, seconds: float, *, profiled: bool) -> None:
-    """Rows 4 and 5: virtual servers with 10 real servers each, beside keepalived's own."""
+    """Rows 4 and 5: virtual servers with 10 real servers each, in addition to keepalived's own."""
     subprocess.run(on(node, ["ipvsadm", "-R"]), input=rules(services, 10), text=True, check=True)
     name = f"IPVS screen at 1 Hz, {services * 10:,} real servers"
     with kvtui(node) as line:
@@ -152,7 +152,7 @@ def large(node: Node, services: int, seconds: float, *, profiled: bool) -> None:
 
 
 def main() -> None:
-    """Bring the cluster up, measure, print."""
+    """Starts the cluster, measures, and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=20)

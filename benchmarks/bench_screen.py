@@ -54,7 +54,7 @@ class Pieces:
 
     def __init__(self) -> None:
         self.longest = 0.0
-        self._run = asyncio.Handle._run  # noqa: SLF001 - asyncio has no other place to stand between its callbacks
+        self._run = asyncio.Handle._run  # noqa: SLF001 - asyncio has no other hook between its callbacks
 
     def __enter__(self) -> Self:
         run = self._run
@@ -85,7 +85,7 @@ async def _task(pilot: Pilot[None], name: str, keys: tuple[str, ...], times: int
 
 
 async def day(ticks: int) -> None:
-    """Row 9: a tutorial-sized node, a day of seconds, as fast as they can be observed; one in ten is drawn."""
+    """Row 9: a tutorial-sized node, a day of seconds, as fast as they can be observed; every tenth is drawn."""
     app = KvtuiApp(Observer(Moving(2, 3), interval=1e9, triage=True), UiSettings())
     observer = app.observer
     async with app.run_test(size=(80, 24)) as pilot:
@@ -102,7 +102,7 @@ async def day(ticks: int) -> None:
 
 
 def main() -> None:
-    """Both, one after the other."""
+    """Measures both, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--virtuals", type=int, default=1000)
     parser.add_argument("--reals", type=int, default=10)

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script
-"""Row 6: 5,000 VIPs in 50 instances of one real keepalived beside 500 in 5: first frame, tick, keys, triage.
+"""Row 6: 5,000 VIPs in 50 instances of one real keepalived compared with 500 in 5: first frame, tick, keys, triage.
 
 Runs inside the lab's kernel:
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VIPS = 100
-"""Of one instance."""
+"""VIPs of one instance."""
 FEW, MANY = 5, 50
-"""Instances."""
+"""Numbers of instances."""
 KEYS = 60
 ROUNDS = 5
 TRIAGE = [*KVTUI, "triage", "--listen", "0"]
@@ -53,7 +53,7 @@ def conf(instances: int) -> str:
 
 @contextmanager
 def keepalived(instances: int) -> Iterator[None]:
-    """Runs it until all its VIPs are on the interface."""
+    """Runs keepalived until all its VIPs are on the interface."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "conf").write_text(conf(instances))
     pids = [f"--{name}={FOLDER}/{name}" for name in ("pid", "vrrp_pid", "checkers_pid")]
@@ -70,7 +70,7 @@ def keepalived(instances: int) -> Iterator[None]:
 
 
 def triage_cpu() -> float:
-    """The least of some rounds: what is measured above none is a tenth of it, and noise only adds."""
+    """Returns the minimum of some rounds: the difference to no VIPs is a tenth of the value, and noise only adds."""
     return min(run(TRIAGE).cpu for _ in range(ROUNDS))
 
 

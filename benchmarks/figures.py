@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
-"""What a benchmark measured, beside what was measured when the last table was committed."""
+"""The results of a benchmark, and those of the last committed table."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parent / "results.json"
 MARK = "FIGURE "
-"""Begins a line of a benchmark's output that is a figure: the lab's guest has no other way to hand one over."""
+"""The prefix of a figure in a benchmark's output: the lab's guest has no other way to return one."""
 MAX_WORSE = 1.15
-"""How much worse than the last table a figure may be: what remains is noise."""
+"""The limit of a figure as a multiple of the last table's; smaller differences are noise."""
 
 
 class Figure(Struct, frozen=True):
     """One line of the table; smaller is better.
 
     Attributes:
-        row: of issue 11's table.
-        limit: what is to be reached; None: only compared with the last table.
+        row: the row of issue 11's table.
+        limit: the target; None: only compared with the last table.
         unit: ``x`` is a ratio within one run; others depend on the machine, and are not compared.
-        detail: what the value was made of.
+        detail: the values from which it was computed.
     """
 
     row: int
@@ -46,11 +46,11 @@ class Figure(Struct, frozen=True):
 def report(row: int, what: str, value: float, limit: float | None, *, unit: str = "x", detail: str = "") -> None:
     """Prints a figure for ``python -m benchmarks``."""
     figure = Figure(row, what, round(value, 4), limit, unit, detail)
-    print(MARK + msgspec.json.encode(figure).decode(), flush=True)  # noqa: T201 - that is how it is handed over
+    print(MARK + msgspec.json.encode(figure).decode(), flush=True)  # noqa: T201 - ``python -m benchmarks`` reads it from there
 
 
 def by_turns(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> tuple[float, float, float]:
-    """Returns the median of the rounds' ratios, and of each: the machine is not as fast at all times."""
+    """Returns the medians of the ratios and of both times; both run alternately, because the machine's speed varies."""
     rounds = [(ours(), theirs()) for _ in range(runs)]
     ratios = (a / b for a, b in rounds)
     return statistics.median(ratios), statistics.median(a for a, _ in rounds), statistics.median(b for _, b in rounds)
@@ -82,13 +82,13 @@ def worse(figures: Sequence[Figure], before: Sequence[Figure]) -> list[str]:
 
 
 def table(figures: Sequence[Figure], before: Sequence[Figure] = ()) -> str:
-    """Returns the table as Markdown, with the last committed values where there are some."""
+    """Returns the table as Markdown, with the last committed values if there are some."""
     then = {(f.row, f.what): f for f in before}
     lines = ["| row | what | to reach | measured | last table | | of |", "|---|---|---|---|---|---|---|"]
     for f in figures:
         limit = "" if f.limit is None else f"≤ {f.limit:g} {f.unit}"
         old = then.get((f.row, f.what))
-        verdict = "" if f.limit is None else "**missed**" if f.is_missed else "reached"
+        result = "" if f.limit is None else "**missed**" if f.is_missed else "reached"
         last = "" if old is None else f"{old.value:.3g} {f.unit}"
-        lines.append(f"| {f.row} | {f.what} | {limit} | {f.value:.3g} {f.unit} | {last} | {verdict} | {f.detail} |")
+        lines.append(f"| {f.row} | {f.what} | {limit} | {f.value:.3g} {f.unit} | {last} | {result} | {f.detail} |")
     return "\n".join(lines)

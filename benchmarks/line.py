@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
-"""A command on a pseudo-terminal of 80 by 24: what it sends, what it costs."""
+"""A command on a pseudo-terminal of 80 by 24: its output and its cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KVTUI = (sys.executable, "-m", "kvtui", "--no-kube")
 
 
 class Line:
-    """The command runs until the ``with`` block ends.
+    """Runs the command until the ``with`` block ends.
 
     Args:
         argv: the command.
@@ -52,14 +52,14 @@ class Line:
         os.close(self._ours)
 
     def type(self, keys: str) -> None:
-        """Press keys."""
+        """Presses keys."""
         os.write(self._ours, keys.encode())
 
     def until(self, *texts: str, timeout: float = 60.0) -> float:
-        """Seconds until all these were sent since the last call of ``forget``.
+        """Returns the seconds until all these texts were sent since the last call of ``forget``.
 
         Raises:
-            TimeoutError: they do not come.
+            TimeoutError: the texts do not come.
         """
         began = time.perf_counter()
         wanted = [text.encode() for text in texts]
@@ -70,11 +70,11 @@ class Line:
         return time.perf_counter() - began
 
     def forget(self) -> None:
-        """What comes from now on counts."""
+        """Drops what was sent so far."""
         self.sent = b""
 
     def during(self, seconds: float) -> tuple[int, float]:
-        """Bytes sent, and CPU seconds of the command and of what it has run, in this time."""
+        """Returns the bytes sent and the CPU seconds of the command and its children in this time."""
         self.forget()
         before, end = self.cpu(), time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
@@ -82,11 +82,11 @@ class Line:
         return len(self.sent), self.cpu() - before
 
     def wait(self, seconds: float) -> None:
-        """Takes what comes next."""
+        """Reads the next output."""
         self._take(seconds)
 
     def rows(self) -> list[str]:
-        """What is on the terminal, after all that was sent since the last call of ``forget``."""
+        """Returns the terminal's rows after all that was sent since the last call of ``forget``."""
         screen = pyte.Screen(80, 24)
         pyte.ByteStream(screen).feed(self.sent)
         return list(screen.display)
@@ -96,12 +96,12 @@ class Line:
             self.sent += os.read(self._ours, 65536)
 
     def cpu(self) -> float:
-        """CPU seconds so far, those of children that have ended too."""
+        """Returns the CPU seconds so far, including those of children that have ended."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(field) for field in fields[11:15]) / TICKS
 
     def key_seconds(self, key: str, *, quiet: float = 0.15, timeout: float = 60.0) -> float:
-        """Seconds from a key until the terminal gets something; it is pressed while nothing comes."""
+        """Returns the seconds from a key until the terminal gets output; presses the key while no output comes."""
         while select.select([self._ours], [], [], quiet)[0]:
             os.read(self._ours, 65536)
         began = time.perf_counter()
@@ -111,11 +111,11 @@ class Line:
         return time.perf_counter() - began
 
     def wakeups(self) -> int:
-        """How often its threads have begun to wait so far."""
+        """Returns how often its threads have begun to wait so far."""
         files = Path(f"/proc/{self._process.pid}/task").glob("*/status")
         lines = (line for file in files for line in file.read_text().splitlines())
         return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
     def resident(self) -> float:
-        """MB in memory."""
+        """Returns the resident memory in MB."""
         return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6

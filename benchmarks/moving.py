@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
-"""A node that never was: virtual servers with traffic, read by turns as the live node's are, at a clock of its own."""
+"""A fake node: virtual servers with traffic, read alternately as the live node's are, with a clock of its own."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 ROUND = 10
-"""Ticks until every virtual server's real servers have been read again, as on a fast machine."""
+"""Ticks until the real servers of every virtual server have been read again, as on a fast machine."""
 SERVICES = 3
-"""Ticks until all virtual servers' own counters have been; those that are looked at, at each."""
+"""Ticks until the counters of all virtual servers have been read; the visible ones are read at each tick."""
 
 
 class Moving(Demo):
-    """A source of snapshots, one second apart each.
+    """A source of snapshots that are one second apart.
 
     Args:
         virtuals: how many virtual servers.
@@ -41,7 +41,7 @@ class Moving(Demo):
         self._virtuals = [self._virtual(number) for number in range(virtuals)]
 
     def _virtual(self, number: int) -> VirtualServer:
-        """As it is now, its real servers included."""
+        """Returns it as it is now, with its real servers."""
         at, traffic = float(self.tick), (self.tick + 1) * (1 + number % 7)
         counters = Stats(traffic, traffic * 10, traffic * 8, traffic * 1500, traffic * 90000, 1, 10, 8, 1500, 90000)
         reals = tuple(
@@ -67,7 +67,7 @@ class Moving(Demo):
         self._watched = services
 
     async def read(self) -> Snapshot:
-        """The next second."""
+        """Returns the snapshot of the next second."""
         self.tick += 1
         for number, virtual in enumerate(self._virtuals):
             watched = virtual.key in self._watched or len(self._virtuals) < ROUND
@@ -83,12 +83,12 @@ class Moving(Demo):
 
 
 def vip(number: int) -> str:
-    """Of a virtual server."""
+    """Returns the address of a virtual server."""
     return f"10.{number // 250}.4.{number % 250 + 1}"
 
 
 def real_address(virtual: int, number: int) -> str:
-    """Of its real servers."""
+    """Returns the address of one of its real servers."""
     return f"10.{100 + number % 100}.{virtual // 250 + number // 100}.{virtual % 250 + 1}"
 
 

@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
-"""kvtui on a pretended IPVS table of 1,000 x 10, where the lab's kernel cannot be had: all of it but the kernel's part.
+"""kvtui on a fake IPVS table of 1,000 x 10, for machines without the lab's kernel: only the kernel's part is fake.
 
     python -m benchmarks.pretended [--services 1000] [PROFILE BEGIN SECONDS]   (in a terminal; see benchmarks.sampled)
 
-The messages are the kernel's, byte for byte, and are decoded as its are; what is missing is the system calls.
+The messages are the kernel's, byte for byte, and are decoded like the kernel's; only the system calls are missing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _address(number: int, third: int) -> bytes:
 
 
 class Pretended:
-    """It stands in for ``GenericNetlink``."""
+    """Replaces ``GenericNetlink``."""
 
     def __init__(self, services: int = 1000, reals: int = 10) -> None:
         each = [service_message(service_attributes(address=_address(n, 0))) for n in range(services)]
@@ -40,25 +40,25 @@ class Pretended:
         }
 
     def dump(self, command: int, made: Callable[[bytes, int, int], T], request: bytes = b"") -> list[T]:
-        """Every service, or the real servers of one."""
+        """Returns every service, or the real servers of one."""
         messages = self._services.values() if command == uapi.CMD_GET_SERVICE else self._reals[request]
         return [made(message, 0, len(message)) for message in messages]
 
     def ask(self, _command: int, request: bytes = b"") -> list[bytes]:
-        """One service."""
+        """Returns one service."""
         return [self._services[request]]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no socket is open."""
 
 
 def main() -> None:
-    """Run kvtui."""
+    """Runs kvtui."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=1000)
     parser.add_argument("profile", nargs="*")
     options = parser.parse_args()
-    setattr(reader, "open_channel", lambda _pid: Pretended(options.services))  # noqa: B010 - it has what is used of a channel
+    setattr(reader, "open_channel", lambda _pid: Pretended(options.services))  # noqa: B010 - it has all that is used of a channel
     setattr(reader, "require_ipvs", lambda *_: None)  # noqa: B010 - this kernel has none
     if options.profile:
         file, begin, seconds = options.profile

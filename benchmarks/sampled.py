@@ -1,11 +1,11 @@
 # ruff: noqa: INP001 - a script that prints its table
-"""kvtui with a look at its stack at every hundredth of a second of CPU: where its time goes, without another tool.
+"""kvtui with a sample of its stack at every hundredth of a second of CPU, to show where its time goes.
 
     python -m benchmarks.sampled FILE BEGIN SECONDS [kvtui's arguments ...]
 
-BEGIN seconds after the start it begins to look, for SECONDS; then FILE has the table. py-spy and perf do not run in
+Sampling starts BEGIN seconds after the start and lasts SECONDS; then FILE has the table. py-spy and perf do not run in
 the lab's kernel. SIGPROF comes by CPU time of the whole process, system calls included, and is handled in the main
-thread; while that waits, the stack that counts is the thread's that works.
+thread; while that one waits, the sample is the stack of the thread that works.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EVERY = 0.01
-"""Seconds of CPU between two looks."""
+"""Seconds of CPU between two samples."""
 WAITING = frozenset({"selectors.py", "threading.py", "queue.py"})
-"""Where a thread waits; also the end of ``concurrent/futures/thread.py``'s worker between two tasks."""
+"""Files in which a thread waits; also the end of ``concurrent/futures/thread.py``'s worker between two tasks."""
 
 
 class Sampler:
     """Counts stacks.
 
     Args:
-        file: where the table goes.
-        begin: seconds until it begins.
-        seconds: how long it looks.
+        file: the file of the table.
+        begin: seconds until sampling starts.
+        seconds: how long it samples.
     """
 
     def __init__(self, file: Path, begin: float, seconds: float) -> None:
@@ -46,7 +46,7 @@ class Sampler:
         self._used = 0.0
 
     def start(self) -> None:
-        """From now on SIGPROF comes."""
+        """Starts the timer of SIGPROF."""
         signal.signal(signal.SIGPROF, self._look)
         signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
 
@@ -74,7 +74,7 @@ class Sampler:
 
 
 def _working(main: FrameType | None) -> FrameType | None:
-    """The stack that burns the CPU: the main thread's, unless it waits and another does not."""
+    """Returns the stack that uses the CPU: the main thread's, unless it waits and another does not."""
     if main is None or _name(main) not in WAITING:
         return main
     others = (frame for frame in sys._current_frames().values() if frame is not main)  # noqa: SLF001 - for profilers
@@ -87,7 +87,7 @@ def _name(frame: FrameType) -> str:
 
 
 def _stack(frame: FrameType | None) -> list[str]:
-    """Innermost first."""
+    """Returns the stack, innermost frame first."""
     names = []
     while frame is not None:
         folder, _, name = frame.f_code.co_filename.rpartition("/")
@@ -97,7 +97,7 @@ def _stack(frame: FrameType | None) -> list[str]:
 
 
 def main() -> None:
-    """Run kvtui."""
+    """Runs kvtui."""
     file, begin, seconds, *arguments = sys.argv[1:]
     sys.argv = ["kvtui", *arguments]
     Sampler(Path(file), float(begin), float(seconds)).start()

@@ -1,15 +1,15 @@
-"""Lays kvtui and what it needs into one folder: the single file, the Debian package and the image are made of it.
+"""Puts kvtui and its dependencies into one folder, the base of the single file, the Debian package and the image.
 
     python packaging/bundle.py WHEEL FOLDER [--wheels FOLDER]
 
-The wheels of what kvtui depends on are downloaded once, by pip, into the wheel folder. One folder serves every Python
-of ``PYTHONS`` on every architecture of ``MACHINES``: the modules with machine code (``NATIVE``) are in it once for
-each, and Python chooses by the file's name. Machine code of any other package ends the build, but for accelerators
-that have a module in Python beside them, which are left out.
+pip downloads the wheels of the dependencies once, into the wheel folder. One folder serves every Python of ``PYTHONS``
+on every architecture of ``MACHINES``: it has the modules with machine code (``NATIVE``) once for each, and Python
+selects one by its file name. Machine code of any other package ends the build, except accelerators next to a module in
+Python, which are left out.
 
-Left out as well: what kvtui does not import of the ``kubernetes`` library (40 MB of typed models and its asyncio half,
-with the packages that only this one needs), type stubs, scripts, bytecode. tests/packaging/test_library.py shows that
-list, watch, exec plugins and OIDC work without.
+Also left out: the parts of the ``kubernetes`` library that kvtui does not import (40 MB of typed models and its asyncio
+half, with the packages that only this half needs), type stubs, scripts, bytecode. tests/packaging/test_library.py shows
+that list, watch, exec plugins and OIDC work without them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 NARROWER = {"kubernetes": "kubernetes>=36.0.2,<37"}
-"""37 needs pydantic: machine code, 4 MB for each Python and machine. kvtui works with both."""
+"""Version 37 needs pydantic: machine code, 4 MB for each Python and machine. kvtui works with both."""
 UNUSED_FOLDERS = tuple(
     f"kubernetes/{name}"
     for name in ("client/models", "client/api", "client/apis", "aio", "dynamic", "leaderelection", "informer", "utils")
@@ -34,18 +34,18 @@ UNUSED_DISTRIBUTIONS = (
     *("aiohttp", "aiohttp-retry", "aiohappyeyeballs", "aiosignal", "attrs", "frozenlist", "multidict", "propcache"),
     *("yarl", "tzdata", "durationpy"),
 )
-"""What only the folders above import; tzdata is for machines without Debian's, and no time zone is looked up."""
+"""Packages that only these folders import; tzdata is for machines without Debian's, and kvtui uses no time zone."""
 NATIVE = ("msgspec", "psutil")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
-"""Where a wheel may have been built: Debian 12 has glibc 2.36."""
+"""Platforms for which a wheel may have been built: Debian 12 has glibc 2.36."""
 UNUSED = ("_yaml.*.so", "*.pyi", "py.typed", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 def requirements(wheel: Path) -> list[str]:
-    """What a wheel depends on."""
+    """Returns the requirements of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         metadata = HeaderParser().parsestr(archive.read(name).decode())
@@ -54,7 +54,7 @@ def requirements(wheel: Path) -> list[str]:
 
 
 def download(wanted: list[str], wheels: Path) -> None:
-    """Everything that kvtui needs; what is there already is not asked for again."""
+    """Downloads all wheels that kvtui needs, except those that are already there."""
     done = wheels / "complete"
     if done.exists() and done.read_text() == "\n".join(wanted):
         return
@@ -66,7 +66,7 @@ def download(wanted: list[str], wheels: Path) -> None:
 
 
 def download_native(wheels: Path) -> None:
-    """The wheels of ``NATIVE`` for each Python and machine, of the version that pip chose, a folder each."""
+    """Downloads the wheels of ``NATIVE``, in the version that pip chose, one folder for each Python and machine."""
     pins = ["==".join(wheel.name.split("-")[:2]) for name in NATIVE for wheel in wheels.glob(f"{name}-*.whl")]
     for python, machine in itertools.product(PYTHONS, MACHINES):
         target = [f"--platform={platform}_{machine}" for platform in PLATFORMS]
@@ -76,7 +76,7 @@ def download_native(wheels: Path) -> None:
 
 
 def lay_out_native(wheels: Path, folder: Path) -> None:
-    """The machine code of ``NATIVE``, each file under the name by which its Python on its machine finds it."""
+    """Installs the machine code of ``NATIVE``: each file has the name by which its Python on its machine finds it."""
     for python, machine in itertools.product(PYTHONS, MACHINES):
         suffix = f".cpython-{python.replace('.', '')}-{machine}-linux-gnu.so"
         for wheel in (wheels / f"{python}-{machine}").glob("*.whl"):
@@ -87,7 +87,7 @@ def lay_out_native(wheels: Path, folder: Path) -> None:
 
 
 def remove_unused_code(folder: Path) -> None:
-    """Takes away what nothing imports; see ``UNUSED_FOLDERS``."""
+    """Removes code that nothing imports; see ``UNUSED_FOLDERS``."""
     for name in UNUSED_FOLDERS:
         shutil.rmtree(folder / name)
     for path in (folder / "kubernetes").rglob("*_test.py"):
@@ -100,7 +100,7 @@ def remove_unused_code(folder: Path) -> None:
 
 
 def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
-    """Install, and take away what nothing reads at run time."""
+    """Installs the packages, and removes what nothing reads at run time."""
     shutil.rmtree(folder, ignore_errors=True)
     offline = [*PIP, "install", "--no-index", "--no-compile", "--find-links", str(wheels), "--target", str(folder)]
     subprocess.run([*offline, *wanted], check=True)
@@ -122,7 +122,7 @@ def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """See the module's text."""
+    """Runs the command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("folder", type=Path)

@@ -1,9 +1,9 @@
-"""Installs pip into a virtual environment that was made by `python -m venv --without-pip`.
+"""Installs pip into a virtual environment that `python -m venv --without-pip` made.
 
     python packaging/install_pip.py .venv/bin/python
 
-Debian keeps ensurepip in the package python3-venv, and only root can install that. This script downloads pip's wheel
-and lets it install itself. As pip it takes `PIP_INDEX_URL` and `PIP_CERT`, or `index-url` and `cert` from pip.conf.
+Debian has ensurepip in the package python3-venv, which only root can install. This script downloads pip's wheel and
+lets it install itself. Like pip, it uses `PIP_INDEX_URL` and `PIP_CERT`, or `index-url` and `cert` from pip.conf.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class PipError(Exception):
 
 
 class Links(HTMLParser):
-    """Collects the links of an index page that are usable here (PEP 503, PEP 592)."""
+    """Collects the usable links of an index page (PEP 503, PEP 592)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep the link of an <a>, unless its release was withdrawn."""
+        """Adds the link of an <a>, unless its release was withdrawn."""
         values = dict(attrs)
         if tag == "a" and "data-yanked" not in values and (link := values.get("href")):
             self.found.append(link)
@@ -54,9 +54,9 @@ def setting(name: str) -> str | None:
 
 
 def fetch(url: str) -> bytes:
-    """Download one file."""
+    """Downloads one file."""
     context = ssl.create_default_context(cafile=setting("cert"))
-    with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310 - the person's own index
+    with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310 - the user's own index
         content: bytes = answer.read()
     return content
 
@@ -76,7 +76,7 @@ def newest_wheel(page_url: str, page: str) -> str:
 
 
 def install(python: str) -> None:
-    """Download pip and let it install itself for that Python."""
+    """Downloads pip and lets it install itself for that Python."""
     page_url = f"{(setting('index-url') or PYPI).rstrip('/')}/pip/"
     url, fragment = urldefrag(newest_wheel(page_url, fetch(page_url).decode()))
     wheel = fetch(url)
@@ -86,13 +86,13 @@ def install(python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, Path(url).name)
         file.write_bytes(wheel)
-        # the interpreter runs pip from inside of its wheel
+        # the interpreter runs pip from within its wheel
         command = [python, f"{file}/pip", "install", "--quiet", "--no-index", "--no-warn-script-location", str(file)]
         subprocess.run(command, check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
 
 
 def main() -> int:
-    """Command line."""
+    """Runs the command line."""
     try:
         install(sys.argv[1])
     except (PipError, OSError, UnicodeDecodeError, configparser.Error) as error:

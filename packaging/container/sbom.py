@@ -1,9 +1,9 @@
-"""Prints a software bill of materials (CycloneDX 1.6, JSON) of what is installed in folders, from its own metadata.
+"""Prints a software bill of materials (CycloneDX 1.6, JSON) of the packages in folders, from their metadata.
 
     python packaging/container/sbom.py LIB [STATUS]
 
-LIB is a folder of Python distributions; STATUS one of Debian control paragraphs, as images without dpkg have it
-(/var/lib/dpkg/status.d). No time and no random number is in it: the same content gives the same text.
+LIB is a folder of Python distributions; STATUS is one of Debian control paragraphs, as images without dpkg have it
+(/var/lib/dpkg/status.d). It contains no time and no random number: the same content gives the same text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def licences(metadata: PackageMetadata) -> dict[str, object]:
-    """The SPDX expression where the package gives one, else what it calls its licence."""
+    """Returns the SPDX expression if the package has one, otherwise the name of its licence."""
     if expression := metadata.get("License-Expression"):
         return {"licenses": [{"expression": expression}]}
     classifiers = [c for c in metadata.get_all("Classifier", []) if c.startswith("License ::")]
@@ -31,7 +31,7 @@ def licences(metadata: PackageMetadata) -> dict[str, object]:
 
 
 def python_components(folder: str) -> list[dict[str, object]]:
-    """The distributions, by name."""
+    """Returns the distributions, sorted by name."""
     found = []
     for distribution in distributions(path=[folder]):
         name = distribution.name.lower().replace("_", "-")
@@ -43,7 +43,7 @@ def python_components(folder: str) -> list[dict[str, object]]:
 
 
 def debian_components(folder: str) -> list[dict[str, object]]:
-    """The packages, by name."""
+    """Returns the packages, sorted by name."""
     found = []
     for file in sorted(Path(folder).iterdir()):
         fields = HeaderParser().parsestr(file.read_text())
@@ -57,7 +57,7 @@ def debian_components(folder: str) -> list[dict[str, object]]:
 
 
 def bill(lib: str, status: str | None) -> dict[str, object]:
-    """The document."""
+    """Returns the document."""
     python = python_components(lib)
     [ours] = [c for c in python if c["name"] == "kvtui"]
     rest = [c for c in python if c is not ours] + (debian_components(status) if status else [])

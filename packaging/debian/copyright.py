@@ -17,7 +17,7 @@ License: Apache-2.0
 
 
 def licence(distribution: Distribution) -> str:
-    """Its SPDX expression, or what else it says."""
+    """Returns the distribution's SPDX expression, or the licence that its metadata names."""
     metadata = distribution.metadata
     named = metadata.get("License-Expression") or metadata.get("License") or ""
     classified = [c.rsplit(" :: ", 1)[1] for c in metadata.get_all("Classifier", []) if c.startswith("License ::")]
@@ -25,26 +25,26 @@ def licence(distribution: Distribution) -> str:
 
 
 def holder(distribution: Distribution) -> str:
-    """Who wrote it."""
+    """Returns the copyright holder."""
     metadata = distribution.metadata
     found = metadata.get("Author-email") or metadata.get("Author") or metadata.get("Maintainer-email")
     return " ".join(found.split()) if found else "its authors"
 
 
 def texts(distribution: Distribution) -> str:
-    """Its licence files, as a paragraph's text has them."""
+    """Returns the distribution's licence files in the form of a paragraph's text."""
     found = [f for f in distribution.files or () if "licen" in f.name.lower() or "copying" in f.name.lower()]
     lines = [line.rstrip() for file in found for line in (file.read_text() or "").splitlines()]
     return "\n".join(f" {line}" if line else " ." for line in lines)
 
 
 def say(text: str) -> None:
-    """One line or more."""
+    """Prints lines."""
     sys.stdout.write(f"{text}\n")
 
 
 def main(folder: str) -> None:
-    """See the module's text."""
+    """Prints the file; see the module's docstring."""
     say("Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/")
     say("Upstream-Name: kvtui\n\nFiles: *\nCopyright: 2026 the kvtui authors\nLicense: Apache-2.0\n\n" + APACHE)
     for found in sorted(distributions(path=[folder]), key=lambda d: d.name.lower()):
@@ -57,7 +57,7 @@ def main(folder: str) -> None:
 
 
 def _files(folder: str, distribution: Distribution) -> list[Path]:
-    """What it says it brings, by its top-level names."""
+    """Returns the existing modules and folders of a distribution, by their top-level names."""
     named = (distribution.read_text("top_level.txt") or distribution.name.replace("-", "_")).split()
     return [Path(name) for name in named if Path(folder, name).exists() or Path(folder, f"{name}.py").exists()]
 

@@ -1,9 +1,9 @@
-"""One executable of a folder that ``bundle.py`` laid out: a zip that Python runs as it is (zipapp, PEP 441).
+"""Makes one executable of a folder from ``bundle.py``: a zip that Python runs directly (zipapp, PEP 441).
 
     python packaging/singlefile/build.py FOLDER FILE
 
-Sources and the bytecode of the Python that builds are side by side in it: that version starts at once, any other
-supported one compiles as it goes. The same input gives the same bytes.
+It contains sources and the bytecode of the Python that builds it: that version starts at once; any other supported
+one compiles at run time. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAME = "kvtui"
 
 
 def modified() -> tuple[int, ...]:
-    """The time that all files in it bear: ``SOURCE_DATE_EPOCH``, else the oldest that a zip knows."""
+    """Returns the time of all files in the zip: ``SOURCE_DATE_EPOCH``, or the oldest that a zip can store."""
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
     return max(time.gmtime(epoch)[:6], (1980, 1, 1, 0, 0, 0))
 
 
 def compile_all(folder: Path) -> None:
-    """Bytecode beside each source, where zipimport looks for it; tracebacks name paths in the archive."""
+    """Writes bytecode next to each source, where zipimport looks for it; tracebacks show paths in the archive."""
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     well = compileall.compile_dir(
         folder, quiet=1, legacy=True, invalidation_mode=unchecked, stripdir=str(folder), prependdir=NAME, workers=0
@@ -41,7 +41,7 @@ def compile_all(folder: Path) -> None:
 
 
 def write(folder: Path, file: Path) -> None:
-    """The archive, with its first line that names the interpreter."""
+    """Writes the archive, with a first line that names the interpreter."""
     when = modified()
     with file.open("wb") as raw:
         raw.write(SHEBANG)
@@ -55,7 +55,7 @@ def write(folder: Path, file: Path) -> None:
 
 
 def main() -> None:
-    """See the module's text."""
+    """Runs the command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("file", type=Path)

@@ -1,4 +1,4 @@
-"""Lets Python import machine code from the single file: a zip has no file that a process could map."""
+"""Lets Python import machine code from the single file: a process cannot map a file in a zip."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ ARCHIVE: Any = __loader__  # the zipimporter of this archive
 
 
 class MachineCode:
-    """Finds modules with machine code in the archive: each is loaded from memory, since a zip has no file to map.
+    """Finds modules with machine code in the archive, and loads each from memory: no process can map a file in a zip.
 
-    Nothing is written: the file is anonymous memory (memfd_create(2)), so it works where nothing can be written and
-    where /tmp is mounted noexec.
+    It writes no file: anonymous memory (memfd_create(2)) also works on a read-only file system and if /tmp is mounted
+    noexec.
     """
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The module's spec; None where the archive has no such file for this Python and machine."""
+        """Returns the module's spec, or None if the archive has no such file for this Python and machine."""
         del path, target
         for suffix in EXTENSION_SUFFIXES:
             try:
@@ -35,4 +35,4 @@ class MachineCode:
         return None
 
 
-sys.meta_path.append(MachineCode)  # asked last: for what zipimport does not find
+sys.meta_path.append(MachineCode)  # comes last: finds only what zipimport does not find

@@ -1,3 +1,3 @@
-"""Python runs this at the start of a process that has the single file in PYTHONPATH: the one that talks to the API."""
+"""Runs at the start of each Python process with the single file in PYTHONPATH: the process that talks to the API."""
 
 import machine_code  # noqa: F401
