@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DESCRIPTION = """\
-kvtui shows who holds each VIP and why, whether its chain from the ConfigMap to the address on the interface is whole, \
-and what traffic flows. It also acts: reload, drain, change a priority, fail over. Without a command it opens the \
+kvtui shows which node holds each VIP and why, whether its chain from the ConfigMap to the address is complete, \
+and the traffic. It also acts: reload, drain, change a priority, fail over. Without a command it opens the \
 terminal UI; without a terminal it prints the status.
 
-It runs on a node, or in a pod beside keepalived. When it cannot read a source, it says why and what would help, and \
+It runs on a node, or in a pod next to keepalived. If it cannot read a source, it names the reason and a remedy, and \
 shows the rest. It shows a plan and asks before it writes; then it verifies and journals the action, which can be \
 undone."""
 

@@ -45,7 +45,7 @@ async def test_a_kept_drain_is_applied_again_automatically(monkeypatch: pytest.M
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1, 0]
 
 
-async def test_a_drain_interrupted_while_it_waits_is_undone_and_shows_no_bar() -> None:
+async def test_a_drain_interrupted_while_it_waits_is_put_back_and_shows_no_bar() -> None:
     async with learner((100, 40)) as person:
         await person.press("3")
         await person.sees("10.2.68.5:8080")

@@ -1,4 +1,4 @@
-"""Actions whose output nobody reads are completed or undone, and journaled; on notes in a folder, and on the demo."""
+"""Actions whose output nobody reads are completed or put back, and journaled; on notes in a folder, and on the demo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _fill(window: Window) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_undoes_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_puts_back_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
     for name in NOTES:
         note(tmp_path, name)
     with kvtui(str(tmp_path), "--yes", stdout=Pipe(), stderr=Pipe(), module=ACTING) as process:
@@ -57,7 +57,7 @@ def test_progress_that_nobody_reads_does_not_block_a_command() -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_undoes_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_puts_back_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
     with Window(tmp_path) as window:
         window.act()
         _fill(window)
