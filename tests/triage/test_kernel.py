@@ -30,7 +30,7 @@ def without_ipvs(sysctls: dict[str, int] | None) -> Snapshot:
     return backup(ipvs=None, sysctls=sysctls, sources=(*gone, Source(SourceName.IPVS, SourceState.UNAVAILABLE, "why")))
 
 
-def test_ip_vs_is_missing_where_the_kernel_has_no_such_sysctls() -> None:
+def test_ip_vs_is_missing_if_the_kernel_lacks_its_sysctls() -> None:
     kernel = {name: value for name, value in SYSCTLS.items() if not name.startswith("net.ipv4.vs.")}
     found = only(without_ipvs(kernel))
 
@@ -145,7 +145,7 @@ def test_inhibit_on_failure_is_not_a_drain() -> None:
     assert "drained" not in found
 
 
-def test_a_real_server_that_somebody_deleted() -> None:
+def test_a_real_server_deleted_by_hand() -> None:
     found = suspected(backup(ipvs=table(real(5)), checks=(check(5), check(6))))
 
     assert set(found) == {"real-server-not-in-kernel", "persistence-pins-removed"}
@@ -153,7 +153,7 @@ def test_a_real_server_that_somebody_deleted() -> None:
     assert gone.evidence[1] == "keepalived reports that its check passes (dump)"
 
 
-def test_a_real_server_that_somebody_added() -> None:
+def test_a_real_server_added_by_hand() -> None:
     found = only(backup(ipvs=table(real(5), real(6), real(7))))
 
     assert (found.id, found.object) == ("real-server-not-in-config", f"{VIRTUAL} -> 10.2.68.7:8080")

@@ -230,7 +230,7 @@ def deaf(*pods: Pod, heard: int = 0) -> Snapshot:
     )
 
 
-def test_multicast_is_blocked_where_a_master_never_heard_those_before_it() -> None:
+def test_multicast_is_blocked_if_a_master_never_heard_an_earlier_one() -> None:
     found = only(deaf(pod(0), pod(1), pod(2)))
 
     assert (found.id, found.severity) == ("multicast-blocked", Severity.CRITICAL)

@@ -171,7 +171,7 @@ async def test_keys_typed_ahead_reach_the_widget_that_enter_or_esc_focuses(typed
         assert screen.table.has_focus
 
 
-async def test_a_filter_without_a_match_says_how_to_leave_it() -> None:
+async def test_a_filter_without_a_match_shows_how_to_clear_it() -> None:
     async with running(seen(vips=(vip(),))) as ui:
         await ui.press("slash", *"zzz")
 
@@ -215,7 +215,7 @@ async def test_an_open_detail_is_updated_by_each_observation() -> None:
         assert "10.4.0.4 advertises it (another node)" in ui.text
 
 
-async def test_help_lists_every_key_of_the_screen_with_what_it_does() -> None:
+async def test_help_lists_every_key_of_the_screen_with_its_action() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "question_mark")
         bindings = [b for _n, b, _e, _t in ui.app.screen_stack[-2].active_bindings.values() if b.id and not b.system]
@@ -276,14 +276,14 @@ async def test_sources_show_state_and_reason() -> None:
         assert "no CAP_NET_RAW" in ui.text
 
 
-async def test_without_keepalived_the_screen_says_so_and_names_the_next_step() -> None:
+async def test_without_keepalived_the_screen_reports_it_with_the_next_step() -> None:
     gone = source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, "no keepalived runs here: look with ps")
     async with running(seen(of=snapshot(gone, chosen=None))) as ui:
         assert "no keepalived runs here: look with ps" in ui.text
         assert "kvtui --demo" in ui.text
 
 
-async def test_an_unreadable_ipvs_table_says_why() -> None:
+async def test_an_unreadable_ipvs_table_shows_why() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
     async with running(seen(vips=(vip(),), of=snapshot(lost))) as ui:
         await ui.press("3")
