@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui import __version__
-from tests.packaging.conftest import PROJECT, made
+from tests.packaging.conftest import PROJECT, run_script
 from tests.packaging.machine import Machine
 from tests.ui.pseudo_terminal import PseudoTerminal
 
@@ -74,7 +74,7 @@ def test_the_single_file_runs_on_the_python_of_debian_13(debian: Path, packages:
     """3.13: the file does not contain its bytecode."""
     assert debian.exists()
     wanted = "python3-minimal,libpython3-stdlib,coreutils"
-    root = made(str(PROJECT / "packaging/debian-root"), "trixie", wanted).strip()
+    root = run_script(str(PROJECT / "packaging/debian-root"), "trixie", wanted).strip()
     ours = Machine(Path(root), tmp_path / "layer", packages)
     assert ours.must("python3", "--version").startswith("Python 3.13")
     shows_the_first_frame(ours.terminal("/given/kvtui", "--demo"))
@@ -134,11 +134,11 @@ def low_limits() -> Iterator[str]:
 @contextmanager
 def container(image: str) -> Iterator[str]:
     """A container of the image, until the block ends."""
-    name = made("buildah", "from", *low_limits(), image).strip()
+    name = run_script("buildah", "from", *low_limits(), image).strip()
     try:
         yield name
     finally:
-        made("buildah", "rm", name)
+        run_script("buildah", "rm", name)
 
 
 def test_the_image_runs_as_nobody_and_has_only_what_it_needs(image: str) -> None:
@@ -147,8 +147,8 @@ def test_the_image_runs_as_nobody_and_has_only_what_it_needs(image: str) -> None
             PseudoTerminal("--demo", command=["buildah", "run", "--tty", name, "--", "/usr/bin/kvtui"])
         )
         who = "import os; print(os.getuid(), os.getgid(), os.environ['TERM'])"
-        assert made("buildah", "run", name, "--", "/usr/bin/python3", "-c", who) == "65532 65532 xterm-256color\n"
-        root = Path(made("buildah", "mount", name).strip())
+        assert run_script("buildah", "run", name, "--", "/usr/bin/python3", "-c", who) == "65532 65532 xterm-256color\n"
+        root = Path(run_script("buildah", "mount", name).strip())
         assert sorted(p.name for p in (root / "usr/bin").iterdir()) == ["kvtui", "python3", "python3.11", "sleep"]
         assert not list((root / "usr/sbin").iterdir())
         size = sum(p.lstat().st_size for p in root.rglob("*") if p.is_file() and not p.is_symlink())
@@ -167,9 +167,9 @@ def test_the_image_runs_as_nobody_and_has_only_what_it_needs(image: str) -> None
 
 
 def test_the_image_has_its_labels(image: str) -> None:
-    described = json.loads(made("buildah", "inspect", "--type", "image", image))["OCIv1"]["config"]
+    described = json.loads(run_script("buildah", "inspect", "--type", "image", image))["OCIv1"]["config"]
     labels = described["Labels"]
-    head = made("git", "rev-parse", "HEAD").strip()
+    head = run_script("git", "rev-parse", "HEAD").strip()
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.revision"] == head
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
@@ -185,7 +185,7 @@ def test_the_same_input_gives_the_same_bytes(packages: Path, tmp_path: Path) -> 
     python = str(PROJECT / ".venv/bin/python")
     for name in ("first", "second"):
         out = tmp_path / name
-        made(
+        run_script(
             python,
             "-m",
             "build",
@@ -197,7 +197,7 @@ def test_the_same_input_gives_the_same_bytes(packages: Path, tmp_path: Path) -> 
             SOURCE_DATE_EPOCH="1700000000",
         )
         single = str(out / "kvtui")
-        made(python, "packaging/singlefile/build.py", str(part), single, SOURCE_DATE_EPOCH="1700000000")
+        run_script(python, "packaging/singlefile/build.py", str(part), single, SOURCE_DATE_EPOCH="1700000000")
         os.utime(part / "typer" / "main.py")
     first, second = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("first", "second"))
     assert first == second
