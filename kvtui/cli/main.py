@@ -191,6 +191,7 @@ def begin(
             os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
+    _keep_libraries_quiet()
     run_ui, config = context.obj
     invocation = Invocation(
         read_only=read_only,
@@ -216,6 +217,14 @@ def begin(
         _without_command(invocation, run_ui)
     elif context.invoked_subcommand != "config":  # which prints them itself
         _print_problems(config)
+
+
+def _keep_libraries_quiet() -> None:
+    """Without a handler, Python prints a library's warnings on stderr, such as asyncio's about a process."""
+    import logging  # noqa: PLC0415 - what a command imports later needs it, a TAB does not
+
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _print_problems(config: Config) -> None:

@@ -123,3 +123,15 @@ def test_a_log_that_others_can_read_is_made_private(tmp_path: Path) -> None:
     file.touch(0o644)
     PrivateRotatingHandler(file).close()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_warnings_of_libraries_do_not_reach_the_terminal() -> None:
+    """Such as asyncio's "Unknown child process pid"."""
+    program = """
+import logging
+from kvtui.cli.main import run
+run(lambda _: None, ["--demo", "journal"])
+logging.getLogger("asyncio").warning("Unknown child process pid 1")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENV)
+    assert "Unknown" not in done.stdout + done.stderr
