@@ -9,7 +9,7 @@
   on: 200 MB of closed dialogs.
 - ``drop_drawn_lines``: Textual keeps the drawn lines of hidden screens, with seven caches for each line: 8 MB.
 - A new screen gets its styles when it is mounted, but Textual then parses and applies all of the CSS twice more, since
-  the screen's count of CSS changes begins at -1: 0.1 s of the first frame and of the first look at each view.
+  the screen's count of CSS changes begins at -1: 30 ms of CPU at the start, 30 to 80 ms at the first look at a view.
 - ``TerminalApp``: uses all of it, and prints no traceback with the values of variables after a crash.
 """
 
