@@ -66,7 +66,7 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("library", ["textual", "typer", "psutil", "pyroute2", "kubernetes"])
+@pytest.mark.parametrize("library", ["textual", "typer", "psutil", "pyroute2", "kubernetes", "yaml"])
 def test_a_library_is_imported_only_in_its_part(library: str) -> None:
     package = PROJECT / "kvtui"
     importers = {str(p.relative_to(package)) for p in package.rglob("*.py") if library in imports(p)}
