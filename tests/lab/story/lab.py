@@ -18,20 +18,20 @@ FOLDER = Path("/run/lab/default")
 NODES = ("node-a", "node-b", "node-c")
 FIRST, LAST = ipaddress.IPv4Address("10.4.0.50"), ipaddress.IPv4Address("10.4.0.99")
 HELP = """\
-The lab: three nodes run keepalived as keepalived-vip's pods do; a client keeps asking. kvtui shows node-c.
-Leave: q in kvtui (Alt-1). The lab goes off, and nothing of it stays.
+The lab: three nodes run keepalived in pods like keepalived-vip's; a client sends requests. kvtui shows node-c.
+Leave: q in kvtui (Alt-1). The lab stops and leaves nothing on your machine.
 
   lab tour                        what to try, in six steps
   lab vips                        the entries of the ConfigMap
   lab vip add VIP SERVICE         such as: lab vip add 10.4.0.52 default/nginx (or default/nginx:DR)
   lab vip remove VIP
-  lab endpoint down|up POD        the pod is not ready: its endpoint leaves the Service
-  lab server down|up POD          the pod no longer answers: the health check finds out
+  lab endpoint down|up POD        the pod becomes unready (ready): its endpoint leaves (joins) the Service
+  lab server down|up POD          the pod stops (starts) answering: the health check notices
   lab crash|stop|start NODE       SIGKILL leaves the VIPs behind; SIGTERM hands them over
   lab split [NODE]                multicast reaches only this node (node-c): every node becomes MASTER
   lab cut NODE                    pull the node's cable
   lab mend                        end every split and cut
-  lab edit NODE                   its keepalived.conf, by hand: the controller overwrites it with its next change
+  lab edit NODE                   its keepalived.conf, by hand: the controller overwrites it at its next change
   lab log NODE                    what controller and keepalived log
   lab on NODE COMMAND...          any command on a node, on a real server (rs-1 ... rs-5), or on the client:
                                   lab on node-a kvtui, lab on client curl 10.4.0.50

@@ -21,7 +21,7 @@ STEPS = (
         "What is here",
         ("lab vips", "kubectl get configmap vip-configmap -o yaml   # where kubectl is installed"),
         (
-            "kvtui, screen 1: three VIPs of the ConfigMap. node-c is MASTER and holds them; a client asks two of them.",
+            "kvtui, screen 1: three VIPs of the ConfigMap. node-c is MASTER and holds them; a client uses two of them.",
             "Press t on 10.4.0.50: its chain has eight layers, from the ConfigMap to the VRRP owner. Esc closes it.",
         ),
     ),
@@ -34,11 +34,11 @@ STEPS = (
         ),
     ),
     Step(
-        "An endpoint goes, and comes back",
+        "An endpoint leaves and returns",
         ("lab endpoint down nginx-2", "lab endpoint up nginx-2"),
         (
-            "Screen 3: 10.4.0.12 leaves each VIP of default/nginx, 3/3 becomes 2/2, and then comes back.",
-            'A pod that dies without a word: "lab server down nginx-3". The health check finds out: 2/3 up.',
+            "Screen 3: 10.4.0.12 leaves each VIP of default/nginx, 3/3 becomes 2/2, and then returns.",
+            'Then "lab server down nginx-3": the pod stays ready, but stops answering. Its health check fails: 2/3 up.',
         ),
     ),
     Step(
@@ -66,7 +66,7 @@ STEPS = (
         ),
     ),
 )
-END = 'That was the tour. "lab" lists all commands; q in kvtui leaves, and the lab goes off.'
+END = 'That was the tour. "lab" lists all commands; q in kvtui stops the lab.'
 
 
 def step_text(number: int) -> str:
