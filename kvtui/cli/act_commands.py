@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from kvtui.actions.core.intent import Intent
     from kvtui.cli.invocation import Invocation
 
-ForceOption = Annotated[bool, typer.Option("--force", help="Do what the plan calls UNSAFE.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Apply an UNSAFE plan.")]
 AllNodesOption = Annotated[
     bool | None,
-    typer.Option("--all-nodes", help="On all nodes of --hosts: planned on all first, all done or put back."),
+    typer.Option("--all-nodes", help="On all nodes of --hosts: all plan first, then all apply, or all put back."),
 ]
 SEVERAL_NODES: dict[ActionKind, dict[str, Any]] = {
     ActionKind.DRAIN: {"all_nodes": AllNodesOption},
@@ -32,7 +32,8 @@ SEVERAL_NODES: dict[ActionKind, dict[str, Any]] = {
     ActionKind.RELOAD: {
         "all_nodes": AllNodesOption,
         "one_at_a_time": Annotated[
-            bool | None, typer.Option("--one-at-a-time", help="With --all-nodes: stop at the first that fails.")
+            bool | None,
+            typer.Option("--one-at-a-time", help="With --all-nodes: one by one; stop at the first that fails."),
         ],
     },
     ActionKind.FAILOVER: {

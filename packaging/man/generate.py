@@ -183,7 +183,8 @@ def page() -> str:
             "OPTIONS",
             [
                 *paragraphs(
-                    "They come before the command, or after a command that they concern; the last of two wins."
+                    "They come before the command, or after a command that they concern. "
+                    "If an option is given twice, the last counts."
                 ),
                 *parameters(kvtui.options),
             ],

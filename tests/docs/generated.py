@@ -63,7 +63,8 @@ def commands_page() -> Iterator[str]:
     yield from table(("command", "what"), links)
     yield from ("## Exit codes", "", *table(("code", "meaning"), MAN["EXIT_STATUS"]))
     yield from ("## Options of kvtui", "")
-    yield "They come before the command, or after a command that they concern; the last of two wins."
+    where = "They come before the command, or after a command that they concern."
+    yield f"{where} If an option is given twice, the last counts."
     yield from ("", *_parameters(kvtui))
     for command in commands:
         yield from _command(command)

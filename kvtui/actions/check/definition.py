@@ -16,8 +16,8 @@ def check(
 ) -> Intent:
     """Run a check once, as keepalived runs it.
 
-    With the user, the limits, the environment and the namespaces that keepalived gives it. Says the result, and what
-    differs from a run by hand. Exit code 0: it passes; 1: it fails; 4: it could not be tried.
+    It gets the user, the limits, the environment and the namespaces that keepalived gives it. Shows the result, and how
+    this differs from running it yourself. Exit code 0: it passes; 1: it fails; 4: it could not be tried.
 
     Example: kvtui check 10.4.0.61:443
     """

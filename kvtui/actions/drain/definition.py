@@ -29,7 +29,7 @@ def drain(
     ] = None,
     over: Annotated[str, Flag("--over", "Lower the weight in steps over this time, such as 60s.")] = "0",
     fix_persistence: Annotated[
-        bool, Flag("--fix-persistence", "Also set expire_quiescent_template, so that returning clients leave.")
+        bool, Flag("--fix-persistence", "Also set expire_quiescent_template: returning clients get another server.")
     ] = False,
     keep: Annotated[bool, Flag("--keep", "Stay, and drain again when something else undoes it, until Ctrl+C.")] = False,
 ) -> Intent:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def reload(
-    no_try: Annotated[bool, Flag("--no-try", "Do not run new or changed checks and scripts before.")] = False,
+    no_try: Annotated[bool, Flag("--no-try", "Do not run new or changed checks and scripts first.")] = False,
 ) -> Intent:
     """Test the config, send SIGHUP, verify that it runs.
 
-    Checks and scripts that are new or changed are run once before, and their results are in the plan.
+    kvtui first runs new or changed checks and scripts once, and shows their results in the plan.
 
     Example: kvtui --reason "new VIP" reload
     """
