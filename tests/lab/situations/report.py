@@ -17,18 +17,17 @@ from tests.lab.situations.rows import ROWS
 REFUSED = 3
 """Exit code of a refused action."""
 TARGET = Path(__file__).parents[3] / "docs" / "predictions.md"
-HEAD = """# What kvtui predicts, and what comes
+HEAD = """# Predictions and what happened
 
-Each row was carried out by `kvtui --yes --force` on real keepalived: three nodes in the lab's kernel (README of
-`tests/`). "Predicted" is what the plan said for the instance or virtual server on that node, "came" what all nodes,
-their kernels and a client showed then. `tests/lab/situations/report.py` generates this page.
+`kvtui --yes --force` carried out the action of each row on real keepalived: three nodes in the lab's kernel (README of
+`tests/`). "Predicted" is the plan's prediction for the instance or virtual server on that node, "happened" the result
+on all nodes, in their kernels and at a client. `tests/lab/situations/report.py` generates this page.
 
-Not listed: what kvtui refused, since nothing was carried out. Of a situation that was carried out again, the last
-result counts.
+Actions that kvtui refused are not listed. If a situation was carried out more than once, the last result counts.
 
 - **certain**: nothing on another node can change it.
-- **likely**: it rests on other nodes being as this one, or as they were when they last advertised.
-- **unknown**: no source on this node knows what decides it. A backup is silent.
+- **likely**: it is right if the other nodes are like this one, or as they were when they last advertised.
+- **unknown**: it depends on something that no source on this node knows, because a backup sends no adverts.
 """
 
 
@@ -106,7 +105,7 @@ def page(commit: str, found: list[dict[str, Any]]) -> str:
             "",
             f"## {action}",
             "",
-            "| situation | predicted | certainty | came | exit code |",
+            "| situation | predicted | certainty | happened | exit code |",
             "|---|---|---|---|---|",
         ]
         lines += [str(line) for line in rows if line.situation.startswith(f"{action}:")]
