@@ -51,7 +51,7 @@ def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> 
 
 def test_the_prediction_considers_nopreempt(tmp_path: Path) -> None:
     effects = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
-    assert "the other nodes are taken to have nopreempt as this one" in effects[0]
+    assert "assuming that the other nodes also have nopreempt" in effects[0]
     preempting = plan_priority(
         master(nopreempt=False), preflight_of(tmp_path, FREE, FREE), "vips", 42, nothing, backend=LIVE
     ).plan.effects

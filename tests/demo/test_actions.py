@@ -194,7 +194,7 @@ async def test_with_nopreempt_a_better_priority_moves_nothing_as_predicted(demo:
     action = await demo.plan(ActionKind.PRIORITY, "vips6", value=200)
     outcome = await demo.run(action)
 
-    assert "priority 200; with nopreempt it takes over from nobody" in [p.why for p in action.plan.prediction]
+    assert "priority 200; with nopreempt it does not preempt" in [p.why for p in action.plan.prediction]
     assert outcome.code is ExitCode.DONE
     view = await demo.instance("vips6")
     assert (view.state, view.priority) == (VrrpState.BACKUP, 200)

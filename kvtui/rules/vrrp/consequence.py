@@ -170,7 +170,7 @@ def _fault(s: Situation, settings: Settings, fault: str) -> Then:
 
 def _removed(s: Situation) -> Then:
     if s.old is None:
-        return Then(None, (), "it is not there")
+        return Then(None, (), "it does not exist")
     successor = _successor(s, s.old, released=False)
     within = max(SOON, successor.within or 0.0)
     return Then(None, (), f"it is removed; {successor.why}", successor.certainty, successor.owner, within=within)
@@ -204,9 +204,9 @@ def _starts(s: Situation, settings: Settings, why: str) -> Then:
 
 def _leaves_fault(s: Situation, settings: Settings) -> Then:
     if s.was is not None and not s.was.fault:
-        why = "it is in FAULT for a reason that kvtui does not see, which this does not change"
+        why = "it stays in FAULT: kvtui does not know the cause, and this action does not remove it"
         return Then(FAULT, (), why, LIKELY, s.others.master_address, watch=_dead(settings, 1))
-    return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} does not count any more")
+    return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} no longer counts")
 
 
 def _fits(settings: Settings, other: Other, *, vips: bool = True) -> bool:
@@ -244,7 +244,7 @@ def _mismatch(s: Situation, old: Settings, new: Settings, what: str) -> Then:
         text = f"{what}: stays MASTER; {rest}"
         soon = within if split is not False else SOON
         return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=soon, watch=within, split=split)
-    begin = "begins anew as BACKUP, " if restarts else "rejects the master's adverts, "
+    begin = "restarts as BACKUP, " if restarts else "rejects the master's adverts, "
     text = f"{what}: {begin}MASTER after {within:.1f} s; {rest}"
     watch = within + new.interval
     return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=watch, split=split)
@@ -255,9 +255,11 @@ def _joins(s: Situation, new: Settings, what: str, master: Other) -> Then:
     mine, theirs = s.priority, master.priority
     within = _dead(new, mine)
     if mine is not None and theirs is not None and mine > theirs:
-        text = f"{what}: as {master.address} has it already; {mine} is more than its {theirs}"
+        text = f"{what}: {master.address} already has the new value; {mine} is more than its {theirs}"
         return Then(MASTER, new.held, text, LIKELY, s.others.own, within=within)
-    text = f"{what}: as {master.address} has it already, which is master ({theirs})"
+    text = f"{what}: {master.address} already has the new value and is master" + (
+        f" ({theirs})" if theirs is not None else ""
+    )
     return Then(BACKUP, (), text, LIKELY, master.address, within=within)
 
 
@@ -276,7 +278,7 @@ def _master(s: Situation, old: Settings, settings: Settings) -> Then:
     own, after = s.others.own, s.priority
     if s.others.masters:
         names = ", ".join(r.address for r in s.others.masters)
-        why = f"{names} is master too, and this does not change it"
+        why = f"{names} is master too, and this action does not change that"
         return Then(MASTER, settings.held, why, LIKELY, own, two=True, watch=_dead(settings, 1))
     if after is None or s.before is None:
         if _same_priority(s, old, settings):
@@ -303,7 +305,7 @@ def _lowered(s: Situation, old: Settings, settings: Settings, after: int) -> The
     peers = _candidates(s, settings, nopreempt=old.nopreempt)  # the other nodes have what ran here
     better = [p for p in peers if p.priority is not None and p.priority > after]
     if old.nopreempt and (peers or not s.others.complete):
-        but = "but the other nodes are taken to have nopreempt as this one"
+        but = "but no node preempts, assuming that the other nodes also have nopreempt"
         text = f"{priority} is less than before ({s.before}), {but}"
         return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
     if better:
@@ -340,7 +342,7 @@ def _backup(s: Situation, old: Settings, settings: Settings) -> Then:
             return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two=two)
         return Then(None, None, "its effective priority is unknown", UNKNOWN, two=two, within=within)
     if settings.nopreempt:
-        return Then(BACKUP, (), f"{priority}; with nopreempt it takes over from nobody", CERTAIN, owner, two=two)
+        return Then(BACKUP, (), f"{priority}; with nopreempt it does not preempt", CERTAIN, owner, two=two)
     if master is not None and master.priority is not None:
         if after <= master.priority:
             text = f"{priority} is not more than {master.priority} of {owner}"

@@ -24,7 +24,7 @@ def sentence(prediction: Prediction) -> str:
     if then is None and p.vips_here.then == ():
         state = "is removed"
     elif then is None:
-        state = f"{now}, and unknown whether it stays so"
+        state = f"{now}, may change" if now else "unknown"
     elif then == now:
         state = f"stays {then}"
     else:
