@@ -11,7 +11,7 @@ from kvtui.rules.triage.rule import ConditionHistory
 
 TRANSIENT = frozenset({"cluster-two-owners", "cluster-no-owner", "cluster-one-way-hearing", "cluster-drain-split",
                        "cluster-config-split"})  # fmt: skip
-"""Findings that an election, a reload on all nodes or a drain on all nodes causes in passing."""
+"""Findings that can be transient during an election, or during a reload or drain on all nodes."""
 
 
 class ClusterRules:

@@ -114,7 +114,8 @@ def held_without_advert(router: Router) -> Findings:
     answers = dump.state is SourceState.OK and dump.read_at is not None and router.now - dump.read_at < DUMP_SECONDS
     if facts:
         why = "adverts that it rejects restart its timer"
-        facts = (*facts, "each rejected advert restarts the timer of its own: a restart of keepalived does not help")
+        timer = "each rejected advert restarts keepalived's own advert timer: a restart of keepalived does not help"
+        facts = (*facts, timer)
     elif answers:
         why = "keepalived answers, but nothing is sent"
         remedy = f"{log_command(snapshot)}  # send errors? Is the interface up, and a firewall on OUTPUT?"

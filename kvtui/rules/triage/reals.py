@@ -85,13 +85,13 @@ def no_live_real(observation: Observation) -> Findings:
             f"No real server of {virtual.name} accepts connections",
             f"{states or 'it has no real servers'} (ipvs, conf)",
             *(describe_real(r) for r in virtual.real_servers[:4]),
-            remedy=_revive(virtual),
+            remedy=_restore_command(virtual),
             about=virtual.name,
             vips=(virtual.address,),
         )
 
 
-def _revive(virtual: VirtualServerView) -> str:
+def _restore_command(virtual: VirtualServerView) -> str:
     drained = [r for r in virtual.real_servers if r.state is RealServerState.DRAINED]
     if drained:
         return f"kvtui undrain {address_word(real_name(drained[0]))}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 OWNER_PRIORITY = 255
-"""Owns the addresses: keepalived ignores every weight, and drops the adverts of others (vrrp.c)."""
+"""Owns the addresses: keepalived ignores every weight and drops adverts from other nodes (vrrp.c)."""
 WITHOUT_VIPS = frozenset({VrrpState.BACKUP, VrrpState.FAULT})
 """States in which an instance must not hold its VIPs."""
 SILENCED_SECONDS = 300.0

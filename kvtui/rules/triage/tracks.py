@@ -43,14 +43,14 @@ def weight_moves_nothing(router: Router) -> Findings:
 
 
 def weight_with_nopreempt(router: Router) -> Findings:
-    """With nopreempt on all nodes a lowered priority moves nothing (keepalived#2483, keepalived-vip#72)."""
+    """With nopreempt on all nodes a lower priority does not cause a failover (keepalived#2483, keepalived-vip#72)."""
     weights = _weights(router)
     if not weights or not router.view.nopreempt:
         return
     yield router.finding(
         "weight-with-nopreempt",
         Severity.WARNING,
-        f"{listed(weights)} of {router.instance.name} moves nothing where the other nodes have nopreempt too",
+        f"{listed(weights)} of {router.instance.name} cannot cause a failover if the other nodes also have nopreempt",
         f"weights: {', '.join(f'{name} {weight}' for name, weight in weights.items())} (dump)",
         "nopreempt here; a backup with nopreempt does not take over from a lower priority (dump)",
         remedy="use weight 0 (a failure is then a FAULT), or no nopreempt; then: kvtui reload on all nodes",
@@ -58,7 +58,7 @@ def weight_with_nopreempt(router: Router) -> Findings:
 
 
 def weight_of_owner(router: Router) -> Findings:
-    """Priority 255 owns the addresses: keepalived ignores every weight, and drops the adverts of others (measured)."""
+    """Priority 255 owns the addresses: keepalived ignores weights and drops adverts from other nodes (measured)."""
     weights = _weights(router)
     if weights and router.view.priority == OWNER_PRIORITY:
         yield router.finding(
@@ -105,12 +105,13 @@ def script_disabled(router: Router) -> Findings:
             yield router.finding(
                 "script-disabled",
                 Severity.WARNING,
-                f"keepalived does not run script {script.name}: {instance.name} keeps its VIPs whatever it would say",
+                f"keepalived does not run script {script.name}: "
+                f"{instance.name} keeps its VIPs even if the script would fail",
                 f"{script.at}: {script.command} (conf)",
                 f"{instance.name} runs without it (dump)",
                 "keepalived drops a script that is missing, not executable or insecure",
                 "since 2.3.0 also one that root runs from below a symbolic link, such as /bin",
-                remedy=f"kvtui check {shell_word(script.name)}  # why? When it is mended: kvtui reload",
+                remedy=f"kvtui check {shell_word(script.name)}  # why? After fixing it: kvtui reload",
             )
 
 

@@ -27,7 +27,7 @@ the first known to accept them ("expected 1 VIPs but received 2", logged once). 
 MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
 BAD_SECONDS = 60.0
-"""After the last bad advert the sender has been mended."""
+"""After the last bad advert the sender has been fixed."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
@@ -74,7 +74,7 @@ def vrid_collision(router: Router) -> Findings:
 def vip_lists_differ(router: Router) -> Findings:
     """This node's VIPs differ from those in another node's adverts (keepalived#2175).
 
-    A silent node counts only where keepalived rejects such adverts: else it is a backup, and was perhaps mended since.
+    A silent node counts only where keepalived rejects such adverts: else it is a backup, and was perhaps fixed since.
     """
     mine, version = own_addresses(router), router.version
     accepts = version is not None and version >= ACCEPTS_OTHER_VIPS
