@@ -122,9 +122,9 @@ async def test_tls_and_an_untrusted_certificate(tmp_path: Path) -> None:
             f"http://{'a' * 70}.example:1",
             f"{'a' * 70}.example:1 cannot be connected to",
         ),
-        ("ftp://10.0.0.1", "the API's address is no http or https URL: ftp://10.0.0.1"),
-        ("https://10.0.0.1:x", "the API's address is no http or https URL: https://10.0.0.1:x"),
-        ("https://me:secret@10.0.0.1:99999", "the API's address is no http or https URL: 10.0.0.1:99999"),
+        ("ftp://10.0.0.1", "the API's address is not an http or https URL: ftp://10.0.0.1"),
+        ("https://10.0.0.1:x", "the API's address is not an http or https URL: https://10.0.0.1:x"),
+        ("https://me:secret@10.0.0.1:99999", "the API's address is not an http or https URL: 10.0.0.1:99999"),
     ],
 )
 async def test_an_unreachable_api(tmp_path: Path, server: str, expected: str) -> None:
@@ -137,16 +137,19 @@ async def test_an_unreachable_api(tmp_path: Path, server: str, expected: str) ->
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not speak HTTP"),
         (
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\n<html>",
-            "does not speak as a Kubernetes API does: no JSON",
+            "does not answer like a Kubernetes API: not JSON",
         ),
         (
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n[]",
-            "does not speak as a Kubernetes API does: no JSON object",
+            "does not answer like a Kubernetes API: not a JSON object",
         ),
-        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", "in a way that kvtui does not know"),
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+            "has a format that kvtui does not know",
+        ),
         (
             b"HTTP/1.1 302 Found\r\nLocation: /login\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-            "is answered by a redirect (302)",
+            "the server redirects `list configmaps` (302)",
         ),
         (
             b"HTTP/1.1 503 X\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",

@@ -100,7 +100,7 @@ async def test_a_missing_or_unwanted_api_has_a_reason_and_a_broken_one_has_none(
 def test_a_named_kubeconfig_must_exist(tmp_path: Path) -> None:
     for settings, environ, expected in (
         (KubeSettings(kubeconfig="/nowhere"), {}, "--kubeconfig /nowhere cannot be read: No such file or directory"),
-        (KubeSettings(), {"KUBECONFIG": "/nowhere"}, r"\$KUBECONFIG names /nowhere, which is not there: "),
+        (KubeSettings(), {"KUBECONFIG": "/nowhere"}, r"\$KUBECONFIG names /nowhere, which does not exist: "),
         (KubeSettings(context="x"), {"HOME": str(tmp_path)}, "--context x needs a kubeconfig, and none is here"),
     ):
         with pytest.raises(AccessError, match=expected):

@@ -160,12 +160,12 @@ def _broken(tmp_path: Path) -> dict[str, tuple[str, str]]:
 
     hint = "try `kubectl get nodes` with the same kubeconfig to see why"
     return {
-        "empty": ("", "is no usable kubeconfig"),
-        "yaml": (f"a: [{SECRET}\nb: }}", "is no YAML, line 2"),
-        "list": ("[1]", "is no kubeconfig: it has not the fields of one"),
+        "empty": ("", "is not a usable kubeconfig"),
+        "yaml": (f"a: [{SECRET}\nb: }}", "is not valid YAML, line 2"),
+        "list": ("[1]", "is not a kubeconfig: required fields are missing"),
         "nothing": ("{}", "has no current context: choose one with --context (none)"),
         "context": (json.dumps({**whole, "current-context": "three"}), 'has no context "three"; it has: one, two'),
-        "cluster": (json.dumps({**whole, "clusters": []}), 'is no usable kubeconfig: clusters has no "c"'),
+        "cluster": (json.dumps({**whole, "clusters": []}), 'is not a usable kubeconfig: clusters has no "c"'),
         "failing": (user(_exec(failing)), f"the exec plugin of %s ended with status 7: {hint}"),
         "absent": (user(_exec("no-such-plugin")), f"the exec plugin of %s is not installed (no-such-plugin): {hint}"),
         "file": (user({"tokenFile": "/nowhere"}), "%s: /nowhere cannot be read: No such file or directory"),

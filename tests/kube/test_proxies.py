@@ -116,7 +116,7 @@ def test_an_unsupported_proxy_scheme_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["http://10.0.0.1:x", "http://me:secret@10.0.0.1:99999"])
 def test_a_proxy_with_a_bad_port_is_an_error_without_its_password(tmp_path: Path, url: str) -> None:
     place = kubeconfig_of(f"https://{NAME}", tmp_path, None, **{"proxy-url": url})
-    with pytest.raises(AccessError, match=r"is no http or https URL: .*10\.0\.0\.1") as raised:
+    with pytest.raises(AccessError, match=r"is not an http or https URL: .*10\.0\.0\.1") as raised:
         load(place)
     assert "secret" not in str(raised.value)
 

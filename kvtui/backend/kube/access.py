@@ -98,7 +98,7 @@ def load(place: Place) -> Access:
     parts, port = _split(configuration.host, "the API's address")
     proxy = _set_proxy(configuration, place.origin, proxy_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AccessError(f"the API's address is no http or https URL: {parts.scheme}://{parts.hostname or ''}")
+        raise AccessError(f"the API's address is not an http or https URL: {parts.scheme}://{parts.hostname or ''}")
     configuration.retries = False  # kvtui retries, and follows no redirects
     configuration.connection_pool_maxsize = 32  # kept open for the next request
     configuration.socket_options = list(KEEPALIVE)
@@ -113,7 +113,7 @@ def _split(url: str, what: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # the port is no number, or a bracket is missing; a password may be before the @
-        raise AccessError(f"{what} is no http or https URL: {plain(url.rpartition('@')[2])}") from None
+        raise AccessError(f"{what} is not an http or https URL: {plain(url.rpartition('@')[2])}") from None
     return parts, port
 
 
@@ -153,14 +153,14 @@ def _load_kubeconfig(
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise AccessError(f"{paths} is no YAML{where}") from None
+        raise AccessError(f"{paths} is not valid YAML{where}") from None
     except library.ConfigException as error:
-        raise AccessError(f"{paths} is no usable kubeconfig{_hint(str(error))}") from None
+        raise AccessError(f"{paths} is not a usable kubeconfig{_hint(str(error))}") from None
     except OSError as error:
         name = error.filename or "a file that it names"
         raise AccessError(f"{paths}: {name} cannot be read: {error.strerror}") from None
     except (TypeError, AttributeError, KeyError, ValueError):
-        raise AccessError(f"{paths} is no kubeconfig: it has not the fields of one") from None
+        raise AccessError(f"{paths} is not a kubeconfig: required fields are missing") from None
     finally:
         logging.getLogger().removeHandler(log)
     if log.outcome:
@@ -203,7 +203,7 @@ def impersonate(headers: urllib3.HTTPHeaderDict, user: Mapping[str, Any]) -> Non
         return
     for header, value in (("Impersonate-User", name), *pairs):
         if not str(value).isprintable():
-            raise AccessError(f"the kubeconfig's {header} holds characters that no name has")
+            raise AccessError(f"the kubeconfig's {header} contains characters that cannot be printed")
         headers.add(header, str(value))
 
 
@@ -281,9 +281,9 @@ def _move_to_memory(configuration: Any, folder: str) -> tuple[int, ...]:
 def _hint(message: str) -> str:
     """Returns, of the library's messages, only the name of a missing key or file."""
     if match := re.search(r"Expected key ([\w-]{1,60}) in", message):
-        return f": it lacks `{match[1]}`"
+        return f": `{match[1]}` is missing"
     if match := re.search(r"Expected object with name ([\w.@:/-]{1,100}) in \S*?(\w+) list", message):
         return f': {match[2]} has no "{match[1]}"'
     if match := re.search(r"File does not exist: (\S{1,200})", message):
-        return f": {match[1]} is not there"
+        return f": {match[1]} does not exist"
     return ""

@@ -88,7 +88,7 @@ def find(
     if named := environ.get("KUBECONFIG"):
         there = [path for path in named.split(":") if path and Path(path).expanduser().exists()]
         if not there:
-            raise AccessError(f"$KUBECONFIG names {named}, which is not there: name another with --kubeconfig FILE")
+            raise AccessError(f"$KUBECONFIG names {named}, which does not exist: name another with --kubeconfig FILE")
         return Kubeconfig(":".join(_readable(path, "$KUBECONFIG") for path in there), settings.context)
     default = Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config"
     if default.exists():

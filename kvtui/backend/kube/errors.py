@@ -26,7 +26,7 @@ class UnreachableError(KubeError):
 
 
 class UnexpectedAnswerError(KubeError):
-    """The server does not speak as a Kubernetes API does."""
+    """The server does not answer like a Kubernetes API."""
 
 
 class RejectedError(KubeError):

@@ -56,7 +56,7 @@ def main() -> None:
     except KubeError as error:
         fail(str(error))
     if any(name.lower().startswith("impersonate") for name in api.headers):
-        fail("the kubeconfig impersonates somebody, which the library's exec does not do: use kubectl kvtui")
+        fail("the kubeconfig uses impersonation, which kvtui's exec does not support: use kubectl kvtui")
     has_input = stat.S_ISFIFO(os.fstat(0).st_mode)
     streams = [(name, "true") for name in ("stdin", "stdout", "stderr")[not has_input :]]
     query = [("container", container), *streams, *(("command", w) for w in command)]

@@ -130,7 +130,7 @@ class Session:
                 headers["Content-Type"] = "application/json"
             if authorization := self._authorization(api):
                 if not authorization.isprintable():
-                    raise errors.AccessError(f"the token of {api.origin} holds characters that no token has")
+                    raise errors.AccessError(f"the token of {api.origin} contains characters that a token cannot have")
                 headers["Authorization"] = authorization
             timeout = (self.timing.connect, read_timeout)
             response: urllib3.BaseHTTPResponse = library.send(
@@ -172,9 +172,9 @@ class Session:
         try:
             found = json.loads(self._body(response, api))
         except (ValueError, RecursionError):
-            raise errors.UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON") from None
+            raise errors.UnexpectedAnswerError("the server does not answer like a Kubernetes API: not JSON") from None
         if not isinstance(found, dict):
-            raise errors.UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON object")
+            raise errors.UnexpectedAnswerError("the server does not answer like a Kubernetes API: not a JSON object")
         return found
 
     def identity(self) -> str | None:
@@ -241,7 +241,8 @@ def refusal(
             )
         case _ if 300 <= status < 400:
             return errors.UnexpectedAnswerError(
-                f"`{what}` is answered by a redirect ({status}): the kubeconfig's server is no Kubernetes API"
+                f"the server redirects `{what}` ({status}): it is not a Kubernetes API; "
+                "check `server` in the kubeconfig"
             )
         case _:
             return errors.RejectedError(f"the API answers `{what}` with status {status}")

@@ -218,7 +218,7 @@ class Watcher:
                 version, continued = str(page["metadata"]["resourceVersion"]), page["metadata"].get("continue") or ""
             except (KeyError, TypeError, AttributeError, ValueError):
                 raise errors.UnexpectedAnswerError(
-                    f"the API lists {self.query.qualified} in a way that kvtui does not know"
+                    f"the API's list of {self.query.qualified} has a format that kvtui does not know"
                 ) from None
             if not continued or self._stopped:
                 break
@@ -243,7 +243,7 @@ class Watcher:
         except (KeyError, TypeError, AttributeError, ValueError):
             if self._cut is None:
                 raise errors.UnexpectedAnswerError(
-                    f"the API sends an event of {self.query.qualified} that kvtui does not know"
+                    f"the API sent an event for {self.query.qualified} that kvtui does not know"
                 ) from None
         finally:
             self._stream = None

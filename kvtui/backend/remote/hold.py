@@ -57,7 +57,7 @@ class Hold:
         try:
             asyncio.get_running_loop().add_reader(self._fd, self._read)
         except OSError:  # a file, or closed
-            self._lose("stdin is no connection to a kvtui that coordinates several nodes")
+            self._lose("stdin is not connected to a kvtui that coordinates several nodes")
         else:
             self._expect()
 
