@@ -162,7 +162,7 @@ def test_a_program_that_others_may_change_is_refused_with_script_security(daemon
     loose.write_text("#!/bin/nowhere\n")
     loose.chmod(0o777)
     prospect = prospect_of(daemon, script(str(loose)), {**SETTINGS, "enable_script_security": ""})
-    assert any("enable_script_security refuses it: others than root may change /" in p for p in prospect.problems)
+    assert any("enable_script_security refuses it: users other than root may change /" in p for p in prospect.problems)
     assert "needs /bin/nowhere, which does not exist" in prospect.refused
     assert not any("enable_script_security" in p for p in prospect_of(daemon, script(str(loose)), SETTINGS).problems)
 

@@ -134,7 +134,7 @@ async def test_a_missing_vrrp_process_is_an_error_if_the_config_has_instances(an
     layer.request()
     await layer.settle()
     assert layer.dump is None
-    assert "runs no VRRP process" in layer.source().detail
+    assert "the VRRP process is not running" in layer.source().detail
     await layer.close()
 
 

@@ -51,5 +51,8 @@ def test_missing_rights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "no")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(PermissionError, match="process 1 may not be opened: run kvtui as root or with CAP_SYS_PTRACE"):
+    with pytest.raises(
+        PermissionError,
+        match="no permission to open the network namespace of process 1: run kvtui as root or with CAP_SYS_PTRACE",
+    ):
         namespaces.open_in_network(1, lambda: 7)

@@ -51,14 +51,14 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
         return Prospect(check, refused=refused)
     problems = program.problems
     if program.insecure and SECURITY in settings:
-        problems = (*problems, f"{SECURITY} refuses it: others than root may change {program.insecure}")
+        problems = (*problems, f"{SECURITY} refuses it: users other than root may change {program.insecure}")
     refused = ""
     if program.interpreter:
         refused = (
             f"{program.path} needs {program.interpreter}, which does not exist in keepalived's mount namespace: {EXEC}"
         )
     elif identity.rights.own_users:
-        refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
+        refused = "keepalived runs in its own user namespace, and kvtui runs no scripts there"
     elif os.geteuid() != 0 and (identity.rights.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"
     unsafe = ""

@@ -136,7 +136,7 @@ class Nester:
 
     def _ignore_brace(self, level: _Level) -> None:
         if self._loss is None:
-            values = "one value a line, and no block, is expected there"
+            values = "one value per line is expected there, not a block"
             why = self._unknown or (values if level.keywords is None else "it has no block")
             self._loss = _Loss(self._last, why)
         elif self._unknown and self._last is not None:

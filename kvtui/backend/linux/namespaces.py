@@ -64,7 +64,7 @@ def _other_network(pid: int | None) -> Iterator[int | None]:
     except PermissionError as error:
         raise PermissionError(
             error.errno,
-            f"the network namespace of process {pid} may not be opened: run kvtui as root or with CAP_SYS_PTRACE",
+            f"no permission to open the network namespace of process {pid}: run kvtui as root or with CAP_SYS_PTRACE",
         ) from error
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is gone, and its network namespace with it") from error
@@ -80,7 +80,7 @@ def enter(fd: int, pid: int) -> None:
     if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) == 0:
         return
     number = ctypes.get_errno()
-    why = f"cannot be entered: {os.strerror(number)}"
+    name = f"the network namespace of process {pid}"
     if number in {errno.EPERM, errno.EACCES}:
-        why = "may not be entered: run kvtui as root or with CAP_SYS_ADMIN"
-    raise OSError(number, f"the network namespace of process {pid} {why}")
+        raise OSError(number, f"no permission to enter {name}: run kvtui as root or with CAP_SYS_ADMIN")
+    raise OSError(number, f"{name} cannot be entered: {os.strerror(number)}")

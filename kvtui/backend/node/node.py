@@ -112,7 +112,7 @@ class Node:
     async def _current(self, *, was_set: bool) -> Layers:
         chosen, layers = self._processes.chosen, self._layers
         if was_set and layers is not None:
-            _LOG.info("the clock was set: everything is read anew")
+            _LOG.info("the clock was set: everything is read again")
             await layers.daemon.vrrp.close()
             await layers.network.close()
             layers = None

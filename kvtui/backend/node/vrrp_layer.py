@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser, VrrpInstance
 
 PENDING = "no dump requested yet"
-NO_VRRP = "its config has VRRP instances, but keepalived runs no VRRP process: it starts, or its log says why not"
+NO_VRRP = "its config has VRRP instances, but the VRRP process is not running: it may be starting; see keepalived's log"
 
 INTERVAL = 30.0  # seconds between requests without a reason: each is a line in keepalived's log
 URGENT_INTERVAL = 1.0  # seconds between requests after changes
