@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
 
-UNCLEAR = "keepalived runs since before: the health check failed and passed again, or somebody set the weight"
+UNCLEAR = (
+    "keepalived was not restarted: the health check failed and passed again, or the weight was set by something else"
+)
 CHECK_PASSED = re.compile(r"success|Adding service|succeeded|is now up|passed", re.IGNORECASE)
 
 
@@ -115,7 +117,9 @@ def _cause(lost: LostDrain, snapshot: Snapshot) -> str:
         before = lost.drain.weight
         return f"the config has weight {lost.weight}, before the drain it had {before}: a reload or a check set it"
     if real is not None and lost.weight != real.initial_weight:
-        return f"somebody set weight {lost.weight}: the config has {real.initial_weight} (ipvsadm, or a controller)"
+        return (
+            f"something else set weight {lost.weight} (ipvsadm, or a controller): the config has {real.initial_weight}"
+        )
     return UNCLEAR
 
 

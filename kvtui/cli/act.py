@@ -178,7 +178,7 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
     if invocation.dry_run:
         ran = "; ".join(dict.fromkeys(map(plain, backend.ran)))
         programs = f" Run for this plan, with keepalived's rights: {ran}." if ran else ""
-        unseen = "keepalived got no signal for its state, so the plan may lack it."
+        unseen = "kvtui sent keepalived no signal to dump its state, so the plan may be incomplete."
         return Outcome(ExitCode.DONE, f"dry run: nothing was written. {unseen}{programs}")
     # an action without changes needs no question: it can wait for a drain, or close an entry
     changes = action.steps or action.undoes or action.finishes or action.asks

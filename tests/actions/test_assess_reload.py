@@ -74,7 +74,10 @@ def test_kvtui_checks_the_braces_where_the_config_test_crashes(tmp_path: Path) -
     crashed = printing("", None, killed_by="SIGSEGV")
     assessment = assess_reload(preflight_of(tmp_path, text, running=None, test=crashed))
     path = f"{tmp_path}/keepalived.conf"
-    assert f"{path}:15: This '}}' closes no block: keepalived may die of it, or lose what follows" in assessment.fatal
+    assert (
+        f"{path}:15: This '}}' closes no block: keepalived may crash or exit, or ignore the rest of the file"
+        in assessment.fatal
+    )
     assert "`keepalived -t` crashes on this config (SIGSEGV): keepalived would crash at the reload" in assessment.fatal
 
 
@@ -124,7 +127,7 @@ def test_a_removed_include_is_unsafe_and_one_that_never_existed_is_not(tmp_path:
     test = printing("(Line 25) Config files missing 'gone.conf'.", 0)
     assessment = assess_reload(preflight_of(tmp_path, text, test=test))
     assert assessment.unsafe == (
-        f"{tmp_path}/keepalived.conf:25: No file matches 'gone.conf': what it should bring is missing after the reload",
+        f"{tmp_path}/keepalived.conf:25: No file matches 'gone.conf': its content is missing after the reload",
     )
     assert assess_reload(preflight_of(tmp_path, text, running=text, test=test)).unsafe == ()
 

@@ -107,7 +107,7 @@ def test_a_restarted_keepalived_is_found_by_its_config_and_namespaces(running: l
 
 def test_a_keepalived_in_another_container_does_not_replace_it(running: list[Keepalived]) -> None:
     running[:] = [keepalived(pid=3, mntns=6, netns=8), keepalived(pid=4, mntns=7, netns=8, conf="/other")]
-    with pytest.raises(StepError, match="none took its place in the same namespaces"):
+    with pytest.raises(StepError, match="no other keepalived replaced it in the same namespaces"):
         Daemon(4_000_000, 1, keepalived().conf, 7, 8).found()
 
 
@@ -117,5 +117,5 @@ def test_a_reused_pid_is_not_read_or_written(running: list[Keepalived], monkeypa
     meant = Daemon(os.getpid(), start_ticks(os.getpid()) - 1, "/c", 7, 8)
     assert not meant.is_same_process()
     assert running == []
-    with pytest.raises(StepError, match="does not run any more"):
+    with pytest.raises(StepError, match="no longer runs"):
         meant.root()

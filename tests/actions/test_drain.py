@@ -65,7 +65,7 @@ def test_a_drain_covers_all_virtual_servers_or_the_chosen_one() -> None:
     assert services("fwmark 7") == services("7") == [fwmark]
     plan = plan_drain(seen, FIVE, backend=LIVE).plan
     assert plan.summary == "drain 10.2.68.5:8080 in 10.4.0.50:80, UDP 10.4.0.50:53, fwmark 7"
-    assert "UDP 10.4.0.50:53 is UDP: IPVS sees no end of a connection" in grades(plan)[NoteSeverity.WARNING]
+    assert "UDP 10.4.0.50:53: IPVS cannot see when a UDP flow ends" in grades(plan)[NoteSeverity.WARNING]
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,7 @@ def test_a_lost_quorum_is_a_warning(quorum: int | None, warned: bool) -> None:
 def test_persistent_clients_keep_connecting_unless_the_sysctl_is_set(sysctl: int, fix: bool) -> None:
     seen = node(virtual(real(5), real(6), flags=("persistent",), persistence_timeout=1800))
     action = plan_drain(seen, FIVE, fix_persistence=fix, sysctls={QUIESCENT: sysctl}, backend=LIVE)
-    warned = "clients that were there in the last 1800 s keep coming" in grades(action.plan).get(
-        NoteSeverity.WARNING, ""
-    )
+    warned = "clients that connected in the last 1800 s stay on" in grades(action.plan).get(NoteSeverity.WARNING, "")
     assert warned is (not sysctl and not fix)
     kinds = [s.kind for s in action.steps]
     if fix and not sysctl:

@@ -46,7 +46,7 @@ def test_with_nopreempt_the_vip_is_removed(tmp_path: Path) -> None:
         f"vips: MASTER → BACKUP within 0.6 s (likely); {VIP} leaves this node for 10.4.0.4. Nobody has the VIPs for up "
         "to 0.6 s; 10.4.0.4 takes over"
     )
-    assert "with nopreempt a lower priority alone moves nothing" in action.plan.effects[1]
+    assert "with nopreempt a lower priority alone does not cause a failover" in action.plan.effects[1]
     assert action.plan.effects[-1] == "Undo restores priority 100; the VIP stays where it is then (nopreempt)"
 
 

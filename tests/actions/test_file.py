@@ -161,7 +161,7 @@ def test_a_missing_file_is_created_only_on_request(tmp_path: Path) -> None:
 ROOT = "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
 C = "/etc/keepalived/keepalived.conf"
 POD = "/var/lib/kubelet/pods/u"
-OWN = f"{C} is a mount of its own and cannot be replaced: change"
+OWN = f"{C} is itself a mount point and cannot be replaced: change"
 READ_ONLY = f"{C} is mounted read-only: change"
 VOLUME = "the ConfigMap (or other source) of the pod's volume 'conf' instead, and then reload"
 HOST = "on the host's file system, and then reload"

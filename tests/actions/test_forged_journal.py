@@ -169,7 +169,7 @@ async def test_a_forged_entry_changes_only_files_of_keepalived(
     for plan in (undo, finish):
         outcome = await carried_out(journal, plan(forged(journal, daemon, kind, victim), LIVE))
         assert outcome.code is ExitCode.REFUSED
-        assert f"{victim} is no file of the config" in outcome.detail
+        assert f"{victim} is not in the config" in outcome.detail
     assert (victim.read_text(), temp.exists()) == ("1\n", True)
 
 
@@ -186,7 +186,7 @@ async def test_a_forged_address_is_not_removed(journal: Journal, daemon: Daemon)
     journal.file.write_text(begin(steps=[step]) + "\n")
     outcome = await carried_out(journal, finish(journal.entries()[0], LIVE))
     assert outcome.code is ExitCode.REFUSED
-    assert "192.0.2.1 is no VIP in the config" in outcome.detail
+    assert "192.0.2.1 is not a VIP in the config" in outcome.detail
 
 
 async def test_a_kept_config_is_found_only_by_its_digests(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:

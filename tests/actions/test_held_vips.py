@@ -65,11 +65,11 @@ async def interrupted(of: Action, folder: Path) -> Outcome:
     [
         ([{VIP}], "everything was put back"),
         ([{}, {VIP}], "everything was put back"),
-        ([{}], "as before, NOT the VIPs: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
-        ([{VIP}, {}], "as before, NOT the VIPs: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
-        ([{VIP, OTHER}], "as before, NOT the VIPs: 10.4.0.51 is still on eth0 after 0 s: see kvtui vips"),
-        ([{("eth1", *VIP[1:])}], "as before, NOT the VIPs: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
-        ([StepError("it is gone")], "NOT the VIPs: whether the VIPs are as before is unknown: it is gone"),
+        ([{}], "the VIPs are NOT as before: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
+        ([{VIP}, {}], "the VIPs are NOT as before: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
+        ([{VIP, OTHER}], "the VIPs are NOT as before: 10.4.0.51 is still on eth0 after 0 s: see kvtui vips"),
+        ([{("eth1", *VIP[1:])}], "the VIPs are NOT as before: 10.4.0.50 is not back on eth0 after 0 s: see kvtui vips"),
+        ([StepError("it is gone")], "but it is unknown whether the VIPs are as before: it is gone"),
     ],
     ids=["there", "back", "gone", "leaves", "more", "elsewhere", "unknown"],
 )

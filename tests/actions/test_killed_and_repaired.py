@@ -194,7 +194,9 @@ async def test_undo_twice_and_undo_of_an_undo_are_refused(tmp_path: Path, runner
     await run_one(runner, undo(entry, backend=LIVE))
     undone, undoing = journal.entries()
     assert "was already undone" in (undo(undone, backend=LIVE).plan.refusal(force=True) or "")
-    assert f"{undoing.id} took care of {undone.id}" in (undo(undoing, backend=LIVE).plan.refusal(force=True) or "")
+    assert f"{undoing.id} undid, finished or closed {undone.id}" in (
+        undo(undoing, backend=LIVE).plan.refusal(force=True) or ""
+    )
     assert "has ended: done" in (finish(undoing, backend=LIVE).plan.refusal(force=True) or "")
 
 

@@ -109,7 +109,7 @@ def test_a_likely_outcome_is_watched_until_a_move_is_impossible(monkeypatch: pyt
     assert (found.ok, seconds) == (True, 15.5)
     found, _ = watched(monkeypatch, likely, *[here()] * 20, moved(), watch=13.0)
     assert (found.ok, found.as_predicted) == (None, False)
-    assert "10.4.0.50 moved to 10.4.0.4, which was not predicted: take it back with `kvtui undo`" in found.detail
+    assert "10.4.0.50 moved to 10.4.0.4, which was not predicted: undo the change with `kvtui undo`" in found.detail
 
 
 def test_a_move_as_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,4 +163,4 @@ def test_an_interrupted_watch_is_unverified_and_puts_nothing_back() -> None:
 
     found = asyncio.run(run())
     assert (found.ok, found.as_predicted) == (None, None)
-    assert found.detail.startswith("not verified: the watching was interrupted")
+    assert found.detail.startswith("not verified: watching was interrupted")

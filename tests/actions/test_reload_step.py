@@ -126,7 +126,7 @@ def test_an_error_of_the_running_config_does_not_stop_a_reload(monkeypatch: pyte
         scopes.append(scope)
         return Found
 
-    found = iter([ReloadAssessment(fatal=("Extra '}' found: what follows is read wrongly",)), ReloadAssessment()])
+    found = iter([ReloadAssessment(fatal=("Extra '}' found: the rest of the file is misread",)), ReloadAssessment()])
     sent: list[object] = []
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
     monkeypatch.setattr("kvtui.actions.core.preflight.run_preflight", run_preflight)

@@ -121,7 +121,7 @@ async def test_undo_leaves_what_something_else_changed(tmp_path: Path, runner: R
 
     (tmp_path / "b").write_text("old")
     outcome = await runner.run(action(note(tmp_path, "a"), Meddler(tmp_path / "b", "old", "new"), ok=False))
-    assert "NOT put back: write new into a: changed by something else since, left alone" in outcome.detail
+    assert "NOT put back: write new into a: something else changed it since; kvtui did not restore it" in outcome.detail
     assert words(tmp_path, "a", "b") == ["somebody else's", "old"]
 
 

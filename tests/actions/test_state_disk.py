@@ -83,7 +83,7 @@ async def test_a_disk_that_becomes_full_puts_the_action_back(state: Path, at: in
     outcome = await Runner(Journal(state)).run(action(*steps))
     assert outcome.code is ExitCode.FAILED
     assert [s.is_on for s in steps] == [False, False]
-    assert "No space left on device; everything was put back (this end is not in the journal: " in outcome.detail
+    assert "No space left on device; everything was put back (this result is not in the journal: " in outcome.detail
     (state / "full").unlink()
     (left,) = Journal(state).unfinished()
     assert left.id == outcome.id

@@ -210,9 +210,9 @@ def test_undo_does_not_revert_a_later_drain(web: Observation, tmp_path: Path) ->
         planned = asyncio.run(plan(Intent(ActionKind.UNDO, identity), web, unused, Here()))
         return planned.plan.refusal(force=True) or ""
 
-    assert 'c "drain 10.2.68.5:8080 in 10.4.0.50:80" changed the same since: undo that first' in refusal("a")
+    assert 'c "drain 10.2.68.5:8080 in 10.4.0.50:80" changed the same object since: undo that first' in refusal("a")
     assert 'c "drain' in refusal("b")
-    assert "changed the same since" not in refusal("c")
+    assert "changed the same object since" not in refusal("c")
     journal.end("c", "undone", "by d")
     assert 'b "undrain' in refusal("a")
 

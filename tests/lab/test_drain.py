@@ -186,7 +186,7 @@ def test_persistent_clients_leave_only_with_the_sysctl(make_cluster: MakeCluster
     server = homes[0]
     real = NGINX.real_servers[int(server[-1]) - 1]
     printed = succeed(node, state, "drain", real)
-    assert "clients that were there in the last 1800 s keep coming" in printed
+    assert "clients that connected in the last 1800 s stay on" in printed
     assert visit() == homes
     succeed(node, state, "undrain", real)
     printed = succeed(node, state, "drain", real, "--fix-persistence", "--wait", "--timeout", "150")

@@ -141,7 +141,7 @@ def test_a_state_folder_that_becomes_full_during_an_action(
         assert "No space left" in outcome.detail
         assert "put back" in outcome.detail
         assert "NOT" not in outcome.detail
-        assert "this end is not in the journal" in outcome.detail
+        assert "this result is not in the journal" in outcome.detail
         assert node_state(node) == before
         (state / "full").unlink()
         (left,) = Journal(state).unfinished()

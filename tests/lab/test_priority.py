@@ -81,7 +81,7 @@ def test_a_wrong_prediction_is_reported(make_cluster: MakeCluster) -> None:
     facts = report["facts"]
     assert facts["prediction_came_true"] is False
     assert facts["seen_master"] != node.address
-    assert "which was not predicted: take it back with `kvtui undo`" in report["detail"]
+    assert "which was not predicted: undo the change with `kvtui undo`" in report["detail"]
 
 
 @pytest.mark.lab(spec=TRACKED)
@@ -128,7 +128,7 @@ def test_a_config_that_is_a_mount_point_is_refused_in_the_plan(cluster: Cluster)
         report = operate(node, "priority", "vips", "110", "--force")
         assert report["code"] == 3
         [why] = graded(report, "IMPOSSIBLE")
-        assert "keepalived.conf is a mount of its own and cannot be replaced: change the file that is mounted" in why
+        assert "keepalived.conf is itself a mount point and cannot be replaced: change the file that is mounted" in why
         assert str(node.conf_path.name) in why
     finally:
         node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)

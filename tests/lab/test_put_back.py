@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 PUT_BACK = "everything was put back"
-WITHOUT_VIPS = "what kvtui changed is as before, NOT the VIPs"
+WITHOUT_VIPS = "kvtui restored its changes, but the VIPs are NOT as before"
 PREEMPT = ClusterSpec(advert_int=1, requests_per_second=0)
 
 

@@ -114,7 +114,7 @@ def _notes(prospect: Prospect) -> Iterator[Note]:
     if prospect.unsafe:
         yield Note(NoteSeverity.UNSAFE, prospect.unsafe)
     if prospect.program and prospect.program.insecure and not prospect.problems:
-        risk = f"others than root may change {prospect.program.insecure}, and it runs as root"
+        risk = f"users other than root may change {prospect.program.insecure}, and it runs as root"
         yield Note(NoteSeverity.WARNING, f"{risk}: with enable_script_security keepalived would refuse it")
     for difference in prospect.differences:
         yield Note(NoteSeverity.NOTE, difference)

@@ -85,11 +85,11 @@ def _sort_in(message: Message, preflight: Preflight, old: set[str], groups: Sequ
     elif UNBALANCED.search(message.text):
         # The same place is in our own reading, with a line; keepalived's sentence is for where that sees nothing
         if not fatal and message.text not in old:
-            fatal.append(f"{text}: what follows is read wrongly")
+            fatal.append(f"{text}: the rest of the file is misread")
     elif match := MISSING_FILE.search(message.text):
         is_known = any(match["name"] in u for u in unsafe) or _ran_without(preflight, match["name"])
         if not is_known and message.text not in old:
-            unsafe.append(f"{text}: what it should bring is missing after the reload")
+            unsafe.append(f"{text}: its content is missing after the reload")
     else:
         (known if message.text in old else new).append(text)
 
@@ -114,7 +114,7 @@ def _from_conf(conf: Conf, running: Conf | None) -> Iterable[str]:
     old = {p.message for p in running.problems} if running and running.digest == conf.digest else set()
     for problem in conf.problems:
         if problem.kind is ProblemKind.SYNTAX and problem.message not in old:
-            yield f"{_placed(problem)}: keepalived may die of it, or lose what follows"
+            yield f"{_placed(problem)}: keepalived may crash or exit, or ignore the rest of the file"
         elif _fatal_value(problem):
             yield _placed(problem)
 
@@ -127,7 +127,7 @@ def _missing_includes(conf: Conf, running: Conf | None) -> list[str]:
     """Returns included files that are not there and were there when keepalived read its config."""
     old = {name for p in (running.problems if running else ()) for name in QUOTED.findall(p.message)}
     return [
-        f"{_placed(p)}: what it should bring is missing after the reload"
+        f"{_placed(p)}: its content is missing after the reload"
         for p in conf.problems
         if p.kind is ProblemKind.INCLUDE and not old & set(QUOTED.findall(p.message))
     ]
@@ -137,7 +137,7 @@ def _crashes(test: ConfigTest) -> Iterable[str]:
     if test.killed_by:
         yield f"`keepalived -t` crashes on this config ({test.killed_by}): keepalived would crash at the reload"
     elif test.cut:
-        yield "`keepalived -t` prints without end with this config"
+        yield "`keepalived -t` prints endlessly with this config"
     elif test.timed_out:
         yield (
             "`keepalived -t` did not end in time with this config and was killed: a name server may not answer, "

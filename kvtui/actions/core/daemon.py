@@ -58,8 +58,8 @@ class Daemon(Struct, frozen=True):
             if (other.conf, other.mntns, other.netns) == (self.conf, self.mntns, self.netns):
                 return other
         raise StepError(
-            f"keepalived {self.pid} with {self.conf} does not run any more, and none took its place in the same "
-            "namespaces: look at what runs with `kvtui status`"
+            f"keepalived {self.pid} with {self.conf} no longer runs, and no other keepalived replaced it in the "
+            "same namespaces: check what runs with `kvtui status`"
         )
 
     def root(self) -> str:
@@ -79,14 +79,14 @@ class Daemon(Struct, frozen=True):
         confs = self._confs()
         if confs is None or any(path in (c.path, *c.files, *(f.path for f in c.track_files)) for c in confs):
             return ""
-        return f"{path} is no file of the config of keepalived {self.pid}: kvtui leaves it alone"
+        return f"{path} is not in the config of keepalived {self.pid}: kvtui does not change it"
 
     def why_not_its_address(self, address: str) -> str:
         """Returns the same of an address: empty when it is one of keepalived's VIPs."""
         confs = self._confs()
         if confs is None or any(v.address == address for conf in confs for i in conf.instances for v in i.all_vips):
             return ""
-        return f"{address} is no VIP in the config of keepalived {self.pid}: kvtui leaves it alone"
+        return f"{address} is not a VIP in the config of keepalived {self.pid}: kvtui does not change it"
 
     def _confs(self) -> tuple[Conf, ...] | None:
         """Returns the config that runs and the one on disk, where they can be read; None where keepalived is gone."""

@@ -59,7 +59,7 @@ class HeldVips(Struct, frozen=True):
         return cls(backend, Daemon.of(keepalived), held, others, interval)
 
     async def difference(self, say: Callable[[str], None]) -> str:
-        """Waits until the VIPs are as before, and stay so. Returns what is not; empty when nothing is missing."""
+        """Waits until the VIPs are as before, and stay so. Returns a clause on what is not; else empty."""
         timeout = min(MAX_TIMEOUT, max(MIN_TIMEOUT, ELECTION * self.interval + MARGIN))
         now = time.monotonic()
         deadline, stable_since = now + timeout, now
@@ -68,12 +68,12 @@ class HeldVips(Struct, frozen=True):
             try:
                 different = await asyncio.to_thread(self._difference)
             except (StepError, OSError) as why:
-                return f"whether the VIPs are as before is unknown: {why}"
+                return f"it is unknown whether the VIPs are as before: {why}"
             now = time.monotonic()
             if different:
                 stable_since = now
                 if now > deadline:
-                    return f"{different} after {timeout:.0f} s: see kvtui vips"
+                    return f"the VIPs are NOT as before: {different} after {timeout:.0f} s: see kvtui vips"
                 if not asked:
                     asked = True
                     say(f"waiting up to {timeout:.0f} s for the VIPs")

@@ -311,7 +311,7 @@ def _event(line: str) -> Json:
         raise ValueError("the line is too long")
     event = json.loads(line)
     if not isinstance(event, dict) or event["event"] not in {"begin", "step", "end"}:
-        raise ValueError("it is no event of kvtui's")
+        raise ValueError("it is not an event of kvtui")
     _require_shallow(event, MAX_DEPTH)
     return event
 

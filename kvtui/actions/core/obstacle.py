@@ -1,4 +1,4 @@
-"""Why a file of keepalived's cannot be replaced: it is a mount of its own, or mounted read-only."""
+"""Why a file of keepalived's cannot be replaced: it is itself a mount point, or mounted read-only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def obstacle_in(mountinfo: str, path: str) -> str | None:
         return None
     source, point = mount.source, mount.point
     below = path[len(point) :]
-    why = f"{path} is a mount of its own and cannot be replaced" if point == path else f"{path} is mounted read-only"
+    why = f"{path} is itself a mount point and cannot be replaced" if point == path else f"{path} is mounted read-only"
     return f"{why}: change {_instead(source + below)}"
 
 

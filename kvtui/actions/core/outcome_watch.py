@@ -24,7 +24,7 @@ MARGIN = 2.0
 """Seconds after the longest time that was predicted: a busy node is late."""
 SETTLING = 0.5
 """Seconds for which the end of a change must hold, and the least time of watching."""
-TAKE_BACK = "take it back with `kvtui undo`, and see the other nodes"
+UNDO_HINT = "undo the change with `kvtui undo`, and check the other nodes"
 
 
 async def watch_outcome(
@@ -43,7 +43,7 @@ async def watch_outcome(
     longest = max((c.watch for c in expected), default=0.0)
     timeout = SETTLING if longest == 0 else min(MAX_WATCH, longest + MARGIN)
     if longest:
-        say(f"watching for up to {timeout:.0f} s what comes of it (Ctrl+C ends the watching, not the action)")
+        say(f"watching the result for up to {timeout:.0f} s (Ctrl+C stops watching; the change stays)")
     seen: tuple[Prediction, ...] = ()
     times: list[float] = []
     come_at: float | None = None
@@ -63,7 +63,7 @@ async def watch_outcome(
     except asyncio.CancelledError:
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
-        return Verification(None, "not verified: the watching was interrupted; what was done stays", observed=seen)
+        return Verification(None, "not verified: watching was interrupted; the change stays", observed=seen)
     elapsed = (times[-1] if come_at is None else come_at) - (times[0] if since is None else since)
     return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
@@ -87,7 +87,7 @@ def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], el
     wrong = [_difference(p, o) for p, o in pairs if came_true(p, o) is False]
     as_predicted = all_came_true(predictions, seen)
     if lost:
-        detail = f"{'NOT as predicted: ' if wrong else ''}{'; '.join(lost)}: {TAKE_BACK}"
+        detail = f"{'NOT as predicted: ' if wrong else ''}{'; '.join(lost)}: {UNDO_HINT}"
     elif wrong:
         detail = f"NOT as predicted, but no VIP is lost: {'; '.join(wrong)}"
     else:

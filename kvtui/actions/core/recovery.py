@@ -115,10 +115,13 @@ def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> A
     if entry.result is None:
         return put_back(entry, backend)
     if entry.other:
-        return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of undoing this")
+        return _refused(
+            entry,
+            f"{entry.id} undid, finished or closed {entry.other} and cannot be undone: repeat {entry.other} instead",
+        )
     mine = _value_objects(entry) if entry.in_force else set()
     if newer := next((e for e in reversed(later) if e.in_force and not e.other and mine & _value_objects(e)), None):
-        why = f'{newer.id} "{newer.summary}" changed the same since: undo that first (kvtui undo {newer.id})'
+        why = f'{newer.id} "{newer.summary}" changed the same object since: undo that first (kvtui undo {newer.id})'
         return _refused(entry, why)
     return _back(inspect(entry, backend), "undone")
 

@@ -215,7 +215,7 @@ class Runner(Struct):
         elif error:
             detail = f"{why}; NOT put back: {'; '.join([*error, vips] if vips else error)}"
         elif vips:
-            detail = f"{why}; what kvtui changed is as before, NOT the VIPs: {vips}"
+            detail = f"{why}; kvtui restored its changes, but {vips}"
         else:
             detail = f"{why}; everything was put back"
         return self._end(Outcome(code, detail, entry.id, facts or {}), "failed" if error or vips else "put back")
@@ -228,7 +228,7 @@ class Runner(Struct):
             try:
                 state = await asyncio.to_thread(step.state)
                 if state is StepState.CONFLICT:
-                    error.append(f"{step.describe()}: changed by something else since, left alone")
+                    error.append(f"{step.describe()}: something else changed it since; kvtui did not restore it")
                 elif state is StepState.APPLIED:
                     if text := step.describe_undo():
                         self._say(f"putting back: {text}")
@@ -260,7 +260,7 @@ class Runner(Struct):
         try:
             self.journal.end(outcome.id, result, outcome.detail, outcome.facts, closes)
         except JournalError as why:
-            return replace(outcome, detail=f"{outcome.detail} (this end is not in the journal: {why})")
+            return replace(outcome, detail=f"{outcome.detail} (this result is not in the journal: {why})")
         return outcome
 
     def _say(self, text: str) -> None:

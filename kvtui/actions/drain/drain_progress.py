@@ -124,7 +124,9 @@ class DrainProgress(Struct, frozen=True):
             if empty >= EMPTY_READINGS:
                 return Verification(ok=True, detail=f"weight 0, and empty: {left}", facts=self._facts(table))
             if self.clock() >= deadline:
-                detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and keeps emptying"
+                detail = (
+                    f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained while its connections end"
+                )
                 return Verification(ok=None, detail=detail, facts=self._facts(table))
             say(left.with_estimate(samples))
             await asyncio.sleep(self.pause)

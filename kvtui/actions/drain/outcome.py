@@ -179,9 +179,9 @@ def _persistence(target: Target, name: str) -> Iterator[Note]:
     if (timeout := target.virtual.persistence_timeout) is not None:
         yield Note(
             NoteSeverity.WARNING,
-            f"{name} is persistent ({timeout} s) and {QUIESCENT} is 0: clients that were there in the last {timeout} s "
-            f"keep coming to {endpoint(*target.real.key)}, each visit restarts the time; --fix-persistence sets it to "
-            "1, undrain restores it",
+            f"{name} is persistent ({timeout} s) and {QUIESCENT} is 0: clients that connected in the last {timeout} s "
+            f"stay on {endpoint(*target.real.key)}, each new connection restarts the timeout; --fix-persistence sets "
+            f"{QUIESCENT} to 1, undrain restores it",
         )
 
 
@@ -189,8 +189,8 @@ def _traffic(target: Target, name: str) -> Iterator[Note]:
     if target.virtual.protocol is Protocol.UDP:
         yield Note(
             NoteSeverity.WARNING,
-            f"{name} is UDP: IPVS sees no end of a connection, only silence, so a client that keeps sending stays on "
-            "the drained server",
+            f"{name}: IPVS cannot see when a UDP flow ends, only that it is silent, so a client that keeps sending "
+            "stays on the drained server",
         )
     if target.service_view.managed_by is ManagedBy.KUBE_PROXY:
         yield Note(

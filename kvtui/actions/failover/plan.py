@@ -93,8 +93,8 @@ def _choose_method(
     change = Change(preflight.running, preflight.conf).with_priority(name, LOWEST)
     if election.view.nopreempt or election.view.sync_group:
         part = _stepping_down(observation, preflight, name, part, backend)
-        group = f"in sync group {election.view.sync_group} a lower priority of one member moves nothing"
-        why = "with nopreempt a lower priority alone moves nothing" if election.view.nopreempt else group
+        group = f"in sync group {election.view.sync_group} a lower priority of one member does not cause a failover"
+        why = "with nopreempt a lower priority alone does not cause a failover" if election.view.nopreempt else group
         return FailoverMethod(MethodKind.STEP_DOWN, why, part, replace(change, steps_down=name))
     why = "peers may preempt, and the VIP stays here until one of them has it"
     return FailoverMethod(MethodKind.PREEMPTED, why, part, change)

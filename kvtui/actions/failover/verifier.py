@@ -160,7 +160,7 @@ class FailoverVerifier(Struct):
     def _summary(self) -> str:
         seconds = self._seconds_ownerless()
         text = f"{self.owner} is master and has {', '.join(self.election.view.vips)}"
-        text += f"; {seconds:.2f} s without an owner" if seconds else "; never without an owner"
+        text += f"; {seconds:.2f} s without an owner" if seconds else "; no gap between owners"
         if others := [c for c in self.claimed if c != self.owner]:
             text += f"; {', '.join(others)} also took over and gave way"
         if self.predicted not in (None, self.owner):

@@ -103,7 +103,7 @@ def _effects(observation: Observation, preflight: Preflight, predictions: tuple[
 def _undo_note(steps: tuple[Step, ...], preflight: Preflight) -> Iterator[Note]:
     if len(steps) == 1 and preflight.changed is not False:
         why = preflight.obstacle or UNREADABLE
-        yield Note(NoteSeverity.NOTE, f"`kvtui undo` cannot take this reload back: {why}")
+        yield Note(NoteSeverity.NOTE, f"`kvtui undo` cannot undo this reload: {why}")
 
 
 def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def _mismatch_notes(observation: Observation, preflight: Preflight, expected: It
     split = {c.prediction.instance: c.split for c in expected}
     vips = compares_vips(preflight.keepalived.version)
     controller = observation.snapshot.controller
-    owner = f"; {controller.name} writes all nodes by itself" if controller else ""
+    owner = f"; {controller.name} writes the file on all nodes" if controller else ""
     for name, after in new.items():
         before = old.get(name)
         changed = list(must_be_equal(before, after, vips=vips)) if before else []
@@ -203,8 +203,8 @@ def _mismatch_notes(observation: Observation, preflight: Preflight, expected: It
             continue
         yield Note(
             NoteSeverity.UNSAFE if split.get(name) else NoteSeverity.WARNING,
-            f"{name}: {', '.join(changed)} must be equal on all nodes: in whatever order they are reloaded, two are "
-            "master until all have it. Write the file on all nodes first, then reload all of them within "
+            f"{name}: {', '.join(changed)} must be equal on all nodes. Until all have the new value, two nodes are "
+            "master, in any order of the reloads. Write the file on all nodes first, then reload all of them within "
             f"{3 * before.interval:g} s (one dead interval){owner}",
         )
 

@@ -158,7 +158,7 @@ def send_sighup(keepalived: Keepalived) -> None:
     except SignalNotHandledError as error:
         raise StepError(f"keepalived {pid} does not handle SIGHUP yet, which would end it: try again later") from error
     except PermissionError as error:
-        raise StepError(f"keepalived {pid} may not be signalled: run kvtui as root or with CAP_KILL") from error
+        raise StepError(f"no permission to signal keepalived {pid}: run kvtui as root or with CAP_KILL") from error
 
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:

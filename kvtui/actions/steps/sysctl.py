@@ -12,7 +12,7 @@ from kvtui.actions.core.step import Json, StepError, StepState, value_state
 from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
-NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"
+NOT_THERE = "this sysctl does not exist: ip_vs is not loaded, or the kernel does not have it"
 
 
 class SetSysctl(Struct, frozen=True):
@@ -76,5 +76,5 @@ def _reason(error: KeyError | OSError) -> str:
             "privileged pod, or leave the sysctl out"
         )
     if isinstance(error, PermissionError):
-        return f"it may not be set ({error.strerror}): run kvtui as root"
+        return f"no permission to set it ({error.strerror}): run kvtui as root"
     return error.strerror or str(error)
