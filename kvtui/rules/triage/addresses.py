@@ -10,7 +10,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rejections import rejects
 from kvtui.rules.triage.routers import WITHOUT_VIPS, Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, Findings, Rule, finding
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import is_private, listened_since
@@ -191,10 +191,10 @@ def interface_missing(observation: Observation) -> Findings:
 
 RULES = (
     Rule(each_router(held_without_advert)),
-    Rule(each_router(vip_on_backup), PASSING),
-    Rule(vip_left_behind, PASSING),
-    Rule(vip_missing, PASSING),
-    Rule(unusable_address, PASSING),
+    Rule(each_router(vip_on_backup), TRANSIENT_SECONDS),
+    Rule(vip_left_behind, TRANSIENT_SECONDS),
+    Rule(vip_missing, TRANSIENT_SECONDS),
+    Rule(unusable_address, TRANSIENT_SECONDS),
     Rule(interface_missing),
-    Rule(each_router(wrong_interface), PASSING),
+    Rule(each_router(wrong_interface), TRANSIENT_SECONDS),
 )

@@ -11,7 +11,7 @@ from kvtui.model.units import ago
 from kvtui.rules.mapping.drift import edited
 from kvtui.rules.phrases import shell_word
 from kvtui.rules.triage.drift import is_overwritten
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import first_of
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def no_vips(observation: Observation) -> Findings:
 
 
 RULES = (
-    Rule(empty_file, PASSING),
-    Rule(missing_file, PASSING),
-    Rule(broken_file, PASSING),
-    Rule(not_reloaded, ROLLOUT),
-    Rule(no_vips, PASSING),
+    Rule(empty_file, TRANSIENT_SECONDS),
+    Rule(missing_file, TRANSIENT_SECONDS),
+    Rule(broken_file, TRANSIENT_SECONDS),
+    Rule(not_reloaded, ROLLOUT_SECONDS),
+    Rule(no_vips, TRANSIENT_SECONDS),
 )

@@ -10,7 +10,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain.owner import MAX_ADVERTISED
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage.routers import Router, describe, each_router
-from kvtui.rules.triage.rule import ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import listened_since, unexplained_adverts
 
@@ -81,7 +81,7 @@ def master_without_a_trace(router: Router) -> Findings:
 
 
 RULES = (
-    Rule(own_adverts_unexplained, ROLLOUT),
-    Rule(each_router(own_addresses_differ), ROLLOUT),
-    Rule(each_router(master_without_a_trace), ROLLOUT),
+    Rule(own_adverts_unexplained, ROLLOUT_SECONDS),
+    Rule(each_router(own_addresses_differ), ROLLOUT_SECONDS),
+    Rule(each_router(master_without_a_trace), ROLLOUT_SECONDS),
 )

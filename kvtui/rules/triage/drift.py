@@ -10,7 +10,7 @@ from kvtui.rules.mapping.controller import settings_of
 from kvtui.rules.mapping.drift import Difference, DifferenceKind, drift
 from kvtui.rules.mapping.expected import expected
 from kvtui.rules.phrases import plural
-from kvtui.rules.triage.rule import ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import first_of
 
 if TYPE_CHECKING:
@@ -93,4 +93,4 @@ def not_expected(observation: Observation) -> Findings:
     )
 
 
-RULES = (Rule(overwritten, ROLLOUT), Rule(not_expected, ROLLOUT))
+RULES = (Rule(overwritten, ROLLOUT_SECONDS), Rule(not_expected, ROLLOUT_SECONDS))

@@ -8,7 +8,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.rules.ipvsadm import edit_weight
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.rule import ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import real_name
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def _compare(
         )
 
 
-RULES = (Rule(endpoints_differ, ROLLOUT),)
+RULES = (Rule(endpoints_differ, ROLLOUT_SECONDS),)

@@ -11,7 +11,7 @@ from kvtui.model.units import ago
 from kvtui.model.vrrp import AddressFamily, Tracked, VrrpInstance, VrrpState
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import Router, describe, each_router, routers
-from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import family_of, links_of
 
@@ -171,10 +171,10 @@ def lowered(router: Router) -> Findings:
     stuck = router.is_master and bool(router.view.nopreempt)
     if not found and not stuck:
         return
-    by_hand = bool(found) and all(c.what.startswith("track file") for c in found)
+    by_track_file = bool(found) and all(c.what.startswith("track file") for c in found)
     yield router.finding(
         "nopreempt-keeps-lowered-master" if stuck else "priority-lowered",
-        Severity.INFO if by_hand and not stuck else Severity.WARNING,
+        Severity.INFO if by_track_file and not stuck else Severity.WARNING,
         f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {best}"
         + (", but nopreempt keeps the VIPs on this node" if stuck else ""),
         *(f"{c.evidence}: −{c.lowers}" for c in found),
@@ -189,4 +189,4 @@ def lowered(router: Router) -> Findings:
     )
 
 
-RULES = (Rule(each_router(in_fault), PASSING), Rule(each_router(lowered), PASSING))
+RULES = (Rule(each_router(in_fault), TRANSIENT_SECONDS), Rule(each_router(lowered), TRANSIENT_SECONDS))

@@ -10,7 +10,7 @@ from kvtui.model.text import plain
 from kvtui.rules.mapping.controller import own_node
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import Router, each_router
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -102,8 +102,8 @@ def peers_unheard(router: Router) -> Findings:
 
 
 RULES = (
-    Rule(each_router(peers_unheard), PASSING),
-    Rule(node_address_missing, PASSING),
-    Rule(controller_pod, ROLLOUT),
-    Rule(missing_right, PASSING),
+    Rule(each_router(peers_unheard), TRANSIENT_SECONDS),
+    Rule(node_address_missing, TRANSIENT_SECONDS),
+    Rule(controller_pod, ROLLOUT_SECONDS),
+    Rule(missing_right, TRANSIENT_SECONDS),
 )

@@ -13,7 +13,7 @@ from kvtui.model.text import plain
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import parse
 from kvtui.rules.phrases import MAX_QUOTED, listed, plural, shell_word
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -197,10 +197,10 @@ def _missing_ports(observation: Observation, mapping: Mapping, kube: Kube, servi
 
 
 RULES = (
-    Rule(configmap_missing, PASSING),
-    Rule(bad_entry, PASSING),
-    Rule(not_served, ROLLOUT),
-    Rule(odd_entry, PASSING),
-    Rule(proxy_without_mode, PASSING),
+    Rule(configmap_missing, TRANSIENT_SECONDS),
+    Rule(bad_entry, TRANSIENT_SECONDS),
+    Rule(not_served, ROLLOUT_SECONDS),
+    Rule(odd_entry, TRANSIENT_SECONDS),
+    Rule(proxy_without_mode, TRANSIENT_SECONDS),
     Rule(configmap_owned),
 )

@@ -7,7 +7,7 @@ from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rejections import silenced_rivals, split_reasons
 from kvtui.rules.triage.routers import Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import listened_since
 
@@ -110,8 +110,8 @@ def priority_tie(router: Router) -> Findings:
 
 
 RULES = (
-    Rule(each_router(two_masters), PASSING),
+    Rule(each_router(two_masters), TRANSIENT_SECONDS),
     Rule(each_router(no_master)),
     Rule(each_router(flapping)),
-    Rule(each_router(priority_tie), PASSING),
+    Rule(each_router(priority_tie), TRANSIENT_SECONDS),
 )

@@ -10,7 +10,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.observation import Observation, RealServerState
 from kvtui.rules.ipvsadm import address_word
 from kvtui.rules.triage.reals import unusual_reals
-from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.triage.words import real_name
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
@@ -55,4 +55,4 @@ def pinned_to_removed(observation: Observation) -> Findings:
         )
 
 
-RULES = (Rule(pinned_to_drained, PASSING), Rule(pinned_to_removed, PASSING))
+RULES = (Rule(pinned_to_drained, TRANSIENT_SECONDS), Rule(pinned_to_removed, TRANSIENT_SECONDS))

@@ -8,7 +8,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.source import SourceName
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import unexplained_adverts
 
@@ -121,8 +121,8 @@ def stale_pid_file(observation: Observation) -> Findings:
 
 
 RULES = (
-    Rule(not_running, PASSING),
-    Rule(two_trees, ROLLOUT),
-    Rule(child_missing, ROLLOUT),
-    Rule(stale_pid_file, PASSING),
+    Rule(not_running, TRANSIENT_SECONDS),
+    Rule(two_trees, ROLLOUT_SECONDS),
+    Rule(child_missing, ROLLOUT_SECONDS),
+    Rule(stale_pid_file, TRANSIENT_SECONDS),
 )

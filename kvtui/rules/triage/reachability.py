@@ -8,7 +8,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage.routers import OWNER_PRIORITY, WITHOUT_VIPS, Router, each_router, routers
-from kvtui.rules.triage.rule import PASSING, Findings, Rule, finding
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import real_name
 from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE, links_of
 
@@ -103,6 +103,6 @@ def directors_loop(observation: Observation) -> Findings:
 
 
 RULES = (
-    *(Rule(each_router(find), PASSING) for find in (strict_drops, bridge_port, on_kube_proxy)),
-    Rule(directors_loop, PASSING),
+    *(Rule(each_router(find), TRANSIENT_SECONDS) for find in (strict_drops, bridge_port, on_kube_proxy)),
+    Rule(directors_loop, TRANSIENT_SECONDS),
 )

@@ -13,7 +13,7 @@ from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.ipvsadm import address_word, edit_weight, service
 from kvtui.rules.phrases import MAX_NAMES, listed, shell_word
 from kvtui.rules.servers.views import PASSES, check_fails, checks_of, configured_servers
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import describe_real, real_name
 
 if TYPE_CHECKING:
@@ -241,11 +241,11 @@ def _connections(real: RealServerView) -> int:
 
 
 RULES = (
-    Rule(no_live_real, PASSING),
-    Rule(real_down, PASSING),
-    Rule(real_not_in_kernel, PASSING),
-    Rule(real_not_in_config, ROLLOUT),
-    Rule(weight_differs, PASSING),
-    Rule(overloaded, PASSING),
+    Rule(no_live_real, TRANSIENT_SECONDS),
+    Rule(real_down, TRANSIENT_SECONDS),
+    Rule(real_not_in_kernel, TRANSIENT_SECONDS),
+    Rule(real_not_in_config, ROLLOUT_SECONDS),
+    Rule(weight_differs, TRANSIENT_SECONDS),
+    Rule(overloaded, TRANSIENT_SECONDS),
     Rule(drained),
 )

@@ -14,7 +14,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, plural, shell_word
 from kvtui.rules.triage.routers import GROWN_SECONDS, OWNER_PRIORITY, Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.triage.wire import mismatches
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS
 
@@ -203,4 +203,4 @@ def split_reasons(router: Router) -> tuple[tuple[str, ...], str]:
     )
 
 
-RULES = tuple(Rule(each_router(find), PASSING) for find in (rejected, filtered, unheard))
+RULES = tuple(Rule(each_router(find), TRANSIENT_SECONDS) for find in (rejected, filtered, unheard))

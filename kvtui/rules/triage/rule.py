@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 Findings: TypeAlias = "Iterator[Finding]"
-PASSING = 2.0
+TRANSIENT_SECONDS = 2.0
 """Seconds that an election, a health check or a restart takes: one or two adverts, a dump, the start of a child."""
-ROLLOUT = 3.0
+ROLLOUT_SECONDS = 3.0
 """Seconds until a change reaches every node: keepalived-vip syncs at most every 2 s, then reloads."""
 
 

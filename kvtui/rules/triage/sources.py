@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Severity
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.units import ago
-from kvtui.rules.triage.rule import PASSING, Findings, Rule, finding
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule, finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,4 +87,4 @@ def _needed(observation: Observation) -> Iterator[SourceName]:
         yield SourceName.KUBERNETES
 
 
-RULES = (Rule(stale, PASSING), Rule(clock_set_back))
+RULES = (Rule(stale, TRANSIENT_SECONDS), Rule(clock_set_back))

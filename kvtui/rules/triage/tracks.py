@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvtui.model.finding import Severity
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import OWNER_PRIORITY, Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, Findings, Rule
+from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 
 
 def _weights(router: Router) -> dict[str, int]:
@@ -137,4 +137,4 @@ FINDERS = (
     script_disabled,
     nopreempt_cleared,
 )
-RULES = tuple(Rule(each_router(find), PASSING) for find in FINDERS)
+RULES = tuple(Rule(each_router(find), TRANSIENT_SECONDS) for find in FINDERS)

@@ -7,7 +7,7 @@ from kvtui.model.observation import ManagedBy, Observation
 from kvtui.rules.ipvsadm import edit_service, service
 from kvtui.rules.phrases import listed, plural
 from kvtui.rules.servers.views import configured_servers
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule, finding
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
 
 
@@ -122,8 +122,8 @@ def kube_proxy(observation: Observation) -> Findings:
 
 RULES = (
     Rule(ip_vs_missing),
-    Rule(virtual_not_in_kernel, PASSING),
-    Rule(virtual_differs, PASSING),
-    Rule(foreign_virtual, ROLLOUT),
+    Rule(virtual_not_in_kernel, TRANSIENT_SECONDS),
+    Rule(virtual_differs, TRANSIENT_SECONDS),
+    Rule(foreign_virtual, ROLLOUT_SECONDS),
     Rule(kube_proxy),
 )

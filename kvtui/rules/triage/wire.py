@@ -9,7 +9,7 @@ from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage import signatures
 from kvtui.rules.triage.routers import Router, describe, each_router
-from kvtui.rules.triage.rule import PASSING, ROLLOUT, Findings, Rule
+from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.vrrp.instances import family_of
 
 if TYPE_CHECKING:
@@ -243,19 +243,19 @@ def unicast_peers(router: Router) -> tuple[str, ...] | None:
 
 
 MISMATCHES: tuple[tuple[Callable[[Router], Findings], float], ...] = (
-    (carp_sender, PASSING),
-    (vrid_collision, PASSING),
-    (version_differs, PASSING),
-    (auth_differs, PASSING),
-    (group_differs, PASSING),
-    (unicast_mixed, PASSING),
-    (vip_lists_differ, ROLLOUT),
-    (interval_differs, PASSING),
-    (signatures.unsigned_sender, ROLLOUT),
-    (signatures.unexpected_signature, ROLLOUT),
-    (signatures.unknown_key, ROLLOUT),
-    (signatures.malformed_signature, PASSING),
-    (signatures.stale_signature, PASSING),
+    (carp_sender, TRANSIENT_SECONDS),
+    (vrid_collision, TRANSIENT_SECONDS),
+    (version_differs, TRANSIENT_SECONDS),
+    (auth_differs, TRANSIENT_SECONDS),
+    (group_differs, TRANSIENT_SECONDS),
+    (unicast_mixed, TRANSIENT_SECONDS),
+    (vip_lists_differ, ROLLOUT_SECONDS),
+    (interval_differs, TRANSIENT_SECONDS),
+    (signatures.unsigned_sender, ROLLOUT_SECONDS),
+    (signatures.unexpected_signature, ROLLOUT_SECONDS),
+    (signatures.unknown_key, ROLLOUT_SECONDS),
+    (signatures.malformed_signature, TRANSIENT_SECONDS),
+    (signatures.stale_signature, TRANSIENT_SECONDS),
     (signatures.replayed, 0.0),
     (bad_adverts, 0.0),
 )
