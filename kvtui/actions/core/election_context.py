@@ -91,7 +91,7 @@ def successors(observation: Observation, name: str, since: float) -> tuple[Adver
     return tuple(a for a in wire.live_others if a.last.received > since) if wire else ()
 
 
-def lasting_owner(observation: Observation, name: str) -> Advertiser | None:
+def confirmed_owner(observation: Observation, name: str) -> Advertiser | None:
     """Returns the one node that advertises the instance's VRID and will go on to, this one or another."""
     wire = _evidence(observation, name)
     return wire.stable_master if wire else None

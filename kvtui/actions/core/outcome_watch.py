@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import Watch, until
-from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
+from kvtui.rules.vrrp.prediction_check import came_true, losses, observed
+from kvtui.rules.vrrp.prediction_text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.rules.vrrp.consequence import Consequence
 
 MAX_WATCH = 60.0
-"""Longest time that a verdict waits for a consequence (seconds)."""
+"""Longest time of watching for a consequence (seconds)."""
 MARGIN = 2.0
 """Seconds after the longest time that was predicted: a busy node is late."""
 SETTLING = 0.5
@@ -65,7 +66,7 @@ async def watch_outcome(
             task.uncancel()
         return Verification(None, "not verified: watching was interrupted; the change stays", observed=seen)
     elapsed = (times[-1] if come_at is None else come_at) - (times[0] if since is None else since)
-    return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
+    return replace(_verification(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
 
 def all_came_true(predictions: Sequence[Prediction], seen: Sequence[Prediction]) -> bool | None:
@@ -81,7 +82,7 @@ def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bo
     return not is_open and all(came_true(c.prediction, o) is True for c, o in zip(expected, seen, strict=True))
 
 
-def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verification:
+def _verification(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verification:
     pairs = list(zip(predictions, seen, strict=True))
     lost = [f"{p.instance}: {text}" for p, o in pairs for text in losses(p, o)]
     wrong = [_difference(p, o) for p, o in pairs if came_true(p, o) is False]

@@ -15,7 +15,7 @@ from kvtui.model.ipvs import Protocol, endpoint, service_name
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.rules.servers.drained import FALLBACK, HASHING, sentences_of, traffic
 from kvtui.rules.vrrp.consequences import Change, consequences, untouched
-from kvtui.rules.vrrp.verdict import is_unchanged, sentences
+from kvtui.rules.vrrp.prediction_text import is_unchanged, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -61,14 +61,14 @@ def with_outcome(
         found = await action.verify(say)
         if found.ok is not True:
             return found
-        verdict = await watch_outcome(observation, expected, watch, say)
-        as_wanted = verdict.ok is True and verdict.as_predicted is not False
+        verification = await watch_outcome(observation, expected, watch, say)
+        as_wanted = verification.ok is True and verification.as_predicted is not False
         return replace(
             found,
-            ok=verdict.ok,
-            detail=found.detail if as_wanted else f"{found.detail}; {verdict.detail}",
-            as_predicted=verdict.as_predicted,
-            observed=verdict.observed,
+            ok=verification.ok,
+            detail=found.detail if as_wanted else f"{found.detail}; {verification.detail}",
+            as_predicted=verification.as_predicted,
+            observed=verification.observed,
         )
 
     return replace(action, plan=plan, verify=verify)

@@ -36,7 +36,7 @@ from kvtui.actions.steps.track_value import write_number
 from kvtui.rules.phrases import plural
 from kvtui.rules.vrrp.consequences import Change, consequences
 from kvtui.rules.vrrp.others import PeerSource
-from kvtui.rules.vrrp.verdict import sentences
+from kvtui.rules.vrrp.prediction_text import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from kvtui.actions.core.election_context import ElectionContext, lasting_owner, own_advert, successors
+from kvtui.actions.core.election_context import ElectionContext, confirmed_owner, own_advert, successors
 from kvtui.actions.core.outcome_watch import MAX_WATCH, all_came_true
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import Watch, until
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.rules.vrrp.claims import began
-from kvtui.rules.vrrp.verdict import observed
+from kvtui.rules.vrrp.prediction_check import observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,7 +116,7 @@ class FailoverVerifier(Struct):
         is_coordinated = (self.before.snapshot.reported_peers or {}).get(self.election.view.name)
         if moved and is_coordinated and self.owner == self.predicted:
             return True
-        last = lasting_owner(observation, self.election.view.name)
+        last = confirmed_owner(observation, self.election.view.name)
         if not moved or last is None or last.last.source != self.owner:
             return False
         if self.predicted in (None, self.owner):

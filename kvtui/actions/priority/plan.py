@@ -14,7 +14,7 @@ from kvtui.actions.priority.verifier import PriorityVerifier
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.rules.vrrp.consequences import consequences
-from kvtui.rules.vrrp.verdict import sentences
+from kvtui.rules.vrrp.prediction_text import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

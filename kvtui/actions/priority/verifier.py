@@ -63,27 +63,27 @@ class PriorityVerifier(Struct, frozen=True):
             say("waiting for it on the wire")
             facts["on_the_wire"] = await self._is_advertised(started)
             detail += ", and so have its adverts on the wire" if facts["on_the_wire"] else ", not seen on the wire"
-        verdict = await watch_outcome(self.before, self.expected, self.watch, say, since)
-        facts |= self._facts(verdict)
-        detail += f"; {verdict.detail}"
+        verification = await watch_outcome(self.before, self.expected, self.watch, say, since)
+        facts |= self._facts(verification)
+        detail += f"; {verification.detail}"
         if path := self._overwritten_file():
             facts["overwritten"] = True
             detail += f"; {path} was overwritten since: keepalived keeps {value} until its next reload"
         seen = facts.get("on_the_wire", True) or facts.get("seen_master") != election.own
-        return replace(verdict, ok=verdict.ok if seen else None, detail=detail, facts=facts)
+        return replace(verification, ok=verification.ok if seen else None, detail=detail, facts=facts)
 
-    def _facts(self, verdict: Verification) -> dict[str, Any]:
+    def _facts(self, verification: Verification) -> dict[str, Any]:
         if self.mine is None:
             return {}
         predicted = self.mine.prediction
-        seen = next((o for o in verdict.observed if o.instance == predicted.instance), None)
+        seen = next((o for o in verification.observed if o.instance == predicted.instance), None)
         moved = seen is not None and seen.owner_then != self.election.master
         return {
             "predicted_master": predicted.owner_then,
             "predicted_seconds": predicted.within_seconds or 0,
             "seen_master": seen.owner_then if seen else None,
-            "seen_seconds": round(verdict.seconds, 2) if moved else 0,
-            "prediction_came_true": verdict.as_predicted,
+            "seen_seconds": round(verification.seconds, 2) if moved else 0,
+            "prediction_came_true": verification.as_predicted,
         }
 
     def _has_it(self, instances: tuple[VrrpInstance, ...]) -> bool:

@@ -18,8 +18,8 @@ from kvtui.model.check import SCRIPT, CheckResult
 from kvtui.model.text import shell_command
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
+from kvtui.rules.vrrp.prediction_text import sentences
 from kvtui.rules.vrrp.settings import compares_vips, must_be_equal, settings_of
-from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Verifies a reload: that keepalived has the config, and what is other than before, for the outcome and the journal."""
+"""Verifies a reload: that keepalived has the config, and what changed, for the outcome and the journal."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class ReloadVerifier(Struct):
         if evidence is None:
             why = f"SIGHUP was sent, but there is no evidence that keepalived reloaded: {dumps.error}"
             return Verification(None, why, facts)
-        verdict = await watch_outcome(self.before, self.expected, self.watch, say)
+        verification = await watch_outcome(self.before, self.expected, self.watch, say)
         drains = ", ".join(facts["undone_drains"])
         undone = f"; this undid the drain of {drains}: drain again" if drains else ""
-        detail = f"reloaded: {evidence}{undone}; {verdict.detail}{await self._lost_servers(facts)}"
-        return replace(verdict, detail=detail, facts=facts)
+        detail = f"reloaded: {evidence}{undone}; {verification.detail}{await self._lost_servers(facts)}"
+        return replace(verification, detail=detail, facts=facts)
 
     def _is_complete(self, found: tuple[VrrpInstance, ...], wanted: dict[str, int | None]) -> bool:
         """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""

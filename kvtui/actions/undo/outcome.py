@@ -15,7 +15,7 @@ from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.backend.conf import reader
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
-from kvtui.rules.vrrp.verdict import sentences
+from kvtui.rules.vrrp.prediction_text import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,8 +64,8 @@ def _verifier(action: Action, request: PlanRequest, expected: Sequence[Consequen
         found = await action.verify(say)
         if found.ok is not True:
             return found
-        verdict = await watch_outcome(request.observation, expected, request.watch, say)
-        detail = f"{found.detail}; {verdict.detail}"
-        return replace(verdict, detail=detail, facts=found.facts, resolution=found.resolution)
+        verification = await watch_outcome(request.observation, expected, request.watch, say)
+        detail = f"{found.detail}; {verification.detail}"
+        return replace(verification, detail=detail, facts=found.facts, resolution=found.resolution)
 
     return verify

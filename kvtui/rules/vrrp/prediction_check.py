@@ -1,4 +1,4 @@
-"""Compares outcomes with predictions, and puts both into sentences."""
+"""Compares what came with what was predicted."""
 
 from __future__ import annotations
 
@@ -8,76 +8,15 @@ from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChang
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed
 from kvtui.rules.vrrp.instances import known_instances, self_address
+from kvtui.rules.vrrp.prediction_text import clause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from kvtui.model.observation import InstanceView, Observation
 
 REJECTED = ("_err", "_failure", "_mismatch", "invalid_")
 """Parts of the names of keepalived's counters of rejected adverts."""
-
-
-def sentence(prediction: Prediction) -> str:
-    p = prediction
-    now, then = p.state.now, p.state.then
-    if then is None and p.vips_here.then == ():
-        state = "is removed"
-    elif then is None:
-        state = f"{now}, may change" if now else "unknown"
-    elif then == now:
-        state = f"stays {then}"
-    else:
-        state = f"{now} → {then}" if now else f"new → {then}"
-    within = f" within {p.within_seconds:g} s" if p.within_seconds and then != now else ""
-    sure = "" if p.certainty is Certainty.UNKNOWN else f" ({p.certainty.value})"
-    return f"{p.instance}: {'; '.join([state + within + sure, *_vips(p)])}. {p.why[:1].upper()}{p.why[1:]}"
-
-
-def _vips(p: Prediction) -> Iterator[str]:
-    now, then = p.vips_here.now or (), p.vips_here.then
-    if then is None:
-        return
-    leaving = [a for a in now if a not in then]
-    coming = [a for a in then if a not in now]
-    staying = [a for a in now if a in then]
-    if leaving:
-        yield f"{_clause(leaving, 'leaves', 'leave')} this node" + (f" for {p.owner_then}" if p.owner_then else "")
-    if coming:
-        yield f"{_clause(coming, 'comes', 'come')} to this node"
-    if p.two_owners and then:
-        yield f"{_clause(then, 'is', 'are')} on TWO NODES then"
-    elif staying:
-        changes = leaving or coming or p.state.then != p.state.now or p.within_seconds
-        yield _clause(staying, "stays", "stay") + (" here" if changes else "")
-
-
-def _clause(names: Sequence[str], one: str, many: str) -> str:
-    return f"{listed(names)} {one if len(names) == 1 else many}"
-
-
-def is_unchanged(prediction: Prediction) -> bool:
-    p = prediction
-    same_state = p.state.then == p.state.now and p.state.then is not None
-    same_vips = set(p.vips_here.now or ()) == set(p.vips_here.then or ())
-    is_sure = p.certainty is Certainty.CERTAIN and not p.two_owners
-    return same_state and same_vips and is_sure and p.within_seconds is None
-
-
-def sentences(predictions: Iterable[Prediction]) -> Iterator[str]:
-    """Yields what changes first, one sentence each, then in one line what stays."""
-    all_ = tuple(predictions)
-    changed = [p for p in all_ if not is_unchanged(p)]
-    yield from map(sentence, changed)
-    same = [p for p in all_ if is_unchanged(p)]
-    if same:
-        states = ", ".join(f"{p.instance} stays {p.state.then}" for p in same)
-        kept = [a for p in same for a in p.vips_here.now or ()]
-        yield (
-            f"{states} (certain)"
-            + (f"; {_clause(kept, 'stays', 'stay')}" if kept else "")
-            + (f". {same[0].why}" if len(same) == 1 and not changed else "")
-        )
 
 
 def observed(before: Observation, now: Observation, predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
@@ -177,4 +116,4 @@ def losses(prediction: Prediction, seen: Prediction) -> Iterator[str]:
     if come:
         yield f"{listed(come)} came to this node, which was not predicted"
     if o.two_owners and p.two_owners is not True and then:
-        yield f"{_clause(then, 'is', 'are')} on two nodes: {o.why}"
+        yield f"{clause(then, 'is', 'are')} on two nodes: {o.why}"
