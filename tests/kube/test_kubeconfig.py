@@ -143,7 +143,7 @@ def test_an_expired_oidc_token_is_refreshed(tmp_path: Path) -> None:
 async def test_an_exec_plugin_that_hangs_is_killed(fake: FakeCluster, tmp_path: Path) -> None:
     path = plugin(tmp_path / "plugin", "sleep 1000")
     place = Kubeconfig(kubeconfig(tmp_path / "config", _exec(path)), None)
-    timing = QUICK_TIMING.__class__(first=5, longest=5, plugin=0.5)
+    timing = QUICK_TIMING.__class__(first_pause=5, max_pause=5, plugin=0.5)
     async with running_layer(fake, tmp_path, place=place, timing=timing) as running:
         detail = running.layer.source(running.layer.kube(time.time())).detail
         assert detail.endswith("gave no credentials within 0.5 s: its plugin hangs")

@@ -162,7 +162,7 @@ async def test_a_watch_on_which_nothing_arrives_is_reopened(tmp_path: Path) -> N
     """A proxy lost the connection: it stays open without bookmarks, while the API answers on others."""
     with FakeCluster() as quiet:  # a bookmark a minute
         quiet.put(*objects.tutorial())
-        async with running_layer(quiet, tmp_path, timing=structs.replace(QUICK_TIMING, quiet=0.5)) as running:
+        async with running_layer(quiet, tmp_path, timing=structs.replace(QUICK_TIMING, silence_timeout=0.5)) as running:
             before = len(quiet.requests)
             await running.until(lambda: sum("watch" in r.params for r in quiet.requests[before:]) >= 10)
             assert running.source.state is SourceState.OK

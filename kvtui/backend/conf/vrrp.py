@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OWNER, DEFAULT_PRIORITY = 255, 100
 _V2_MOST, _V3_MOST = 255.0, 40.95  # seconds: the advert interval's field has 8 bits, or 12 bits for hundredths
-_MOST_VIPS = {False: 255, True: 89}  # in an advert of IPv4, IPv6; with an MTU of 1500
+_MAX_VIPS = {False: 255, True: 89}  # in an advert of IPv4, IPv6; with an MTU of 1500
 _TRACKS = ("interface", "script", "file", "process", "bfd")
 _DEFINITIONS = {"vrrp_script": "script", "track_file": "file", "vrrp_track_file": "file"}  # block → what it defines
 Router = tuple[str, bool, int, str | None]  # interface, whether IPv6, VRID, multicast group
@@ -82,7 +82,7 @@ def _instance(
     if interface is None and addresses.peers and addresses.source:
         addresses.leave_out_without_device(block)
     vips = _without_twins(addresses.vips, interface)
-    most = _MOST_VIPS[six]
+    max_vips = _MAX_VIPS[six]
     state = _state(block, problems)
     priority_line = block.last("priority")
     priority = _priority(priority_line, state)
@@ -113,8 +113,8 @@ def _instance(
         preempt_delay=None if no_delay else seconds(block.value("preempt_delay"), 0, 1000) or None,
         advert_interval=_interval(block, version),
         auth_type=auth_type,
-        vips=tuple(vips[:most]),
-        excluded_vips=(*addresses.excluded, *vips[most:]),
+        vips=tuple(vips[:max_vips]),
+        excluded_vips=(*addresses.excluded, *vips[max_vips:]),
         unicast_source=addresses.source,
         unicast_peers=tuple(addresses.peers),
         tracks=tuple(_tracks(block, problems, defined)),

@@ -96,7 +96,7 @@ class Coordinator:
 
     def _read_own_pod(self, pod: NamespacedName) -> None:
         timing = self._session.timing
-        backoff = Backoff(timing.first, timing.longest)
+        backoff = Backoff(timing.first_pause, timing.max_pause)
         while self._pod == pod:
             try:
                 obj = self._session.get(f"/api/v1/namespaces/{pod[0]}/pods/{pod[1]}", what="get pods")
@@ -188,10 +188,10 @@ def _pod_parser(selectors: Mapping[NamespacedName, Mapping[str, str]] | None, ow
     return read
 
 
-def probe_health(session: Session, lost: Callable[[KubeError, float], None]) -> NoReturn:
+def probe_health(session: Session, mark_gone: Callable[[KubeError, float], None]) -> NoReturn:
     """Asks every few seconds whether the API still answers: a half-dead connection is silent, just as a quiet one is.
 
-    Needs a thread of its own. When no answer comes, twice, it calls ``lost`` with the time of the last answer.
+    Needs a thread of its own. When no answer comes, twice, it calls ``mark_gone`` with the time of the last answer.
     """
     timing = session.timing
     answered_at, probed = time.time(), time.monotonic()
@@ -207,7 +207,7 @@ def probe_health(session: Session, lost: Callable[[KubeError, float], None]) -> 
             session.succeeded()
         elif isinstance(error, UnreachableError):
             session.failed()
-            lost(error, answered_at)
+            mark_gone(error, answered_at)
         probed = time.monotonic()
 
 

@@ -65,7 +65,7 @@ class ApiProcess:
             process.stdin.write(json.dumps(msgspec.to_builtins(what)).encode() + b"\n")
 
     async def _run(self) -> None:
-        backoff = Backoff(self._timing.first, self._timing.longest)
+        backoff = Backoff(self._timing.first_pause, self._timing.max_pause)
         while True:
             began = time.monotonic()
             self.error = await self._once()

@@ -29,9 +29,9 @@ SIDECAR_ACCOUNT = "system:serviceaccount:default:kube-keepalived-vip"
 """Whom that file grants them to; a test compares."""
 NARROW = 4
 """Queries of one kind that may run side by side before one wider query takes their place."""
-LONGEST_SELECTOR = 2000
+MAX_SELECTOR_CHARACTERS = 2000
 """Characters: some proxies cut URLs at 4 KiB."""
-LONGEST_NAME = 253
+MAX_NAME_CHARACTERS = 253
 DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 VERSIONING = frozenset({"controller-revision-hash", "pod-template-generation", "pod-template-hash"})
 """Labels that differ between pods of one DaemonSet while it is updated."""
@@ -123,11 +123,11 @@ def services_named(data: Mapping[str, str]) -> frozenset[NamespacedName]:
     """
     found = set()
     for value in data.values():
-        for line in value[: 4 * LONGEST_NAME].splitlines()[:2]:
+        for line in value[: 4 * MAX_NAME_CHARACTERS].splitlines()[:2]:
             namespace, slash, rest = line.partition("/")
             service = rest.partition(":")[0]
             pair = (namespace.strip(), service.strip())
-            if slash and all(len(p) <= LONGEST_NAME and DNS_NAME.fullmatch(p) for p in pair):
+            if slash and all(len(p) <= MAX_NAME_CHARACTERS and DNS_NAME.fullmatch(p) for p in pair):
                 found.add(pair)
     return frozenset(found)
 
@@ -162,7 +162,7 @@ def endpoints(wanted: frozenset[NamespacedName], *, slices: bool) -> set[Query]:
 
 def _service_labels(wanted: frozenset[NamespacedName]) -> str:
     names = ",".join(sorted({name for _, name in wanted}))
-    return f"{SERVICE_LABEL} in ({names})" if len(names) <= LONGEST_SELECTOR else SERVICE_LABEL
+    return f"{SERVICE_LABEL} in ({names})" if len(names) <= MAX_SELECTOR_CHARACTERS else SERVICE_LABEL
 
 
 class OwnPod(Struct, frozen=True):

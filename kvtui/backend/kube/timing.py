@@ -13,12 +13,12 @@ class Timing(Struct, frozen=True):
     connect: float = 10.0  # for a connection, TLS included
     answer: float = 30.0  # for the head of an answer, and between two pieces of a list
     watch: float = 300.0  # that the server keeps a watch open: watches that never end pile up on one API server
-    quiet: float = 150.0  # without event or bookmark, then a watch is opened again; the API sends a bookmark a minute
+    silence_timeout: float = 150.0  # without event or bookmark: the watch is opened again; the API sends one a minute
     probe: float = 10.0  # between two health probes
     probe_timeout: float = 5.0  # for a probe's answer
     probe_failing: float = 0.5  # between two probes while the API cannot be reached, so that changes are soon on screen
-    first: float = 0.5  # before the first new attempt; doubled each time
-    longest: float = 8.0  # between two attempts
+    first_pause: float = 0.5  # before the first new attempt; doubled each time
+    max_pause: float = 8.0  # between two attempts
     refused: float = 1.0  # between two attempts after a 403 that may pass
     pending: float = 10.0  # that a 403 may last: an API server answers 403 until it has loaded its rights
     forbidden: float = 30.0  # at most so long between two attempts after a 403 that persists; each is logged there
@@ -31,14 +31,14 @@ class Timing(Struct, frozen=True):
 class Backoff:
     """Growing pauses, each between half and all of its bound, so that many clients do not return in step."""
 
-    def __init__(self, first: float, longest: float) -> None:
-        self._first, self._longest = first, longest
-        self._bound = first
+    def __init__(self, first_pause: float, max_pause: float) -> None:
+        self._first_pause, self._max_pause = first_pause, max_pause
+        self._bound = first_pause
 
     def next(self, at_least: float = 0.0) -> float:
         """Returns the seconds to pause now; ``at_least`` is what the server asked for (Retry-After)."""
-        bound, self._bound = self._bound, min(self._bound * 2, self._longest)
+        bound, self._bound = self._bound, min(self._bound * 2, self._max_pause)
         return max(at_least, bound * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
 
     def reset(self) -> None:
-        self._bound = self._first
+        self._bound = self._first_pause

@@ -82,7 +82,7 @@ class Watcher:
         self._stream: Any = None
         self._cut: Failed | None = None
         timing = session.timing
-        self._backoff = Backoff(timing.first, timing.longest)
+        self._backoff = Backoff(timing.first_pause, timing.max_pause)
         self._refusals = Backoff(timing.refused, timing.forbidden)
         self._refused_since: float | None = None
         self._heard = False
@@ -254,7 +254,7 @@ class Watcher:
         target = self.query.target(
             watch="true", resourceVersion=self._version, allowWatchBookmarks="true", timeoutSeconds=str(timeout_seconds)
         )
-        timeout = min(self._session.timing.quiet, timeout_seconds + 30)
+        timeout = min(self._session.timing.silence_timeout, timeout_seconds + 30)
         response = self._session.open("GET", target, what=f"watch {self.query.qualified}", read_timeout=timeout)
         self._opened()
         return response

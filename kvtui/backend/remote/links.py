@@ -42,7 +42,7 @@ LATE_AFTER = 5.0
 """Seconds without a report after which what is shown is old; a report comes at least every second."""
 SILENCE_TIMEOUT = 30.0
 """Seconds without a report after which the connection is made anew."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 30.0
 """Seconds between two attempts: doubled each time."""
 STARTING_SECONDS = 0.3
 """A connection that begins counts as one of those that begin at the same time for this long."""
@@ -133,7 +133,7 @@ class Link:
 
     async def run(self) -> None:
         """Connects again and again until it is cancelled."""
-        pause = FIRST_PAUSE
+        pause = FIRST_PAUSE_SECONDS
         while True:
             self._connected = False
             error = await self._attempt()
@@ -143,7 +143,7 @@ class Link:
             self.error = error
             _LOG.info("node %s: %s", self.name, error)
             self._changed()
-            pause = FIRST_PAUSE if self._connected else min(LONGEST_PAUSE, pause * 2)
+            pause = FIRST_PAUSE_SECONDS if self._connected else min(MAX_PAUSE_SECONDS, pause * 2)
             await asyncio.sleep(pause)
 
     async def _attempt(self) -> str:
