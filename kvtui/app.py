@@ -173,22 +173,22 @@ class KvtuiApp(TerminalApp):
     async def _observe(self) -> None:
         try:
             async with aclosing(self.observer.observations()) as observations:
-                if self.observer.has_past:
-                    await self._add_past(await anext(observations))
+                if self.observer.has_history:
+                    await self._add_earlier_observations(await anext(observations))
                 async for observation in observations:
                     self.post_message(Observed(observation))
         except KeepalivedNotFoundError as error:
             self.ended_by = error
             self.exit()
 
-    async def _add_past(self, first: Observation) -> None:
+    async def _add_earlier_observations(self, first: Observation) -> None:
         """Shows the first observation, and makes the past once it is drawn: the past would delay the first frame."""
         self.post_message(Observed(first, is_kept=False))
         await self.next_observation()
         drawn = asyncio.Event()
         self.call_after_refresh(drawn.set)
         await drawn.wait()
-        for observation in self.observer.past():
+        for observation in self.observer.earlier_observations():
             self.history.add(observation)
             self.masters.add(observation)
         self.post_message(Observed(first))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.source import FocusedSource, LogSource, PastSource
+from kvtui.backend.source import FocusedSource, HistorySource, LogSource
 from kvtui.model.config import TriageSettings
 from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
@@ -66,7 +66,7 @@ class TriageRunner:
         now = time.monotonic()
         if force or self._is_due(now - self.ran_at, observation.snapshot):
             began = time.thread_time()  # CPU time, not waiting time
-            self.judge(observation)
+            self.evaluate(observation)
             self._last_snapshot, self.ran_at, self.cost = observation.snapshot, now, time.thread_time() - began
         return replace(observation, findings=self._findings)
 
@@ -77,7 +77,7 @@ class TriageRunner:
         # undecided problems must be reported on time
         return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
-    def judge(self, observation: Observation) -> None:
+    def evaluate(self, observation: Observation) -> None:
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()
@@ -211,13 +211,13 @@ class Observer:
             event = await self.change_or_tick()
 
     @property
-    def has_past(self) -> bool:
-        return isinstance(self.source, PastSource)
+    def has_history(self) -> bool:
+        return isinstance(self.source, HistorySource)
 
-    def past(self) -> Iterator[Observation]:
+    def earlier_observations(self) -> Iterator[Observation]:
         """Yields what the source knows of the minutes before, without findings; most sources know nothing."""
-        if isinstance(self.source, PastSource):
-            yield from map(observe, self.source.past())
+        if isinstance(self.source, HistorySource):
+            yield from map(observe, self.source.earlier_snapshots())
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
         """See ``FocusedSource.look_at``; other sources always read everything."""

@@ -215,11 +215,11 @@ class TerminalApp(App[None]):
         super().__init__(driver_class=TerminalDriver)
 
     def watch_terminal(self) -> None:
-        def look() -> None:
+        def end_if_terminal_is_lost() -> None:
             if isinstance(self._driver, TerminalDriver) and self._driver.is_lost():
                 hang_up(self)
 
-        self.set_interval(lost_terminal.TICK_SECONDS, look)
+        self.set_interval(lost_terminal.TICK_SECONDS, end_if_terminal_is_lost)
 
     def write_to_terminal(self, sequence: str) -> None:
         if self._driver is not None:

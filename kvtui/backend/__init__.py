@@ -1,1 +1,1 @@
-"""Everything that touches the world: one noun a module, each behind a small Protocol."""
+"""Everything that does I/O: one noun a module, each behind a small Protocol."""

@@ -47,10 +47,10 @@ class LogSource(Protocol):
 
 
 @runtime_checkable
-class PastSource(Protocol):
+class HistorySource(Protocol):
     """A source that knows the minutes before it began: the demo."""
 
-    def past(self) -> Iterator[Snapshot]:
+    def earlier_snapshots(self) -> Iterator[Snapshot]:
         """Yields snapshots, oldest first."""
 
 

@@ -118,12 +118,12 @@ def _reader_gone() -> Iterator[asyncio.Future[None]]:
         yield gone
         return
 
-    def look() -> None:
+    def check_hangup() -> None:
         loop.remove_reader(fd)  # a FIFO that is open for both has something to read at times
         if lost_terminal.is_hung_up(fd):
             gone.set_result(None)
 
-    loop.add_reader(fd, look)
+    loop.add_reader(fd, check_hangup)
     try:
         yield gone
     finally:

@@ -21,7 +21,7 @@ from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
-from kvtui.presenters.trace import verdict
+from kvtui.presenters.trace import result_sentences
 from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _block(index: ChainIndex, port: PortTrace, look: Look) -> str:
     others = [plain(note) for note in (entry.notes if entry else ()) if note not in details]
     notes = "".join(f"{look.wrap(f'Note: {note}')}\n" for note in others)
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
-    first, *steps = verdict(port.links, of_node=index.seen.snapshot.kube is None)
+    first, *steps = result_sentences(port.links, of_node=index.seen.snapshot.kube is None)
     result = "".join(f"{line}\n" for line in (look.wrap(first), *steps))
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows, look=look) + notes + result
 

@@ -64,7 +64,7 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
     name = plain(address) if port is None else f"{port.protocol.value} {plain(endpoint(address, port.number))}"
     entry = index.entries.get(address)
     lines: list[Line] = [(Cell(name if entry is None else f"{name}  {entry_text(entry)}", Tone.STRONG),)]
-    lines += verdict_lines(links, of_node=observation.snapshot.kube is None)
+    lines += result_lines(links, of_node=observation.snapshot.kube is None)
     lines += [link_cells(link, glyphs) for link in links]
     lines += [(Cell(f"  note: {plain(n)}", Tone.WARN),) for n in (entry.notes if entry else ())]
     if view := view or index.views.get(address):
@@ -76,19 +76,19 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
 
 def head_lines(links: Links, glyphs: Glyphs, *, of_node: bool = False) -> list[Line]:
     """Returns the chain, and what follows from it: in the same line if all is well."""
-    chain, *rest = chain_line(links, glyphs), *verdict_lines(links, of_node=of_node)
+    chain, *rest = chain_line(links, glyphs), *result_lines(links, of_node=of_node)
     return [(*chain, Cell("  "), *rest[0])] if rest[0][0].tone is Tone.GOOD else [chain, *rest]
 
 
-def verdict_lines(links: Links, *, of_node: bool = False) -> list[Line]:
-    first, *others = verdict(links, of_node=of_node)
+def result_lines(links: Links, *, of_node: bool = False) -> list[Line]:
+    first, *others = result_sentences(links, of_node=of_node)
     is_whole = all(link.mark in {Mark.OK, Mark.NONE} for link in links)
     broken = first_break(links)
     named = ((len(f"First break: {broken.layer.words}:"), Tone.BAD),) if broken else ()
     return [(Cell(first, Tone.GOOD if is_whole else Tone.NORMAL, runs=named),), *((Cell(text),) for text in others)]
 
 
-def verdict(links: Links, *, of_node: bool = False) -> list[str]:
+def result_sentences(links: Links, *, of_node: bool = False) -> list[str]:
     """Returns the first broken layer and what to do next; ``of_node`` if the cluster was not read."""
     broken = first_break(links)
     if broken is not None:
@@ -120,7 +120,7 @@ def entry_text(entry: Mapping) -> str:
 
 
 def applying(links: Links) -> Links:
-    """Returns the layers that apply to this VIP; without an API not the cluster's, which the verdict names."""
+    """Returns the layers that apply to this VIP; without an API not the cluster's, which the result names."""
     return tuple(link for link in links if link.mark is not Mark.NONE and link.remedy != NO_API_REMEDY)
 
 

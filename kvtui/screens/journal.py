@@ -171,7 +171,7 @@ class JournalWatch:
         except OSError:
             return
         if self._host.kept_drains:
-            await self._keeper.look(observation)
+            await self._keeper.redrain_lost(observation)
         for lost in lost_drains(observation, active_drains(entries)):
             if lost.drain.entry not in self._host.kept_drains:
                 self._notify(lost.sentence, lost.sentence)

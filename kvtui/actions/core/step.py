@@ -118,15 +118,15 @@ def settled(steps: Sequence[Json], found: Sequence[StepStatus]) -> list[StepStat
     groups: dict[str, list[int]] = {}
     for index, data in enumerate(steps):
         groups.setdefault(object_of(data), []).append(index)
-    judged = list(found)
+    evaluated = list(found)
     for indexes in groups.values():
         if len(indexes) < 2 or not any(found[i].state in KNOWN for i in indexes):
             continue
         # the last place that fits: a value that comes twice is taken for the later one
         last_done = max((i for i in indexes if found[i].state is StepState.APPLIED), default=-1)
         for i in indexes:
-            judged[i] = replace(found[i], state=StepState.APPLIED if i <= last_done else StepState.PENDING)
-    return judged
+            evaluated[i] = replace(found[i], state=StepState.APPLIED if i <= last_done else StepState.PENDING)
+    return evaluated
 
 
 def object_of(data: Json) -> str:

@@ -159,7 +159,7 @@ class Keeper:
         self._again = again
         self.entries = set(entries)
 
-    async def look(self, observation: Observation) -> bool:
+    async def redrain_lost(self, observation: Observation) -> bool:
         """Drains again what was lost. Returns whether there is still something to keep."""
         drains = [d for d in active_drains(await asyncio.to_thread(self._journal.entries)) if d.entry in self.entries]
         for lost in lost_drains(observation, drains):
@@ -171,6 +171,6 @@ class Keeper:
     async def run(self, watch: Callable[[], Awaitable[Observation]]) -> None:
         """Runs until there is nothing left to keep, or it is cancelled."""
         while True:
-            if not await self.look(await watch()):
+            if not await self.redrain_lost(await watch()):
                 return
             await asyncio.sleep(KEEP_INTERVAL)

@@ -181,7 +181,7 @@ class Demo:
         world = self.world
         return demo_snapshot(world.now, world.epoch, read_only=self._read_only, changes=world.changes)
 
-    def past(self) -> Iterator[Snapshot]:
+    def earlier_snapshots(self) -> Iterator[Snapshot]:
         """Yields the last five minutes, so that charts and strips have something to show."""
         for seconds in range(PAST_SECONDS, 0, -PAST_STEP):
             yield demo_snapshot(self.world.now - seconds, self.world.epoch)

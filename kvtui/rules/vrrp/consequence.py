@@ -124,7 +124,7 @@ def _dead(settings: Settings, priority: int | None) -> float:
 
 
 def _owner(s: Situation, best: str | None) -> str | None:
-    """The best known node, unless it is only remembered and there may be others: a better one may be silent."""
+    """The best known node; None if only the log names it and there may be others: a better one may be silent."""
     known = [o for o in s.others.known if _priority(s, o) is not None]
     heard = any(o.address == best and o.source is PeerSource.WIRE for o in known)
     all_known = len(known) == len(s.others.known) if s.others.complete else len(known) > 1
@@ -138,8 +138,8 @@ def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[C
 
 def _priority(s: Situation, other: Other) -> int | None:
     """None where what the log remembers cannot be true any more: with that it would have taken over from this node."""
-    remembered = other.source is PeerSource.LOG and s.state is MASTER and not (s.old and s.old.nopreempt)
-    is_stale = remembered and s.before is not None and (other.priority or 0) > s.before
+    only_from_log = other.source is PeerSource.LOG and s.state is MASTER and not (s.old and s.old.nopreempt)
+    is_stale = only_from_log and s.before is not None and (other.priority or 0) > s.before
     return None if is_stale else other.priority
 
 
