@@ -78,7 +78,7 @@ def start() -> None:
 
 def large() -> None:
     """Row 5: only the kernel is fake."""
-    with Line([sys.executable, "-m", "benchmarks.pretended", "--services", "5000"], state()) as line:
+    with Line([sys.executable, "-m", "benchmarks.fake_ipvs", "--services", "5000"], state()) as line:
         line.until("VIPs")
         line.type("3")
         line.until("wlc")
@@ -87,7 +87,7 @@ def large() -> None:
         p99, middle = keys[round(0.99 * (len(keys) - 1))], statistics.median(keys)
         name = "IPVS screen at 1 Hz, 50,000 real servers, here"
         report(5, f"{name}: key → frame, p99", p99, 50, unit="ms", detail=f"median {middle:.0f} ms, {KEYS} keys")
-        report(5, f"{name}: memory", line.resident(), 250, unit="MB", detail="with the pretended kernel's own messages")
+        report(5, f"{name}: memory", line.resident(), 250, unit="MB", detail="with the fake kernel's own messages")
 
 
 @contextmanager

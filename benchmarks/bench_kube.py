@@ -3,7 +3,7 @@
 
     python -m benchmarks.bench_kube [--services 2000] [--mappings 500] [--seconds 30] [--namespaces 20]
 
-The API is the pretended one (tests/kube), in a process of its own. Measured are this process (the layer as the node has
+The API is a fake one (tests/kube), in a process of its own. Measured are this process (the layer as the node has
 it, a snapshot of it at every change, as the observer takes one) and the process that speaks to the API, each figure
 beside its budget. Pods carry 3 KB that are not needed. ``--services 1 --mappings 1`` is the tutorial's size.
 """

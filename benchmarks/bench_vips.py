@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 VIPS = 100
 """VIPs of one instance."""
-FEW, MANY = 5, 50
+FEW_INSTANCES, MANY_INSTANCES = 5, 50
 """Numbers of instances."""
 KEYS = 60
 ROUNDS = 5
@@ -99,9 +99,9 @@ def main() -> None:
     subprocess.run(["ip", "address", "add", "10.0.0.1/24", "dev", "v0"], check=True)
     run(TRIAGE)  # the first start reads from the disk
     empty = triage_cpu()
-    few, many = measure(FEW, options.seconds), measure(MANY, options.seconds)
-    times = MANY / FEW
-    name = f"{MANY * VIPS:,} VIPs in {MANY} instances, × {FEW * VIPS} in {FEW}"
+    few, many = measure(FEW_INSTANCES, options.seconds), measure(MANY_INSTANCES, options.seconds)
+    times = MANY_INSTANCES / FEW_INSTANCES
+    name = f"{MANY_INSTANCES * VIPS:,} VIPs in {MANY_INSTANCES} instances, × {FEW_INSTANCES * VIPS} in {FEW_INSTANCES}"
     report(6, f"{name}: first frame", many.frame / few.frame, times, detail=f"{many.frame:.2f}, {few.frame:.2f} s")
     of = f"{100 * many.tick:.1f}, {100 * few.tick:.1f} % of a core"
     report(6, f"{name}: ticks", many.tick / few.tick, times, detail=of)

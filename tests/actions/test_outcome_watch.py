@@ -81,7 +81,7 @@ def watched(
     monkeypatch.setattr(watching, "PAUSE", 0)
     coming = list(seen)
 
-    async def look() -> Observation:
+    async def next_observation() -> Observation:
         clock.now += 0.5
         now = coming.pop(0) if len(coming) > 1 else coming[0]
         advertisers = tuple(
@@ -90,7 +90,7 @@ def watched(
         return observe(replace(now.snapshot, time=NOW + clock.now, advertisers=advertisers))
 
     async def run() -> Verification:
-        return await watch_outcome(here(), [Consequence(prediction, watch)], look, lambda _text: None)
+        return await watch_outcome(here(), [Consequence(prediction, watch)], next_observation, lambda _text: None)
 
     return asyncio.run(run()), clock.now
 
@@ -150,14 +150,16 @@ def test_a_vip_on_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interrupted_watch_is_unverified_and_puts_nothing_back() -> None:
     running: list[asyncio.Task[Verification]] = []
 
-    async def look() -> Observation:
+    async def next_observation() -> Observation:
         running[0].cancel()
         await asyncio.sleep(60)
         raise AssertionError
 
     async def run() -> Verification:
         running.append(
-            asyncio.ensure_future(watch_outcome(here(), [Consequence(UNKNOWN, 50.0)], look, lambda _text: None))
+            asyncio.ensure_future(
+                watch_outcome(here(), [Consequence(UNKNOWN, 50.0)], next_observation, lambda _text: None)
+            )
         )
         return await running[0]
 

@@ -135,8 +135,8 @@ def test_a_kept_drain_is_done_again_until_it_is_closed() -> None:
         return Outcome(ExitCode.DONE, "drained", "b")
 
     keeper = Keeper(Known(), again, {"a"})  # type: ignore[arg-type] # reads entries only
-    assert asyncio.run(keeper.look(taking_connections()))
+    assert asyncio.run(keeper.redrain_lost(taking_connections()))
     assert asked == [(Intent(ActionKind.DRAIN, "10.2.68.5:8080", service="tcp 10.4.0.50:80"), "kept drained (a)")]
     assert keeper.entries == {"a", "b"}
     entries.clear()
-    assert not asyncio.run(keeper.look(taking_connections()))
+    assert not asyncio.run(keeper.redrain_lost(taking_connections()))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(bool(os.geteuid()), reason="only root may have more rights than another process")
 
 SPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time")
-LOOK = f"""{{
+PRINT_RIGHTS = f"""{{
 grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:|Umask)' /proc/self/status
 for kind in {" ".join(SPACES)}; do echo "$kind: $(readlink /proc/self/ns/$kind)"; done
 echo "root: $(stat -L -c %d:%i /proc/self/root)"
@@ -63,17 +63,17 @@ TARGETS = {
 
 
 @pytest.fixture
-def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("look") / "keepalived.conf"
-    file.write_text(LOOK)
+def conf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("conf") / "keepalived.conf"
+    file.write_text(PRINT_RIGHTS)
     for folder in (file.parent, file.parent.parent, file.parent.parent.parent):
         folder.chmod(0o755)
     return file
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_config_test_has_no_more_rights_than_the_target(name: str, look: Path) -> None:
-    with target(*TARGETS[name], conf=look) as keepalived:
+def test_the_config_test_has_no_more_rights_than_the_target(name: str, conf_file: Path) -> None:
+    with target(*TARGETS[name], conf=conf_file) as keepalived:
         result = config_test.run(keepalived)
         proc = Path(f"/proc/{keepalived.pid}")
         theirs = status_of((proc / "status").read_text().splitlines())
@@ -98,10 +98,10 @@ def test_the_config_test_has_no_more_rights_than_the_target(name: str, look: Pat
     assert set(mine["environment"].split()) <= {"LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "_"}
     if name != "user namespace" and "unshare" not in TARGETS[name]:
         assert mine["0"] == cgroup
-    assert f"-f {look} as uid {theirs['Uid'].split()[0]}" in result.ran
+    assert f"-f {conf_file} as uid {theirs['Uid'].split()[0]}" in result.ran
 
 
-def test_the_config_test_gains_no_capabilities_without_cap_setpcap(look: Path) -> None:
+def test_the_config_test_gains_no_capabilities_without_cap_setpcap(conf_file: Path) -> None:
     """The sidecar has no CAP_SETPCAP, no CAP_SETGID, and other capabilities than keepalived."""
     code = (
         "import sys; from kvtui.backend import config_test; from tests.kit import keepalived\n"
@@ -110,9 +110,11 @@ def test_the_config_test_gains_no_capabilities_without_cap_setpcap(look: Path) -
         "print(*config_test.run(k).messages, sep='\\n')"
     )
     less = "-all,+sys_ptrace,+sys_chroot,+net_raw,+net_admin"
-    with target("setpriv", "--bounding-set", "-all,+net_raw,+chown", "--inh-caps", "-all", conf=look) as keepalived:
+    with target(
+        "setpriv", "--bounding-set", "-all,+net_raw,+chown", "--inh-caps", "-all", conf=conf_file
+    ) as keepalived:
         words = ["setpriv", "--bounding-set", less, "--inh-caps", "-all", sys.executable, "-c", code]
-        words += [str(keepalived.pid), str(look)]
+        words += [str(keepalived.pid), str(conf_file)]
         project = Path(__file__).parents[2]
         done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=project, timeout=300)
     mine = status_of(done.stdout.splitlines())
@@ -120,17 +122,17 @@ def test_the_config_test_gains_no_capabilities_without_cap_setpcap(look: Path) -
     assert mine["NoNewPrivs"] == "1"
 
 
-def test_another_user_can_read_the_running_config(look: Path) -> None:
+def test_another_user_can_read_the_running_config(conf_file: Path) -> None:
     for name in ("nobody", "user namespace"):
         with target(*TARGETS[name]) as keepalived:
-            result = config_test.run(keepalived, text=look.read_text())
+            result = config_test.run(keepalived, text=conf_file.read_text())
         assert result.exit_code == 0
         files = status_of([m.text for m in result.messages])["files"]
         assert files.split() == ["0", "1", "2", "3", "5"]  # 5 is the config
 
 
-def test_the_config_test_is_refused_under_a_seccomp_filter(look: Path) -> None:
-    with target(sys.executable, "-S", "-c", FILTER, conf=look) as keepalived:
+def test_the_config_test_is_refused_under_a_seccomp_filter(conf_file: Path) -> None:
+    with target(sys.executable, "-S", "-c", FILTER, conf=conf_file) as keepalived:
         with pytest.raises(ConfigTestUnconfinedError, match=r"under a seccomp filter.*it was not run. --force"):
             config_test.run(keepalived)
         result = config_test.run(keepalived, force=True)
@@ -141,7 +143,7 @@ def test_the_config_test_is_refused_under_a_seccomp_filter(look: Path) -> None:
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_cgroup_that_cannot_be_joined_is_named(
-    look: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
+    conf_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
 ) -> None:
     """The target is in another cgroup of version 1; cgroup.procs is a plain file here."""
     texts = {"self": "4:memory:/\n1:name=systemd:/\n0::/\n"}
@@ -151,7 +153,7 @@ def test_a_cgroup_that_cannot_be_joined_is_named(
     if is_there:
         joined.parent.mkdir(parents=True)
         joined.touch()
-    with target(conf=look) as keepalived:
+    with target(conf=conf_file) as keepalived:
         result = config_test.run(keepalived)
     assert result.exit_code == 0
     assert ("keepalived's cgroup memory:/pod/k, which kvtui cannot join" in result.outside) is not is_there
@@ -237,8 +239,8 @@ def test_a_program_that_is_its_own_interpreter_gets_no_host_program(
     assert seen == ["/memfd:kvtui-launcher (deleted)"]
 
 
-def test_a_target_that_has_ended(look: Path) -> None:
-    with target(conf=look) as keepalived:
+def test_a_target_that_has_ended(conf_file: Path) -> None:
+    with target(conf=conf_file) as keepalived:
         pass
     with pytest.raises(ConfigTestUnavailableError, match="has ended: try again"):
         config_test.run(keepalived)

@@ -87,8 +87,8 @@ class LabRun:
     def _task(self, item: pytest.Item) -> Task:
         seconds = self._seconds.get(item.nodeid)
         if seconds is None:
-            told = {name: value for mark in item.iter_markers("lab") for name, value in mark.kwargs.items()}
-            seconds = told.get("seconds", LONG if "timeout" in told else USUAL)
+            arguments = {name: value for mark in item.iter_markers("lab") for name, value in mark.kwargs.items()}
+            seconds = arguments.get("seconds", LONG if "timeout" in arguments else USUAL)
         return Task(item.nodeid, wanted_cluster(item) or item.path, seconds)
 
     def run(self) -> None:

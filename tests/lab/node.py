@@ -153,9 +153,9 @@ class Node:
 
     def write_conf(self, text: str) -> None:
         """Replace keepalived.conf by an atomic rename, without telling keepalived."""
-        draft = self.conf_path.with_suffix(".new")
-        draft.write_text(text)
-        draft.replace(self.conf_path)
+        temp_file = self.conf_path.with_suffix(".new")
+        temp_file.write_text(text)
+        temp_file.replace(self.conf_path)
 
     def reload(self, conf_text: str | None = None) -> None:
         """Write the config, if given, send SIGHUP, and wait until the log says that the reload is complete."""

@@ -93,9 +93,9 @@ def traffic(chosen: Path, rate: float, report: Path) -> None:
             counts["failed"] += 1
             took = time.monotonic() - began
             print(f"{time.time():.1f}: no answer of {vip} to {source} after {took:.1f} s: {error!r}", file=sys.stderr)
-        draft = report.with_suffix(".new")
-        draft.write_text(json.dumps(counts))
-        draft.replace(report)
+        temp_file = report.with_suffix(".new")
+        temp_file.write_text(json.dumps(counts))
+        temp_file.replace(report)
         time.sleep(max(0.0, 1 / rate - (time.monotonic() - began)))
 
 
@@ -136,9 +136,9 @@ def main() -> None:
             traffic(folder / "targets.json", plan["rate"], folder / "traffic.json")
 
         pids["traffic"] = fork("traffic", client)
-    draft = Path(plan["folder"], "pids.new")
-    draft.write_text(json.dumps(pids))
-    draft.replace(Path(plan["folder"], "pids.json"))
+    temp_file = Path(plan["folder"], "pids.new")
+    temp_file.write_text(json.dumps(pids))
+    temp_file.replace(Path(plan["folder"], "pids.json"))
     while True:
         os.wait()
 

@@ -98,7 +98,7 @@ def test_while_only_counters_change_triage_pauses_five_times_as_long(monkeypatch
     runs: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
     runner = TriageRunner()
-    monkeypatch.setattr(runner, "judge", runs.append)
+    monkeypatch.setattr(runner, "evaluate", runs.append)
     same = {"conf": conf(5), "running": conf(5)}
     quiet, busy = (later(at, **same, ipvs=table(real(5, active=at))) for at in (0, 1))
     assert busy.addresses is not None

@@ -41,7 +41,7 @@ class Feed(Observer):
         self.asked: list[tuple[ServiceKey, tuple[str, int] | None]] = []
         self.closed = False
 
-    def past(self) -> Iterator[Observation]:
+    def earlier_observations(self) -> Iterator[Observation]:
         return iter(())
 
     def push(self, observation: Observation | KeepalivedNotFoundError) -> None:

@@ -51,10 +51,10 @@ def svg(screen: pyte.Screen, title: str) -> str:
         f'<g transform="translate({MARGIN} {TITLE_HEIGHT})">',
     ]
     rows = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
-    ground = Counter(_style(cell)[1] for row in rows for cell in row).most_common(1)[0][0]
-    parts.append(_rect(0, 0, screen.columns, screen.lines, ground))
+    background = Counter(_style(cell)[1] for row in rows for cell in row).most_common(1)[0][0]
+    parts.append(_rect(0, 0, screen.columns, screen.lines, background))
     for y, row in enumerate(rows):
-        parts += _row(row, y, ground)
+        parts += _row(row, y, background)
     return "\n".join([*parts, "</g>", "</svg>"])
 
 
@@ -64,12 +64,12 @@ def _rect(column: int, line: int, columns: int, lines: int, colour: str) -> str:
     return f'<rect {place} {size} fill="{colour}" shape-rendering="crispEdges"/>'
 
 
-def _row(cells: list[pyte.screens.Char], line: int, ground: str) -> Iterator[str]:
+def _row(cells: list[pyte.screens.Char], line: int, background: str) -> Iterator[str]:
     column = 0
     texts: list[str] = []
     for style, run in groupby(cells, key=_style):
         characters = list(run)
-        if style[1] != ground:
+        if style[1] != background:
             yield _rect(column, line, len(characters), 1, style[1])
         text = "".join(c.data or " " for c in characters)
         texts += _texts(text, column * CELL_WIDTH, line * CELL_HEIGHT, style)
@@ -79,11 +79,11 @@ def _row(cells: list[pyte.screens.Char], line: int, ground: str) -> Iterator[str
 
 def _texts(text: str, left: float, top: float, style: Style) -> Iterator[str]:
     foreground, _background, bold, underlined = style
-    look = f'fill="{foreground}"' + ' font-weight="bold"' * bold + ' text-decoration="underline"' * underlined
+    attributes = f'fill="{foreground}"' + ' font-weight="bold"' * bold + ' text-decoration="underline"' * underlined
     for match in PIECES.finditer(text):
         x, piece = left + match.start() * CELL_WIDTH, match.group()
         length = f' textLength="{len(piece) * CELL_WIDTH:.2f}" lengthAdjust="spacingAndGlyphs"'
-        yield f'<text x="{x:.2f}" y="{top + BASELINE:.2f}" {look}{length}>{escape(piece)}</text>'
+        yield f'<text x="{x:.2f}" y="{top + BASELINE:.2f}" {attributes}{length}>{escape(piece)}</text>'
 
 
 def _style(character: pyte.screens.Char) -> Style:

@@ -41,7 +41,7 @@ async def test_the_first_frame_does_not_wait_for_the_history() -> None:
     drawn: list[bool] = []
 
     class WithHistory(Feed):
-        def past(self) -> Iterator[Observation]:
+        def earlier_observations(self) -> Iterator[Observation]:
             drawn.append(any(line.startswith("10.4.0.50") for line in ui.rows))
             yield from (demo(t) for t in (-2.0, -1.0))
 

@@ -90,16 +90,16 @@ async def walk(theme: Theme) -> dict[tuple[str, tuple[str, ...]], list[Segment]]
         async with painted_in(theme) as ui:
             for place in PLACES:
                 await at(ui, place)
-                await _look(ui, place)
+                await _record_themes(ui, place)
             await at(ui, ("1", ()))
             for severity in ("information", "warning", "error"):
                 ui.app.notify("A toast", title="With a title", severity=severity, timeout=600)
             await ui.pilot.pause()
-            await _look(ui, ("1", ("toasts",)))
+            await _record_themes(ui, ("1", ("toasts",)))
     return WALKS[theme]
 
 
-async def _look(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
+async def _record_themes(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
     for theme, walked in WALKS.items():
         ui.app.theme = theme.value
         before: list[Segment] = []

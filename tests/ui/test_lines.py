@@ -40,7 +40,7 @@ BLIND = snapshot(
 )
 
 
-def calm() -> Observation:
+def without_problems() -> Observation:
     """A node without Kubernetes; every other source can be read."""
     shown = observe(snapshot())
     none = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=UnavailableReason.ABSENT)
@@ -53,8 +53,8 @@ def header_text(shown: Observation, label: str, width: int, *, paused: bool = Fa
 
 def test_a_healthy_backup_without_kubernetes_does_not_mention_kubernetes() -> None:
     left = " LIVE   node-a  keepalived 2.2.7 · up 1h00m  VIPs 0/1 here"
-    assert header_text(calm(), "live", 76) == f"{left}{CLOCK:>{76 - len(left)}}"
-    assert header_text(calm(), "live", 120).startswith(f"{left}  IPVS wire VRRP ")
+    assert header_text(without_problems(), "live", 76) == f"{left}{CLOCK:>{76 - len(left)}}"
+    assert header_text(without_problems(), "live", 120).startswith(f"{left}  IPVS wire VRRP ")
 
 
 def test_a_master_counts_its_vips() -> None:
@@ -78,7 +78,7 @@ def test_the_first_label_shows_where_kvtui_runs(label: str, tone: Tone) -> None:
 
 
 def test_on_a_healthy_node_only_the_label_has_a_colour() -> None:
-    tones = {cell.tone for cell in header_line(calm(), "live", 100, UNICODE)}
+    tones = {cell.tone for cell in header_line(without_problems(), "live", 100, UNICODE)}
     assert tones == {Tone.CHIP_LIVE, Tone.STRONG, Tone.NORMAL, Tone.DIM}
 
 

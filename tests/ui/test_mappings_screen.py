@@ -11,7 +11,7 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.presenters.cells import line_text
 from kvtui.presenters.glyphs import UNICODE
-from kvtui.presenters.trace import Target, trace_lines, verdict
+from kvtui.presenters.trace import Target, result_sentences, trace_lines
 from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.key_panels import TracePanel
@@ -143,8 +143,8 @@ async def test_t_without_a_vip_shows_a_message() -> None:
 
 
 def test_a_complete_node_is_not_reported_as_a_complete_chain() -> None:
-    assert verdict((), of_node=False) == ["Every layer is ok."]
-    assert verdict((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
+    assert result_sentences((), of_node=False) == ["Every layer is ok."]
+    assert result_sentences((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
 
 
 async def test_a_trace_names_the_first_break_and_the_remedy_and_is_updated() -> None:

@@ -56,7 +56,9 @@ class LiveNetwork(Network):
 
     def _server_lines(self, number: int) -> list[str]:
         """By direct routing the answer's source is the VIP; by NAT it is the server's own, and must pass the node."""
-        back = [f"route add {asker}/32 via {world.GATEWAY_VIP} table 100" for asker in (*CLIENTS, GATEWAY)]
+        back = [
+            f"route add {client_address}/32 via {world.GATEWAY_VIP} table 100" for client_address in (*CLIENTS, GATEWAY)
+        ]
         local = [f"route add local {prefix} dev lo" for prefix in NEAR]
         return [*super()._server_lines(number), *local, f"rule add from {real4(number)} lookup 100", *back]
 

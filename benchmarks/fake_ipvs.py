@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
 """kvtui on a fake IPVS table of 1,000 x 10, for machines without the lab's kernel: only the kernel's part is fake.
 
-    python -m benchmarks.pretended [--services 1000] [PROFILE BEGIN SECONDS]   (in a terminal; see benchmarks.sampled)
+    python -m benchmarks.fake_ipvs [--services 1000] [PROFILE BEGIN SECONDS]   (in a terminal; see benchmarks.sampled)
 
 The messages are the kernel's, byte for byte, and are decoded like the kernel's; only the system calls are missing.
 """
@@ -28,7 +28,7 @@ def _address(number: int, third: int) -> bytes:
     return bytes([10, number // 250, third, number % 250 + 1])
 
 
-class Pretended:
+class FakeIpvs:
     """Replaces ``GenericNetlink``."""
 
     def __init__(self, services: int = 1000, reals: int = 10) -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=1000)
     parser.add_argument("profile", nargs="*")
     options = parser.parse_args()
-    setattr(reader, "open_channel", lambda _pid: Pretended(options.services))  # noqa: B010 - it has all that is used of a channel
+    setattr(reader, "open_channel", lambda _pid: FakeIpvs(options.services))  # noqa: B010 - it has all that is used of a channel
     setattr(reader, "require_ipvs", lambda *_: None)  # noqa: B010 - this kernel has none
     if options.profile:
         file, begin, seconds = options.profile
