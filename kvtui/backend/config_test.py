@@ -73,7 +73,7 @@ class ConfigTestUnconfinedError(ConfigTestUnavailableError):
     """It would have more rights than keepalived has; the text says which. It runs if the operator forces it."""
 
 
-class Message(Struct, frozen=True):
+class ConfigMessage(Struct, frozen=True):
     """A message of ``keepalived -t``, with file and line if it has them; passwords are masked."""
 
     text: str
@@ -92,7 +92,7 @@ class ConfigTest(Struct, frozen=True):
     """0 ok, 2 or 5 config error, 6 script security (see the module); None when it did not exit by itself."""
     killed_by: str | None = None  # name of the signal that ended it (2.1.5 crashes on a missing brace)
     timed_out: bool = False
-    messages: tuple[Message, ...] = ()
+    messages: tuple[ConfigMessage, ...] = ()
     ran: str = ""  # what ran, as whom and where, for an operator
     cut: bool = False  # it printed more than ``MAX_OUTPUT_BYTES`` and was killed
     outside: str = ""  # what of keepalived's confinement did not hold for it, in words
@@ -185,8 +185,8 @@ def _outside(rights: Rights, missed: Sequence[str]) -> str:
     return " and ".join(found)
 
 
-def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
-    found: dict[tuple[str, int | None], Message] = {}
+def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[ConfigMessage, ...]:
+    found: dict[tuple[str, int | None], ConfigMessage] = {}
     for raw in islice(dict.fromkeys(output.splitlines()), MAX_LINES):
         line = masked(raw.strip(), known)
         for real, shown in names.items():
@@ -194,7 +194,7 @@ def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple
         if not line:
             continue
         match = _PLACE.fullmatch(line)
-        message = Message(match["text"], match["file"], int(match["line"])) if match else Message(line)
+        message = ConfigMessage(match["text"], match["file"], int(match["line"])) if match else ConfigMessage(line)
         key = (message.text, message.line)
         if key not in found or found[key].file is None:
             found[key] = message  # keeps its first position, and the file's name if any process printed it

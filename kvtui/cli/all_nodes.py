@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kvtui.cli.invocation import Invocation
-    from kvtui.model.cluster import Member, Router
+    from kvtui.model.cluster import ClusterRouter, RouterMember
 
 LOOK_SECONDS = 150.0
 """For all nodes to answer before kvtui plans: longer than the timeout of a connection."""
@@ -49,7 +49,7 @@ MAX_PRIORITY = 254
 """255 is that of the owner of the addresses."""
 
 
-class Part(Struct, frozen=True):
+class NodePart(Struct, frozen=True):
     """What one node does: the command of its kvtui; ``options`` are global ones, before the command."""
 
     node: str
@@ -79,7 +79,7 @@ class AllNodes:
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
         self._observer: ClusterObserver | None = None
         self._held: HeldCommands | None = None
-        self._begun: list[Part] = []
+        self._begun: list[NodePart] = []
         self.results: dict[str, dict[str, Any] | None] = {}
         """Node → the document of its part, also of a plan."""
 
@@ -159,7 +159,7 @@ class AllNodes:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
         return view
 
-    async def plan(self, parts: Sequence[Part]) -> None:
+    async def plan(self, parts: Sequence[NodePart]) -> None:
         """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
         is_dry = self._invocation.dry_run or self._invocation.read_only
         held = self._held = HeldCommands(self._settings, [p.node for p in parts])
@@ -174,7 +174,7 @@ class AllNodes:
         if not self._invocation.yes and not await agreed():
             raise RefusedError("not confirmed")
 
-    async def apply(self, *parts: Part) -> None:
+    async def apply(self, *parts: NodePart) -> None:
         """Applies these parts at the same time; each node holds what it did. Raises ``_FailedError``."""
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
@@ -203,7 +203,7 @@ class AllNodes:
                 missed.append(text)
         return missed
 
-    def _words(self, part: Part, option: str) -> tuple[str, ...]:
+    def _words(self, part: NodePart, option: str) -> tuple[str, ...]:
         return (COORDINATED, option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
 
     async def _put_back(self) -> str:
@@ -263,7 +263,7 @@ def _detail(answer: Answer) -> str:
 def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_time: bool = False) -> int:
     async def act(nodes: AllNodes) -> str:
         names = [n.name for n in (await nodes.all_live()).nodes]
-        parts = [Part(name, words) for name in names]
+        parts = [NodePart(name, words) for name in names]
         await nodes.plan(parts)
         for group in [[p] for p in parts] if one_at_a_time else [parts]:
             await nodes.apply(*group)
@@ -290,7 +290,7 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
     return AllNodes(invocation).run(act)
 
 
-def _router(view: ClusterView, instance: str, target: str) -> Router:
+def _router(view: ClusterView, instance: str, target: str) -> ClusterRouter:
     found = [r for r in view.routers if any(m.instance.name == instance for m in r.members)]
     if not found:
         known = ", ".join(r.name for r in view.routers) or "none"
@@ -305,11 +305,11 @@ def _router(view: ClusterView, instance: str, target: str) -> Router:
     return router
 
 
-def _masters(view: ClusterView, router: Router) -> tuple[str, ...]:
+def _masters(view: ClusterView, router: ClusterRouter) -> tuple[str, ...]:
     return next((r.masters for r in view.routers if r.vips == router.vips and r.name == router.name), ())
 
 
-def moves(router: Router, target: str) -> list[Part]:
+def moves(router: ClusterRouter, target: str) -> list[NodePart]:
     """Returns the parts that make the target master: its priority the highest, then the master leaves if it must."""
     if router.masters == (target,):
         return []
@@ -330,15 +330,15 @@ def moves(router: Router, target: str) -> list[Part]:
         what = f"{plain(target)} would need priority {needed}"
         raise RefusedError(f"{what}: lower the other nodes first (kvtui priority)")
     if not leaves:
-        return [Part(target, ("priority", here.instance.name, str(needed)))]
+        return [NodePart(target, ("priority", here.instance.name, str(needed)))]
     # when the master leaves, a backup waits (256 - priority)/256 intervals: the highest takes over at once, and alone
     value = min(MAX_PRIORITY, MAX_PRIORITY - tracked)
     leave = _leave(router, master, {here.instance.address: value + tracked})
-    return [Part(target, ("priority", here.instance.name, str(value))), leave]
+    return [NodePart(target, ("priority", here.instance.name, str(value))), leave]
 
 
-def _leave(router: Router, master: Member, raised: Mapping[str | None, int]) -> Part:
+def _leave(router: ClusterRouter, master: RouterMember, raised: Mapping[str | None, int]) -> NodePart:
     """The master learns from here who takes over: backups are silent, so it may never have heard them."""
     others = {m.instance.address: m.instance.current_priority or 0 for m in router.members if m is not master}
     peers = ",".join(f"{address}={priority}" for address, priority in {**others, **raised}.items() if address)
-    return Part(master.node, ("failover", master.instance.name), ("--peers", peers))
+    return NodePart(master.node, ("failover", master.instance.name), ("--peers", peers))

@@ -43,7 +43,7 @@ def triage(invocation: Invocation, *, watch: bool, listen: float | None) -> Tria
     """Prints the findings; ``listen``: seconds to observe, None for as long as an election takes."""
     observer = invocation.observer(triage=True)
     if watch:
-        event_loop.watch(observer, Changes(invocation.form, look_for(invocation)).text)
+        event_loop.watch(observer, FindingChanges(invocation.form, look_for(invocation)).text)
         return TriageExit.NONE
     seen = event_loop.run(observe(observer, listen))
     write(_text(seen, invocation.form, look_for(invocation), stream=False))
@@ -86,7 +86,7 @@ def _takeover_seconds(seen: Observation) -> float:
     return min(MAX_LISTEN_SECONDS, TAKEOVER_INTERVALS * max(1.0, slowest))
 
 
-class Changes:
+class FindingChanges:
     """Renders observations whose findings or missing sources differ from the last one's; ages do not count."""
 
     def __init__(self, form: Format, look: Look = PLAIN) -> None:

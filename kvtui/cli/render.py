@@ -12,7 +12,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
 from kvtui.rules.mapping.controller import settings_of
 from kvtui.rules.mapping.drift import drift
-from kvtui.rules.mapping.expected import Expected, expected
+from kvtui.rules.mapping.expected import ExpectedConfig, expected
 from kvtui.rules.textdiff import same_effect, text_diff
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def render(
     return RenderExit.OK
 
 
-def _print_notes(settings: ControllerSettings, result: Expected) -> None:
+def _print_notes(settings: ControllerSettings, result: ExpectedConfig) -> None:
     info(f"controller {settings.dialect.value}: {plain(settings.why_dialect)} (override with --dialect)")
     for note in result.notes:
         info(f"assumed: {plain(note)}")
@@ -90,7 +90,7 @@ def _print_notes(settings: ControllerSettings, result: Expected) -> None:
         info(f"unknown: {plain(fact)}")
 
 
-def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> RenderExit:
+def _print_diff(text: str | None, snapshot: Snapshot, result: ExpectedConfig) -> RenderExit:
     if text is None or result.text is None or snapshot.conf is None:
         why = plain(snapshot.source(SourceName.CONF).detail) or "kvtui could not read keepalived.conf"
         fail(why, RenderExit.UNKNOWN)

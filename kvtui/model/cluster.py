@@ -144,7 +144,7 @@ class ClusterNode(Struct, frozen=True):
         return self.report if self.state is NodeState.LIVE else None
 
 
-class Member(Struct, frozen=True):
+class RouterMember(Struct, frozen=True):
     """A node's instance in a virtual router; ``is_current`` is False if its report is old."""
 
     node: str
@@ -162,13 +162,13 @@ class Next(Struct, frozen=True):
     certain: bool  # False while a node is not known
 
 
-class Router(Struct, frozen=True):
+class ClusterRouter(Struct, frozen=True):
     """A virtual router over all nodes: the instances that share VIPs, or a VRID."""
 
     name: str
     vrids: tuple[int, ...]
     vips: tuple[str, ...]
-    members: tuple[Member, ...]
+    members: tuple[RouterMember, ...]
     masters: tuple[str, ...]  # nodes that report MASTER
     next: Next | None  # None with several masters
     other_master: str | None = None  # address of a master that is heard and is none of these nodes
@@ -220,7 +220,7 @@ class ClusterView(Struct, frozen=True):
 
     time: float
     nodes: tuple[ClusterNode, ...]
-    routers: tuple[Router, ...] = ()
+    routers: tuple[ClusterRouter, ...] = ()
     hearing: tuple[Hearing, ...] = ()
     differences: tuple[ClusterDifference, ...] = ()
     findings: tuple[Finding, ...] = ()

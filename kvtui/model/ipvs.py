@@ -75,6 +75,8 @@ class RealServer(Struct, frozen=True, gc=False):
 ServiceKey = tuple[Protocol, str, int, int]
 """(protocol, address, port, fwmark): identifies a virtual server. For a fwmark the address is ``""`` (IPv4) or
 ``"::"`` (IPv6) and the port is 0."""
+DestinationKey = tuple[ServiceKey, tuple[str, int]]
+"""A virtual server's key, and address and port of one of its real servers."""
 
 
 class VirtualServer(Struct, frozen=True):

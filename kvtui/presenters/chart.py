@@ -37,7 +37,7 @@ class Form(StrEnum):
     ASCII = "ascii"
 
 
-class Part(StrEnum):
+class ChartPart(StrEnum):
     """The part of a chart that a piece of a line belongs to, for its colour."""
 
     TITLE = "title"
@@ -46,7 +46,7 @@ class Part(StrEnum):
     NOTE = "note"
 
 
-Line = tuple[tuple[str, Part], ...]
+Line = tuple[tuple[str, ChartPart], ...]
 
 
 class Chart(Struct, frozen=True):
@@ -87,13 +87,13 @@ def title_line(chart: Chart, width: int) -> Line:
         note = note.rpartition("  ")[0]
     head = head[:width]
     between = note + " " * (width - len(head) - len(note) - len(spans))
-    return ((head, Part.TITLE), (between, Part.NOTE), (spans, Part.NOTE))
+    return ((head, ChartPart.TITLE), (between, ChartPart.NOTE), (spans, ChartPart.NOTE))
 
 
 def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]:
     """Returns ``height`` lines of ``width`` columns: title, area, from five lines on the times; or all in one line."""
     if height == 1:
-        return [((chart_line(chart, width, form).ljust(width), Part.AREA),)]
+        return [((chart_line(chart, width, form).ljust(width), ChartPart.AREA),)]
     lines = [title_line(chart, width)]
     has_times, has_axis = height >= 5, width >= MIN_AXIS_COLUMNS
     rows = height - len(lines) - has_times
@@ -106,12 +106,12 @@ def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]
     tick, bar = ("|", "|") if form is Form.ASCII else ("┤", "│")
     for row, text in enumerate(area):
         axis = labels.get(row, "").rjust(AXIS_WIDTH) + (tick if row in labels else bar) if has_axis else ""
-        lines.append(((axis, Part.AXIS), (text, Part.AREA)))
+        lines.append(((axis, ChartPart.AXIS), (text, ChartPart.AREA)))
     if has_times:
         dash = "-" if form is Form.ASCII else "─"
         first, last = f"-{chart.span} ", " now"
         times = first + dash * max(0, room - len(first) - len(last)) + last
-        lines.append(((times.rjust(width)[:width], Part.AXIS),))
+        lines.append(((times.rjust(width)[:width], ChartPart.AXIS),))
     return lines
 
 

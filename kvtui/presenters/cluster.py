@@ -15,7 +15,7 @@ from kvtui.presenters.cluster_document import finding_counts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kvtui.model.cluster import ClusterNode, ClusterView, Member, Report, ReportedInstance, Router
+    from kvtui.model.cluster import ClusterNode, ClusterRouter, ClusterView, Report, ReportedInstance, RouterMember
     from kvtui.model.finding import Finding
     from kvtui.presenters.cells import Line
     from kvtui.presenters.cluster_document import FindingCounts
@@ -122,7 +122,7 @@ def _age_cell(node: ClusterNode) -> Cell:
 ROUTER_HEAD = ("INSTANCE", "VRID", "VIPS", "MASTER", "NEXT IN LINE")
 
 
-def router_cells(router: Router) -> tuple[Cell, ...]:
+def router_cells(router: ClusterRouter) -> tuple[Cell, ...]:
     masters = ", ".join(map(plain, router.masters))
     owner = Cell(masters or "nobody", Tone.GOOD if len(router.masters) == 1 else Tone.BAD)
     if router.other_master:
@@ -137,7 +137,7 @@ def router_cells(router: Router) -> tuple[Cell, ...]:
     )
 
 
-def _next_text(router: Router) -> str:
+def _next_text(router: ClusterRouter) -> str:
     follows = router.next
     if follows is None:
         return "–" if len(router.masters) < 2 else f"{len(router.masters)} masters"
@@ -147,7 +147,7 @@ def _next_text(router: Router) -> str:
     return f"{plain(follows.node)} within {follows.seconds:g} s ({plain(follows.because)}{sure})"
 
 
-def matrix(view: ClusterView, router: Router, glyphs: Glyphs) -> list[tuple[Cell, ...]] | None:
+def matrix(view: ClusterView, router: ClusterRouter, glyphs: Glyphs) -> list[tuple[Cell, ...]] | None:
     """Returns a row for each listener, the first row names the speakers; None where it is too large."""
     names = [m.node for m in router.members]
     if len(names) > MAX_MATRIX_NODES or len(names) < 2:
@@ -235,7 +235,7 @@ OWNS, FOLLOWS, NO_ARROW = "──▶ ", "╌╌▷ ", "    "
 ASCII_OF = str.maketrans("─╌│▶▷┐┘┤┬┴┼└├", "-.|>>++++++++")
 
 
-def _router_figure(router: Router, *, ascii_only: bool) -> list[Line]:
+def _router_figure(router: ClusterRouter, *, ascii_only: bool) -> list[Line]:
     *_, owner, follows = router_cells(router)
     nodes = sorted(router.members, key=lambda m: (m.node not in router.masters, not _is_next(router, m)))
     left = _limited([plain(vip) for vip in router.vips] or ["no VIP"], "VIPs")
@@ -259,11 +259,11 @@ def _router_figure(router: Router, *, ascii_only: bool) -> list[Line]:
     return lines
 
 
-def _is_next(router: Router, member: Member) -> bool:
+def _is_next(router: ClusterRouter, member: RouterMember) -> bool:
     return router.next is not None and router.next.node == member.node
 
 
-def _state(member: Member) -> Cell:
+def _state(member: RouterMember) -> Cell:
     i = member.instance
     if not member.is_current:
         return Cell("not known now", Tone.WARN)

@@ -13,7 +13,7 @@ from kvtui.presenters.contract import Contract, Count, SchemaVersion, Time
 from kvtui.presenters.documents import status, timestamp
 
 if TYPE_CHECKING:
-    from kvtui.model.cluster import ReportedInstance, Router
+    from kvtui.model.cluster import ClusterRouter, ReportedInstance
     from kvtui.model.observation import Observation
 
 
@@ -174,7 +174,7 @@ def _instance(report: Report, i: ReportedInstance) -> ClusterInstance:
     return ClusterInstance(i.name, i.state, i.vrid, i.priority, i.effective_priority, i.address, held)
 
 
-def _router(router: Router) -> RouterRow:
+def _router(router: ClusterRouter) -> RouterRow:
     follows = router.next
     return RouterRow(
         router.name,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.chain import Links, Port
     from kvtui.rules.mapping.controller import ControllerSettings
-    from kvtui.rules.mapping.expected import Expected
+    from kvtui.rules.mapping.expected import ExpectedConfig
 
 T = TypeVar("T", bound=Struct)
 
@@ -100,7 +100,7 @@ def chain_of_port(port: Port | None, links: Links) -> contract.PortChain:
     )
 
 
-def render(seen: Observation, settings: ControllerSettings, result: Expected, *, diff: bool) -> Document:
+def render(seen: Observation, settings: ControllerSettings, result: ExpectedConfig, *, diff: bool) -> Document:
     """Returns the document of ``kvtui render``; ``diff`` compares file and running config with the result."""
     snapshot = seen.snapshot
     compared = {"file": snapshot.conf, "running": snapshot.running} if diff else {}
@@ -146,7 +146,7 @@ def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     return [_part(contract.Mapping, m, chain=chain(chain_of(index, canonical_or_same(m.vip)))) for m in seen.mappings]
 
 
-def _differences(result: Expected, conf: Conf | None) -> list[contract.Difference] | None:
+def _differences(result: ExpectedConfig, conf: Conf | None) -> list[contract.Difference] | None:
     if conf is None or not result.read:
         return None
     return [

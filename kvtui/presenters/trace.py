@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.connect import Connect
     from kvtui.model.mapping import Mapping
     from kvtui.presenters.glyphs import Glyphs
-    from kvtui.rules.chain import Link, Links, Port
+    from kvtui.rules.chain import ChainLink, Links, Port
 
 MARK_TONES = {Mark.OK: Tone.GOOD, Mark.BROKEN: Tone.BAD, Mark.UNKNOWN: Tone.WARN, Mark.NONE: Tone.DIM}
 SHORT_NAMES = {
@@ -35,7 +35,7 @@ CHAIN_TITLE = "CHAIN"
 MIN_AGE_SHOWN = 60.0  # seconds; younger ages are not shown: they would redraw the text each second
 
 
-class Target(Struct, frozen=True):
+class TraceTarget(Struct, frozen=True):
     """A VIP; ``port`` is None for all its ports, ``instance`` the VRRP instance where several have the address."""
 
     address: str
@@ -46,7 +46,7 @@ class Target(Struct, frozen=True):
 Connects = dict[tuple[str, "Port"], "Connect"]
 
 
-def trace_lines(index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs, connects: Connects) -> list[Line]:
+def trace_lines(index: ChainIndex, targets: tuple[TraceTarget, ...], glyphs: Glyphs, connects: Connects) -> list[Line]:
     blocks = [
         _block(index, target, port, glyphs, connects)
         for target in targets
@@ -55,7 +55,7 @@ def trace_lines(index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs, 
     return [line for n, block in enumerate(blocks) for line in ([(), *block] if n else block)]
 
 
-def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs, connects: Connects) -> list[Line]:
+def _block(index: ChainIndex, target: TraceTarget, port: Port | None, glyphs: Glyphs, connects: Connects) -> list[Line]:
     observation, address = index.seen, target.address
     view = next((v for v in observation.vips or () if (v.instance, v.address) == (target.instance, address)), None)
     links = port_chain(index, address, port, view=view)
@@ -100,7 +100,7 @@ def result_sentences(links: Links, *, of_node: bool = False) -> list[str]:
     return ["Every layer of this node is ok; the cluster was not checked." if of_node else "Every layer is ok."]
 
 
-def link_cells(link: Link, glyphs: Glyphs) -> Line:
+def link_cells(link: ChainLink, glyphs: Glyphs) -> Line:
     old = f"  [{coarse(link.age)} old]" if link.age is not None and link.age >= MIN_AGE_SHOWN else ""
     name = Tone.BAD if link.mark is Mark.BROKEN else Tone.NORMAL
     return (

@@ -13,7 +13,7 @@ from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.presenters.events import action_events, details, empty_text, event_cells, merged, search_texts, title_text
 from kvtui.presenters.keys import EVENTS
-from kvtui.presenters.trace import Target
+from kvtui.presenters.trace import TraceTarget
 from kvtui.rules.timeline.log_lines import DUMP, log_events
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
@@ -142,6 +142,8 @@ class EventsScreen(NodeScreen):
         found = (i for i in observation.vrrp_instances or () if not objects.isdisjoint((i.name, *i.vips)))
         return next(found, None) or super().selected_instance(observation)
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         objects = self._selected_objects
-        return tuple(Target(v.address, instance=v.instance) for v in observation.vips or () if v.address in objects)
+        return tuple(
+            TraceTarget(v.address, instance=v.instance) for v in observation.vips or () if v.address in objects
+        )

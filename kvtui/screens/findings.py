@@ -8,7 +8,7 @@ from kvtui.actions.registry import intent_of
 from kvtui.model.ipvs import endpoint
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_lines
-from kvtui.presenters.trace import Target
+from kvtui.presenters.trace import TraceTarget
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
@@ -63,9 +63,9 @@ class FindingsScreen(NodeScreen):
         finding = self._selected_finding(observation)
         return finding.command if finding else None
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         finding = self._selected_finding(observation)
-        return tuple(Target(vip) for vip in finding.vips) if finding else ()
+        return tuple(TraceTarget(vip) for vip in finding.vips) if finding else ()
 
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         finding = self._selected_finding(observation)

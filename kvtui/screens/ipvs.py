@@ -15,7 +15,7 @@ from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, server_lines, virtual_cells
 from kvtui.presenters.keys import IPVS
-from kvtui.presenters.trace import Target
+from kvtui.presenters.trace import TraceTarget
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
@@ -187,11 +187,11 @@ class IpvsScreen(NodeScreen):
         self._folded = set(map(_key, servers)) if closed else set()
         self.redraw()
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         virtual = self._selected_server(observation)
         if virtual is None or virtual.address is None or virtual.port is None:
             return ()
-        return (Target(virtual.address, Port(virtual.port, virtual.protocol)),)
+        return (TraceTarget(virtual.address, Port(virtual.port, virtual.protocol)),)
 
     def equivalent_command(self, observation: Observation) -> str | None:
         virtual = self._selected_server(observation)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
-    from kvtui.presenters.trace import Connects, Target
+    from kvtui.presenters.trace import Connects, TraceTarget
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
@@ -186,7 +186,7 @@ class TracePanel(Panel):
         Binding("c", "connect", "Connect", id="panel.connect", tooltip="Connect to the VIP over TCP, from here"),
     ]
 
-    def __init__(self, host: Host, targets: tuple[Target, ...]) -> None:
+    def __init__(self, host: Host, targets: tuple[TraceTarget, ...]) -> None:
         names = [plain(t.address, 60) for t in targets]
         super().__init__(host, f"VIP {names[0]}" if len(names) == 1 else f"{len(names)} VIPs: {', '.join(names)}")
         self._targets = targets

@@ -8,7 +8,7 @@ from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.mappings import break_position, detail_lines, empty_text, mapping_cells, search_texts
-from kvtui.presenters.trace import CHAIN_TITLE, Target
+from kvtui.presenters.trace import CHAIN_TITLE, TraceTarget
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.key_panels import TracePanel
@@ -75,12 +75,12 @@ class MappingsScreen(NodeScreen):
         return next((m for m in observation.mappings or () if m.vip == self.table.selected), None)
 
     def detail_panel(self, key: Any) -> Panel:
-        return TracePanel(self.host, (Target(canonical_or_same(str(key))),))
+        return TracePanel(self.host, (TraceTarget(canonical_or_same(str(key))),))
 
     def equivalent_command(self, observation: Observation) -> str | None:
         entry = self._selected_entry(observation)
         return of_mapping(observation, entry) if entry else None
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         entry = self._selected_entry(observation)
-        return (Target(canonical_or_same(entry.vip)),) if entry else ()
+        return (TraceTarget(canonical_or_same(entry.vip)),) if entry else ()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
-    from kvtui.presenters.trace import Target
+    from kvtui.presenters.trace import TraceTarget
     from kvtui.screens.host import Host
     from kvtui.widgets.columns import Column
 
@@ -131,7 +131,7 @@ class NodeScreen(Screen[None]):
         del observation
         return None
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         del observation
         return ()
 

@@ -18,8 +18,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from kvtui.actions.core.definition import Target
-from kvtui.actions.core.freshness import diff, masked, plan_inputs
+from kvtui.actions.core.definition import TargetKind
+from kvtui.actions.core.freshness import diff, plan_inputs, without_counts
 from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_head, plan_rest
@@ -178,7 +178,7 @@ class PlanPanel(LivePanel):
         if action is None:
             gone = ("The plan is no longer possible:",) if self._read else ()
             self._text = (*gone, plain(error))
-        elif self._read is not None and masked(self._read) != masked(action.plan):
+        elif self._read is not None and without_counts(self._read) != without_counts(action.plan):
             self._changed = True
             self._text = (CHANGED, *diff(self._read, action.plan))
             for box in self.query(VerticalScroll):  # none while the app ends
@@ -384,9 +384,9 @@ def open_plan_panel(screen: NodeScreen, kind: str) -> str | None:
     if other := screen.other_node():
         return f"{other} is another node, and this key would act on this one. Enter opens kvtui on {other}: act there."
     action = DEFINITIONS[ActionKind(kind)]
-    if action.target is Target.NODE:
+    if action.target is TargetKind.NODE:
         intent = Intent(action.kind)
-    elif action.target is Target.REAL_SERVER:
+    elif action.target is TargetKind.REAL_SERVER:
         reals = screen.selected_reals(observation)
         if len(reals) != 1:
             which = f"{len(reals)} real servers are possible: select one" if reals else "Select a real server"

@@ -11,7 +11,7 @@ from kvtui.presenters.events import master_lines, recent_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.keys import VIEWS
-from kvtui.presenters.trace import CHAIN_TITLE, Target
+from kvtui.presenters.trace import CHAIN_TITLE, TraceTarget
 from kvtui.presenters.vips import (
     detail_lines,
     detail_title,
@@ -204,12 +204,12 @@ class VipsScreen(NodeScreen):
         vip = self._selected_vip(observation)
         return of_vip(observation, vip) if vip else None
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         del observation
         selected = self.table.selected
         return (_target(selected),) if isinstance(selected, tuple) else ()
 
 
-def _target(key: tuple[Hashable, ...]) -> Target:
+def _target(key: tuple[Hashable, ...]) -> TraceTarget:
     instance, address = key
-    return Target(str(address), instance=str(instance))
+    return TraceTarget(str(address), instance=str(instance))

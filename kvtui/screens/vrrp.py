@@ -9,7 +9,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, text_lines
 from kvtui.presenters.events import master_lines, vrrp_lines
 from kvtui.presenters.findings import Severities
-from kvtui.presenters.trace import Target
+from kvtui.presenters.trace import TraceTarget
 from kvtui.presenters.vrrp import empty_text, instance_cells, instance_text, peer_cells, search_texts
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
@@ -117,9 +117,9 @@ class VrrpScreen(NodeScreen):
         instance = self.selected_instance(observation)
         return of_instance(observation, instance) if instance else None
 
-    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+    def trace_targets(self, observation: Observation) -> tuple[TraceTarget, ...]:
         instance = self.selected_instance(observation)
-        return tuple(Target(vip, instance=instance.name) for vip in instance.vips) if instance else ()
+        return tuple(TraceTarget(vip, instance=instance.name) for vip in instance.vips) if instance else ()
 
 
 def _instance_text(observation: Observation, name: str) -> str:

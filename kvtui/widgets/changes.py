@@ -17,7 +17,7 @@ HIGHLIGHT_SECONDS = 0.8
 """How long a changed cell stays highlighted, also when the next observation comes sooner."""
 
 
-class Changes:
+class CellChanges:
     def __init__(self) -> None:
         self._before: Mapping[Hashable, Cells] = {}
         self._since: dict[Hashable, dict[int, float]] = {}

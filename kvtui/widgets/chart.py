@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from kvtui.model.config import Theme
-from kvtui.presenters.chart import Form, Part, chart_lines
+from kvtui.presenters.chart import ChartPart, Form, chart_lines
 from kvtui.widgets.tones import StyledWidget
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChartBox(StyledWidget):
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part.value}" for part in Part}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{part.value}" for part in ChartPart}
     DEFAULT_CSS = """
     ChartBox {
         height: 6;

@@ -22,7 +22,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell
 from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.changes import Changes, to_draw
+from kvtui.widgets.changes import CellChanges, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
 from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, StyledWidget, highlight, segments
 
@@ -90,7 +90,7 @@ class LineTable(ScrollView, StyledWidget, can_focus=True, inherit_bindings=False
         self._room = 0
         self.keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
-        self._changes = Changes()
+        self._changes = CellChanges()
         self.drawn: dict[Hashable, Drawn] = {}
         self._found = ""
         self._sorted = ("", "")
@@ -137,7 +137,7 @@ class LineTable(ScrollView, StyledWidget, can_focus=True, inherit_bindings=False
     def show_rows(
         self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
     ) -> None:
-        """Shows these rows; calls ``render`` only for visible ones. ``at``: see ``Changes.take``."""
+        """Shows these rows; calls ``render`` only for visible ones. ``at``: see ``CellChanges.take``."""
         selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self.keys
         resized = len(keys) != len(self.keys)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.backend.conf.copies import difference, saved_lines
-from kvtui.backend.config_test import Message, messages
+from kvtui.backend.config_test import ConfigMessage, messages
 from kvtui.model.secrets import MASK, masked, secrets_in
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def test_each_message_is_kept_once_with_its_file() -> None:
     output = "(Line 12) Unknown keyword 'a'\n(/e/k.conf: Line 12) Unknown keyword 'a'\n(vips) Unknown interface!\n\n"
     assert messages(output, frozenset(), {}) == (
-        Message("Unknown keyword 'a'", "/e/k.conf", 12),
-        Message("(vips) Unknown interface!"),
+        ConfigMessage("Unknown keyword 'a'", "/e/k.conf", 12),
+        ConfigMessage("(vips) Unknown interface!"),
     )
 
 

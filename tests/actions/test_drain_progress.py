@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from kvtui.actions.drain.drain_progress import DrainProgress, Expected, seconds_left
+from kvtui.actions.drain.drain_progress import DrainProgress, ExpectedWeight, seconds_left
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol
 from tests.actions.nodes import NETWORK, WEB, virtual
 from tests.kit import NOW, real
@@ -29,7 +29,7 @@ def watching(*tables: IpvsTable, wait: float | None = None, **changes: Any) -> t
         now[0] += 1.0
         return last[0]
 
-    expected = (Expected(WEB, real(5, weight=4), 0),)
+    expected = (ExpectedWeight(WEB, real(5, weight=4), 0),)
     reported: list[str] = []
     return DrainProgress(NETWORK, expected, wait=wait, read=read, clock=lambda: now[0], pause=0.0, **changes), reported
 
@@ -116,7 +116,7 @@ async def test_which_counters_must_be_0_before_a_server_is_empty(
     served = virtual(real(5, weight=0, **counts), real(6), protocol=protocol, persistence_timeout=persistence)
     seen = IpvsTable((served,), complete=True, read_at=NOW, monotonic=1.0)
     progress, reported = watching(seen, wait=5, persistence_fixed=fixed)
-    expected = (Expected(served.key, real(5), 0),)
+    expected = (ExpectedWeight(served.key, real(5), 0),)
     found = await replace(progress, expected=expected).verify(reported.append)
     assert found.ok is (True if empty else None)
 

@@ -22,7 +22,7 @@ from kvtui.presenters.cells import line_text
 from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.schema import schema
 from kvtui.presenters.trace import chain_cell, chain_line
-from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Link, Mark, Port
+from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, ChainLink, Layer, Mark, Port
 from kvtui.rules.observe import observe
 from tests import kit
 from tests.kit import NOW, VIP, conf, conf_real, keepalived, real, table
@@ -241,9 +241,9 @@ def test_a_connect_that_fails_breaks_the_chain(run: Any) -> None:
 
 def test_the_clusters_layers_are_not_drawn_where_no_api_is_configured() -> None:
     links = (
-        Link(Layer.CONFIGMAP, Mark.UNKNOWN, "no Kubernetes API is configured", remedy=NO_API_REMEDY),
-        Link(Layer.CONF, Mark.OK, "in instance vips"),
-        Link(Layer.RUNNING, Mark.BROKEN, "keepalived does not run"),
+        ChainLink(Layer.CONFIGMAP, Mark.UNKNOWN, "no Kubernetes API is configured", remedy=NO_API_REMEDY),
+        ChainLink(Layer.CONF, Mark.OK, "in instance vips"),
+        ChainLink(Layer.RUNNING, Mark.BROKEN, "keepalived does not run"),
     )
     assert line_text(chain_line(links, UNICODE)) == "Conf─✗ Run"
     assert chain_cell(links, UNICODE).text == "•✗ running config"

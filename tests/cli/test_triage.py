@@ -200,7 +200,7 @@ def test_watch_prints_when_a_missing_source_is_back(capsys: pytest.CaptureFixtur
         return healthy(passed) if passed >= 1.5 else replace(without_adverts(), time=NOW + passed)
 
     with pytest.raises(RuntimeError, match="seen enough"):
-        watch(Observer(TimedSource(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
+        watch(Observer(TimedSource(later), interval=0.05, triage=True), findings.FindingChanges(Format.TEXT).text)  # type: ignore[arg-type]
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("No problems")] == [
         "No problems found in the sources that can be read; unknown: adverts",
         "No problems found.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.demo.changes import NO_CHANGES, Changes
+from kvtui.backend.demo.changes import NO_CHANGES, DemoChanges
 from kvtui.backend.demo.election import course, skew
 from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES
 from kvtui.backend.demo.source import demo_snapshot
@@ -24,7 +24,7 @@ one = st.one_of(
 )
 
 
-def done(what: list[tuple[float, object, int]]) -> Changes:
+def done(what: list[tuple[float, object, int]]) -> DemoChanges:
     changes = NO_CHANGES
     for at, kind, number in sorted(what, key=lambda w: w[0]):
         if kind == "priority":
@@ -78,7 +78,7 @@ def test_the_timeline_is_in_order_and_ends_with_who_is_master(what: list[tuple[f
 
 
 def test_without_changes_the_demo_follows_the_story() -> None:
-    assert demo_snapshot(77.7, EPOCH, changes=Changes()) == demo_snapshot(77.7, EPOCH)
+    assert demo_snapshot(77.7, EPOCH, changes=DemoChanges()) == demo_snapshot(77.7, EPOCH)
 
 
 def test_the_election_takes_as_long_as_the_rules_predict() -> None:

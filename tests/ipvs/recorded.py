@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from kvtui.backend.ipvs import decode
-from kvtui.backend.ipvs.layout import Message
+from kvtui.backend.ipvs.layout import MessageLayout
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import VirtualServer
@@ -26,8 +26,8 @@ COUNTER = st.one_of(st.just(0), st.integers(0, 2**64 - 1))
 COUNTERS = st.tuples(*[COUNTER] * 10)
 
 
-def fresh(message: Message) -> Message:
-    return Message(message.fields, message.stats64.kind, message.stats.kind)
+def fresh(message: MessageLayout) -> MessageLayout:
+    return MessageLayout(message.fields, message.stats64.kind, message.stats.kind)
 
 
 def service(raw: bytes) -> VirtualServer:

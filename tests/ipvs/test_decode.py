@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.decode import DEST
 from kvtui.backend.ipvs.errors import MalformedMessageError
-from kvtui.backend.ipvs.layout import Message
+from kvtui.backend.ipvs.layout import MessageLayout
 from kvtui.model.ipvs import ForwardingMethod, Protocol, RealServer, Stats, VirtualServer
 from tests.ipvs.messages import PAD, Attribute, Dest, encode
 from tests.ipvs.recorded import COUNTERS, ECHO_REAL_SERVER, fresh, service
@@ -84,7 +84,7 @@ def test_a_recorded_real_server() -> None:
 def test_the_second_message_of_a_kind_is_read_by_its_layout_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     message = fresh(DEST)
     first = message.read(ECHO_REAL_SERVER, 4, len(ECHO_REAL_SERVER))
-    monkeypatch.setattr(Message, "walk", lambda *_: pytest.fail("walked"))
+    monkeypatch.setattr(MessageLayout, "walk", lambda *_: pytest.fail("walked"))
     assert message.read(ECHO_REAL_SERVER, 4, len(ECHO_REAL_SERVER)) == first
 
 
@@ -95,7 +95,7 @@ def test_a_kernel_s_layout_is_known_after_one_message(padded: bool, monkeypatch:
     two = encode(Dest(padded=padded, weight=7, port=443, counters=(2**63, *range(9))).attributes())
     message.read(one, 0, len(one))
     wanted = message.walk(two, 0, len(two))
-    monkeypatch.setattr(Message, "walk", lambda *_: pytest.fail("walked"))
+    monkeypatch.setattr(MessageLayout, "walk", lambda *_: pytest.fail("walked"))
     assert message.read(two, 0, len(two)) == wanted
     assert wanted[3] == 7
     assert wanted[13:] == (2**63, *range(9))

@@ -24,7 +24,7 @@ from tests.kube import tables
 from tests.kube.kinds import BY_PLURAL, Kind, discovery
 from tests.kube.label_selectors import requirements
 from tests.kube.patches import patched
-from tests.kube.store import EXPIRED, Change, Rule, Store
+from tests.kube.store import EXPIRED, Rule, Store, StoreChange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -311,7 +311,7 @@ def _continued(text: str, revision: int) -> tuple[tuple[str, ...], int]:
     return tuple(key), revision
 
 
-def _event(change: Change, matches: Callable[[Object], bool]) -> Object | None:
+def _event(change: StoreChange, matches: Callable[[Object], bool]) -> Object | None:
     """Returns the event that a watch with that selector gets for a change; None for no event."""
     before = change.before is not None and matches(change.before)
     after = change.after is not None and matches(change.after)

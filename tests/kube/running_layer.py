@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
     from kvtui.model.kube import Endpoint, Kube, KubeService, NamespacedName, Pod, Resource, ResourceState
     from kvtui.model.source import Source
     from tests.kube.cluster import FakeCluster
@@ -110,7 +110,7 @@ def kubeconfig_of(url: str, folder: Path, certificate: Path | None = None, **clu
     return Kubeconfig(str(folder / "kubeconfig"), None)
 
 
-def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> Place:
+def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> ApiPlace:
     """Returns how kvtui finds the cluster's API."""
     if isinstance(found := getattr(cluster, "place", None), Kubeconfig):
         return found
@@ -126,7 +126,7 @@ async def running_layer(
     timing: Timing = QUICK_TIMING,
     pod: str | None = None,
     settle: bool = True,
-    place: Place | None = None,
+    place: ApiPlace | None = None,
 ) -> AsyncIterator[RunningLayer]:
     """Runs the layer on a cluster and closes it afterwards.
 

@@ -29,7 +29,7 @@ EXPIRED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StoreChange:
     """An object before and after a change; None if it did not exist."""
 
     revision: int
@@ -57,7 +57,7 @@ class Store:
         """Watches from an earlier revision get 410."""
         self.expiries = 0
         """How often running watches got 410."""
-        self.changes: list[Change] = []
+        self.changes: list[StoreChange] = []
         self.changed = asyncio.Event()
 
     def put(self, obj: Object) -> Object:
@@ -93,14 +93,14 @@ class Store:
             del self.objects[key]
         else:
             self.objects[key] = after
-        self.changes.append(Change(self.revision, key, before, after))
+        self.changes.append(StoreChange(self.revision, key, before, after))
         self.wake_watches()
 
     def wake_watches(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def since(self, revision: int) -> Iterator[Change]:
+    def since(self, revision: int) -> Iterator[StoreChange]:
         """Yields the changes after a revision, oldest first."""
         start = len(self.changes)
         while start and self.changes[start - 1].revision > revision:

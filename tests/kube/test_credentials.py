@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
 
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
 
 NGINX = ("default", "nginx")
 
@@ -168,7 +168,7 @@ async def test_a_server_that_is_not_a_kubernetes_api(tmp_path: Path, answer: byt
         assert expected in await _detail(kubeconfig_of(f"http://127.0.0.1:{port}", tmp_path))
 
 
-async def _detail(place: Place) -> str:
+async def _detail(place: ApiPlace) -> str:
     """Returns the source's detail for an API that never answered usefully."""
     layer = KubeLayer(
         KubeSettings(configmap="default/vip-configmap"), lambda: None, timing=QUICK_TIMING, environ={}, place=place

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kvtui.backend.kube.discovery import Kubeconfig, Place, ServiceAccount, find
+from kvtui.backend.kube.discovery import ApiPlace, Kubeconfig, ServiceAccount, find
 from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError
 from kvtui.backend.kube.timing import Backoff
 from kvtui.backend.node.kube_layer import KubeLayer
@@ -68,7 +68,7 @@ def test_an_ipv6_service_address(account: str) -> None:
 
 def test_a_place_survives_the_pipe_as_json(account: str) -> None:
     for place in (Kubeconfig("/a:/b", None), ServiceAccount("10.96.0.1", "443", account)):
-        assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(place))), Place) == place
+        assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(place))), ApiPlace) == place
 
 
 def test_a_missing_api_is_explained(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ virtual_server {SUBNET4}.77 80 {{
 """
 
 
-class Changes:
+class RandomChanges:
     """Changes one thing on a node per method. Each returns a description; ``draw`` chooses a random one.
 
     Args:

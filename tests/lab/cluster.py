@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.lab.inside import run_inside
-from tests.lab.network import Network
+from tests.lab.network import LabNetwork
 from tests.lab.node import Node
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENT6, CLIENTS, ClusterSpec
@@ -38,7 +38,7 @@ class Cluster:
         self, spec: ClusterSpec | None = None, *, prefix: str = "", progress: Callable[[str], None] | None = None
     ) -> None:
         self.spec = spec or ClusterSpec()
-        self.network = Network(self.spec, prefix)
+        self.network = LabNetwork(self.spec, prefix)
         self.folder = BASE / (prefix.rstrip("-") or "default")
         self.progress = progress or (lambda _text: None)
         self.nodes = [Node(self.spec, index, netns, self.folder) for index, netns in enumerate(self.network.nodes)]

@@ -15,7 +15,7 @@ ONE_SHOT = re.compile(r"-[PCBlDGXVIRndaxme]*[tTvh].*|--(config-test|signum)(=.*)
 """Arguments with which keepalived prints something and exits: it is not a daemon (kvtui.backend.linux.arguments)."""
 
 
-class Daemon(NamedTuple):
+class NearbyDaemon(NamedTuple):
     """A keepalived daemon.
 
     Attributes:
@@ -28,12 +28,12 @@ class Daemon(NamedTuple):
     contained: bool
 
 
-def daemons(proc: str = "/proc") -> list[Daemon]:
+def daemons(proc: str = "/proc") -> list[NearbyDaemon]:
     """Returns the running keepalived parent processes, those in this network namespace first."""
     argv = {pid: words for pid, words in _command_lines(proc) if _is_keepalived(words)}
     children = {child for pid in argv for child in procfs.children(pid, proc)}
     found = [
-        Daemon(pid, _same("net", pid, proc), _is_contained(pid, proc))
+        NearbyDaemon(pid, _same("net", pid, proc), _is_contained(pid, proc))
         for pid, words in argv.items()
         if pid not in children and not any(ONE_SHOT.fullmatch(word) for word in words[1:])
     ]
@@ -60,7 +60,7 @@ def _is_contained(pid: int, proc: str) -> bool:
     return deeper or _same("mnt", pid, proc) is False
 
 
-def what_to_show(found: Sequence[Daemon]) -> tuple[Daemon | None, str]:
+def what_to_show(found: Sequence[NearbyDaemon]) -> tuple[NearbyDaemon | None, str]:
     """Returns this node's daemon, if any, and a sentence for the user of `make run`."""
     if not found:
         return None, "No keepalived runs here."

@@ -32,7 +32,7 @@ def _is_in_lab_subnet(vip: str) -> bool:
     return vip.startswith((f"{SUBNET4}.", SUBNET6))
 
 
-class Network:
+class LabNetwork:
     """Creates and removes the namespaces of one cluster. A prefix separates several clusters."""
 
     def __init__(self, spec: ClusterSpec, prefix: str = "") -> None:

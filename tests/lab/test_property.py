@@ -18,7 +18,7 @@ from kvtui.model.config import TriageSettings
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from kvtui.presenters.documents import status
-from tests.lab.changes import Changes
+from tests.lab.changes import RandomChanges
 from tests.lab.hanging import thread_stacks
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class DifferentError(Exception):
 class Comparison:
     """Compares a long-running observer with fresh ones, in the network namespace of a node."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: RandomChanges) -> None:
         self.changes = changes
         self.lags: list[float] = []
         self.done: list[str] = []
@@ -205,7 +205,7 @@ def compare(cluster: Cluster, steps: int, seed: int, record: Callable[[str, obje
     record("seed", seed)
     print(f"KVTUI_PROPERTY_SEED={seed}")
     node = cluster.node(cluster.spec.best())
-    changes = Changes(cluster, node, random.Random(seed))  # noqa: S311 - no secret
+    changes = RandomChanges(cluster, node, random.Random(seed))  # noqa: S311 - no secret
     comparison = Comparison(changes)
     began = time.monotonic()
     try:

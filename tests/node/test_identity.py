@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from kvtui.backend.linux import processes
 from kvtui.backend.node import Node
-from kvtui.backend.node.daemon import Daemon
-from kvtui.backend.node.network import Network
+from kvtui.backend.node.daemon import DaemonLayers
+from kvtui.backend.node.network import NetworkLayers
 from kvtui.backend.node.processes_layer import LOOK_SECONDS, SCAN_SECONDS, ProcessesLayer
 from kvtui.model.keepalived import Children, Keepalived, KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ONE = replace(keepalived(), pid=100, start_ticks=5, children=Children(vrrp=101, checker=102))
 
 
-def daemon(of: Keepalived | None, before: Daemon | None = None) -> Daemon:
-    return Daemon(of, signals=True, changed=lambda: None, state_folder=None, before=before)
+def daemon(of: Keepalived | None, before: DaemonLayers | None = None) -> DaemonLayers:
+    return DaemonLayers(of, signals=True, changed=lambda: None, state_folder=None, before=before)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ async def test_when_the_clock_is_set_everything_is_read_again(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Any] = []
-    start = Network.start
+    start = NetworkLayers.start
 
-    async def counted(network: Network) -> None:
+    async def counted(network: NetworkLayers) -> None:
         opened.append(network)
         await start(network)
 
-    monkeypatch.setattr(Network, "start", counted)
+    monkeypatch.setattr(NetworkLayers, "start", counted)
     clock: Callable[[], float] = time.time
     node = Node(kube=KubeSettings(wanted=False))
     await node.start(lambda: None)

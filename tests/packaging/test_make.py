@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab import run, terminal
 from tests.lab.kernel import Kernel, LabError
-from tests.lab.nearby import Daemon, daemons, what_to_show
+from tests.lab.nearby import NearbyDaemon, daemons, what_to_show
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
@@ -78,8 +78,8 @@ def test_the_demo_is_shown_with_the_reason_if_the_lab_cannot_be_used(
     assert (f"\n{why}\nStarting the built-in demo instead" in printed) is (why is not None)
 
 
-HERE = Daemon(819, own_network=True, contained=False)
-ELSEWHERE = Daemon(820, own_network=False, contained=True)
+HERE = NearbyDaemon(819, own_network=True, contained=False)
+ELSEWHERE = NearbyDaemon(820, own_network=False, contained=True)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ ELSEWHERE = Daemon(820, own_network=False, contained=True)
     ],
 )
 def test_the_labs_packages_are_offered_only_if_it_will_be_booted(
-    arguments: list[str], found: list[Daemon], needed: bool, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], found: list[NearbyDaemon], needed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "daemons", lambda: found)
     assert run.main(["--needs-lab", *arguments]) == int(not needed)

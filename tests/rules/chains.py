@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.rules.chain import LAYERS, ChainIndex, Layer, Link, Mark, chain_of
+from kvtui.rules.chain import LAYERS, ChainIndex, ChainLink, Layer, Mark, chain_of
 from kvtui.rules.observe import observe
 from tests.kit import (
     conf,
@@ -20,18 +20,18 @@ ALL_OK = dict.fromkeys(LAYERS, Mark.OK) | dict.fromkeys(CLUSTER, Mark.UNKNOWN)
 NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is not loaded: modprobe ip_vs")
 
 
-def links(**changes: Any) -> tuple[Link, ...]:
+def links(**changes: Any) -> tuple[ChainLink, ...]:
     seen = observe(snapshot(**changes))
     assert seen.vips is not None
     return chain_of(ChainIndex(seen), seen.vips[0].address, view=seen.vips[0])
 
 
-def marks(found: tuple[Link, ...]) -> dict[Layer, Mark]:
+def marks(found: tuple[ChainLink, ...]) -> dict[Layer, Mark]:
     assert [link.layer for link in found] == list(LAYERS)
     return {link.layer: link.mark for link in found}
 
 
-def detail_of(found: tuple[Link, ...], layer: Layer) -> str:
+def detail_of(found: tuple[ChainLink, ...], layer: Layer) -> str:
     return next(link.detail for link in found if link.layer is layer)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, connect_link
+from kvtui.rules.chain import ChainIndex, ChainLink, Layer, Mark, Port, connect_link
 from kvtui.rules.observe import observe
 from tests.kit import NOW, VIP, addresses, keepalived, real, snapshot, table
 
@@ -22,17 +22,17 @@ HTTP = Port(80)
 OWN_TABLE = "; through this node's IPVS table, not through the VIP's owner, like every connect from a director"
 
 
-def link(result: Connect | None, port: Port | None = HTTP, **changes: Any) -> Link:
+def link(result: Connect | None, port: Port | None = HTTP, **changes: Any) -> ChainLink:
     return connect_link(ChainIndex(observe(snapshot(**changes))), VIP, port, result)
 
 
 def test_accepted_from_a_machine_that_is_not_a_director() -> None:
     found = link(ACCEPTED, ipvs=NOWHERE, conf=None, running=None)
-    assert found == Link(Layer.CONNECT, Mark.OK, "accepted in 4 ms, from 10.4.0.3", 2.0)
+    assert found == ChainLink(Layer.CONNECT, Mark.OK, "accepted in 4 ms, from 10.4.0.3", 2.0)
 
 
 def test_a_director_reports_the_path_of_the_connect() -> None:
-    assert link(ACCEPTED) == Link(Layer.CONNECT, Mark.OK, f"accepted in 4 ms, from 10.4.0.3{OWN_TABLE}", 2.0)
+    assert link(ACCEPTED) == ChainLink(Layer.CONNECT, Mark.OK, f"accepted in 4 ms, from 10.4.0.3{OWN_TABLE}", 2.0)
 
 
 @pytest.mark.parametrize("result", [REFUSED, UNANSWERED], ids=["refused", "unanswered"])
@@ -70,4 +70,4 @@ def test_keepalived_in_another_namespace_has_another_table() -> None:
 
 @pytest.mark.parametrize("port", [None, Port(53, Protocol.UDP)], ids=["no port", "UDP"])
 def test_without_a_tcp_port_there_is_no_connect(port: Port | None) -> None:
-    assert link(None, port) == Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
+    assert link(None, port) == ChainLink(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.ipvs import Protocol
-from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, first_break, port_chain
+from kvtui.rules.chain import ChainIndex, ChainLink, Layer, Mark, Port, first_break, port_chain
 from kvtui.rules.observe import observe
 from tests.kit import (
     VIP,
@@ -27,7 +27,7 @@ MARKED = replace(WRITTEN, virtual_servers=(MARK,))
 KERNEL_MARK = replace(table(real(5), real(6)).virtual_servers[0], address=None, port=None, fwmark=7)
 
 
-def by_mark(*virtuals: VirtualServer, **changes: Any) -> tuple[Link, ...]:
+def by_mark(*virtuals: VirtualServer, **changes: Any) -> tuple[ChainLink, ...]:
     return links(conf=MARKED, running=MARKED, ipvs=replace(table(), virtual_servers=virtuals), **changes)
 
 

@@ -13,8 +13,8 @@ from kvtui.model.kube import EndpointPort, Kube, KubeNode, ServicePort
 from kvtui.model.mapping import Dialect
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.controller import ControllerSettings, settings_of
-from kvtui.rules.mapping.expected import Expected, expected
-from kvtui.rules.mapping.template import Block
+from kvtui.rules.mapping.expected import ExpectedConfig, expected
+from kvtui.rules.mapping.template import MappingBlock
 from tests import kit
 from tests.growth import ratio
 from tests.kit.kube import configmap, controller, endpoint, group, kube, node, service, snapshot
@@ -84,8 +84,8 @@ def test_every_golden_rendering_byte_for_byte(prefix: str, dialect: Dialect, wha
 @pytest.mark.parametrize("what", ["viponly", "nat+vip+unicast"])
 def test_the_rendering_of_a_vip_only_entry_that_0_9_skips(what: str) -> None:
     """The golden file renders an entry that the controller's grammar rejects; kvtui's renderer gets the same entry."""
-    alone = Block("", VIP_ALONE, 0, "TCP", template.VIP_ONLY, ())
-    echo = Block("default/echoheaders", VIP, 80, "TCP", "NAT", (("10.2.68.5", 8080), ("10.2.68.6", 8080)))
+    alone = MappingBlock("", VIP_ALONE, 0, "TCP", template.VIP_ONLY, ())
+    echo = MappingBlock("default/echoheaders", VIP, 80, "TCP", "NAT", (("10.2.68.5", 8080), ("10.2.68.6", 8080)))
     settings = replace(HERE, dialect=Dialect.V09, unicast=what != "viponly")
     blocks = (alone, echo) if settings.unicast else (alone,)
     wanted = shared_path("confs", f"golden-c09-{what}.conf").read_bytes()
@@ -98,11 +98,11 @@ def test_all_golden_files_are_tested() -> None:
     assert asked == {p.name for p in shared_path("confs").glob("golden-*.conf")}
 
 
-def one(**changes: Any) -> Expected:
+def one(**changes: Any) -> ExpectedConfig:
     return expected(kube(**changes), HERE)
 
 
-def keys(found: Expected) -> list[tuple[str, int, str, tuple[tuple[str, int], ...]]]:
+def keys(found: ExpectedConfig) -> list[tuple[str, int, str, tuple[tuple[str, int], ...]]]:
     return [(s.vip, s.port, s.protocol, tuple(b.key for b in s.backends)) for s in found.servers]
 
 

@@ -13,7 +13,7 @@ from kvtui.model.kube import ConfigMap
 from kvtui.model.mapping import Dialect, Mapping, MappingState
 from kvtui.model.text import plain
 from kvtui.rules.mapping import grammar
-from kvtui.rules.mapping.grammar import Target, parse, parse_all, split
+from kvtui.rules.mapping.grammar import ServiceTarget, parse, parse_all, split
 from tests.growth import ratio
 
 VIP = "10.87.2.50"
@@ -222,13 +222,13 @@ PATTERN = re.compile(r"(.*)/(.*):(.*)|(.*)/(.*)")
 """Like Go's engine, Python's is leftmost-first and greedy, and its dot excludes only the line feed."""
 
 
-def oracle(value: str) -> Target | None:
+def oracle(value: str) -> ServiceTarget | None:
     """Returns what ``parseNsSvcLVS`` returns up to the check of the method."""
     match = PATTERN.search(value)
     if match is None:
         return None
     groups = [g or "" for g in match.groups()]
-    return Target(groups[0] or groups[3], groups[1] or groups[4], groups[2] or "NAT")
+    return ServiceTarget(groups[0] or groups[3], groups[1] or groups[4], groups[2] or "NAT")
 
 
 @given(st.text(st.sampled_from("/:\nab \r\x85\u2028\u202eNATDR"), max_size=14))

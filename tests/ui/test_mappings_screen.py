@@ -11,7 +11,7 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.presenters.cells import line_text
 from kvtui.presenters.glyphs import UNICODE
-from kvtui.presenters.trace import Target, result_sentences, trace_lines
+from kvtui.presenters.trace import TraceTarget, result_sentences, trace_lines
 from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.key_panels import TracePanel
@@ -185,7 +185,7 @@ async def test_real_servers_show_their_pods() -> None:
 def text_of(**changes: object) -> str:
     newer = (keepalived(controller=controller("--iface=eth0")),)
     shown = build_kube.snapshot(**{"keepalived": newer} | changes)
-    lines = trace_lines(ChainIndex(observe(shown)), (Target(VIP),), UNICODE, {})
+    lines = trace_lines(ChainIndex(observe(shown)), (TraceTarget(VIP),), UNICODE, {})
     return "\n".join(map(line_text, lines))
 
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from textual import events
 
-from kvtui.actions.core.freshness import diff, masked, plan_inputs
+from kvtui.actions.core.freshness import diff, plan_inputs, without_counts
 from kvtui.actions.core.intent import Intent
-from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, PlannedChange
 from kvtui.actions.drain.targets import service_option
 from kvtui.actions.registry import dialog_options as options
 from kvtui.actions.registry import missing
@@ -135,7 +135,7 @@ BEFORE = Plan(
     ActionKind.DRAIN,
     REAL,
     "drain it",
-    changes=(Change("weight", "1", "0"),),
+    changes=(PlannedChange("weight", "1", "0"),),
     effects=("no new connection from then on; its 5 active ones go on", "10.4.0.4 becomes master within 0.6 s"),
     notes=(
         Note(NoteSeverity.NOTE, "it has received 4003 adverts"),
@@ -150,13 +150,13 @@ def test_changed_counters_change_no_plan() -> None:
         effects=("no new connection from then on; its 12 active ones go on", BEFORE.effects[1]),
         notes=(Note(NoteSeverity.NOTE, "it has received 4009 adverts"), BEFORE.notes[1]),
     )
-    assert masked(counted) == masked(BEFORE)
+    assert without_counts(counted) == without_counts(BEFORE)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BEFORE, changes=(Change("weight", "2", "0"),)),
+        replace(BEFORE, changes=(PlannedChange("weight", "2", "0"),)),
         replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.3 becomes master within 0.6 s")),
         replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.4 becomes master within 3.6 s")),
         replace(BEFORE, notes=(BEFORE.notes[0], Note(NoteSeverity.WARNING, "weight 1 would be left"))),
@@ -165,12 +165,12 @@ def test_changed_counters_change_no_plan() -> None:
     ids=["value", "address", "time", "warning", "grade"],
 )
 def test_every_other_change_changes_the_plan(other: Plan) -> None:
-    assert masked(other) != masked(BEFORE)
+    assert without_counts(other) != without_counts(BEFORE)
     assert any(line[:2] == "* " for line in diff(BEFORE, other))
 
 
 def test_changes_are_marked_line_by_line() -> None:
-    other = replace(BEFORE, changes=(Change("weight", "3", "0"),))
+    other = replace(BEFORE, changes=(PlannedChange("weight", "3", "0"),))
     assert [line for line in diff(BEFORE, other) if line[0] != " "] == [
         "-   weight  1  ->  0",
         "*   weight  3  ->  0",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.definition import PlanRequest
     from kvtui.backend.checks.runner import Prospect
-    from kvtui.backend.config_test import Message
+    from kvtui.backend.config_test import ConfigMessage
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
@@ -61,7 +61,7 @@ def plan_check(request: PlanRequest) -> Action:
     return Action(plan, (), _runner_of(keepalived, prospects, backend), asks=True)
 
 
-def _about(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
+def _about(check: Check, messages: tuple[ConfigMessage, ...]) -> Iterator[str]:
     """Yields what ``keepalived -t`` says of a script: it knows its own rules best."""
     names = {check.name, *check.argv[:1]} if check.is_script else set()
     for message in messages:

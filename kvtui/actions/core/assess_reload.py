@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kvtui.actions.core.preflight import Preflight
-    from kvtui.backend.config_test import ConfigTest, Message
+    from kvtui.backend.config_test import ConfigMessage, ConfigTest
 
 FATAL = re.compile(
     r"the virtual router id must be set"
@@ -77,7 +77,7 @@ def assess_reload(preflight: Preflight) -> ReloadAssessment:
     return ReloadAssessment(*(tuple(dict.fromkeys(group)) for group in (fatal, unsafe, new, known)))
 
 
-def _sort_in(message: Message, preflight: Preflight, old: set[str], groups: Sequence[list[str]]) -> None:
+def _sort_in(message: ConfigMessage, preflight: Preflight, old: set[str], groups: Sequence[list[str]]) -> None:
     fatal, unsafe, new, known = groups
     text = str(message) if message.line is not None else _with_place(message.text, preflight)
     if FATAL.search(message.text):

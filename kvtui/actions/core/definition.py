@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-class Target(Enum):
+class TargetKind(Enum):
     """What an action is done to: on a screen, what must be under the cursor."""
 
     NODE = "node"
@@ -87,6 +87,6 @@ class ActionDefinition(Struct, frozen=True):
     key: str = ""
     label: str = ""
     tooltip: str = ""
-    target: Target = Target.NODE
+    target: TargetKind = TargetKind.NODE
     dialog_options: Callable[[Intent, Observation | None, Action | None], Iterable[Option]] = lambda *_: ()
     missing: Callable[[Intent, Observation | None], Ask | None] = lambda *_: None

@@ -51,7 +51,7 @@ def _virtual(view: VirtualServerView) -> Hashable:
     return (view.protocol, view.name, view.scheduler, view.persistence_timeout, view.managed_by, reals)
 
 
-def masked(plan: Plan) -> Plan:
+def without_counts(plan: Plan) -> Plan:
     """Returns a plan without its counters: two plans that are then equal are one plan to the operator."""
     notes = tuple(replace(r, text=_uncounted(r.text)) if r.severity is NoteSeverity.NOTE else r for r in plan.notes)
     return replace(plan, effects=tuple(map(_uncounted, plan.effects)), notes=notes)
@@ -64,7 +64,8 @@ def _uncounted(text: str) -> str:
 def diff(before: Plan, after: Plan) -> Iterator[str]:
     """Yields the lines of a new plan, compared with the old one: ``*`` new, ``-`` removed, two blanks unchanged."""
     shown, gone = plan_text(after).splitlines(), plan_text(before).splitlines()
-    old, new = (plan_text(masked(plan)).splitlines() for plan in (before, after))  # line by line the same, less counts
+    # line by line the same, less counts
+    old, new = (plan_text(without_counts(plan)).splitlines() for plan in (before, after))
     for kind, begin, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             yield from (f"  {line}" for line in shown[first:last])

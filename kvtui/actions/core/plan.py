@@ -41,7 +41,7 @@ class Note(Struct, frozen=True):
     text: str
 
 
-class Change(Struct, frozen=True):
+class PlannedChange(Struct, frozen=True):
     what: str
     before: str
     after: str
@@ -59,7 +59,7 @@ class Plan(Struct, frozen=True):
     kind: ActionKind
     target: str
     summary: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
     steps: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -83,7 +83,7 @@ class PlanPart(Struct, frozen=True):
 
     steps: tuple[Step, ...] = ()
     notes: tuple[Note, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PlannedChange, ...] = ()
     diff: str = ""
     equivalent_commands: tuple[str, ...] = ()
 

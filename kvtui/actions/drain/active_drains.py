@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.journal import Entry, Journal
     from kvtui.actions.core.runner import Outcome
-    from kvtui.actions.steps.weight import Target
+    from kvtui.model.ipvs import DestinationKey
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
@@ -81,7 +81,7 @@ def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
     return tuple(sorted(found, key=lambda d: d.at))
 
 
-def _without(known: list[Drain], network: Network | None, target: Target) -> list[Drain]:
+def _without(known: list[Drain], network: Network | None, target: DestinationKey) -> list[Drain]:
     """Less those of a real server; another namespace may have one of the same address. None: whichever it is."""
     return [d for d in known if d.target != target or (network is not None and not d.network.is_same(network))]
 
@@ -89,8 +89,8 @@ def _without(known: list[Drain], network: Network | None, target: Target) -> lis
 def _drains_of(entry: Entry) -> tuple[Drain, ...]:
     steps = readable_steps(entry.steps)
     sysctl = next((s for s in steps if isinstance(s, SetSysctl)), None)
-    found: dict[Target, Drain] = {}
-    left: dict[Target, int] = {}
+    found: dict[DestinationKey, Drain] = {}
+    left: dict[DestinationKey, int] = {}
     for step in steps:
         if not isinstance(step, SetWeight | SetCheckValue):
             continue
@@ -105,7 +105,7 @@ def _drains_of(entry: Entry) -> tuple[Drain, ...]:
     return tuple(drain for target, drain in found.items() if drain.weight and not left[target])
 
 
-def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
+def _released(entry: Entry) -> tuple[tuple[Network | None, DestinationKey], ...]:
     steps = readable_steps(entry.steps)
     inside = entry.facts.get(RELEASED_IN)
     network = Network.from_json(inside) if inside else None  # older journals do not have it

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import Change, Note, NoteSeverity
+from kvtui.actions.core.plan import Note, NoteSeverity, PlannedChange
 from kvtui.actions.priority.track_files import DEFAULT_WEIGHT, read_number
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.steps.track_value import SetTrackValue, write_number
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.network import Network
     from kvtui.actions.drain.active_drains import Drain
-    from kvtui.actions.drain.targets import Key, Target
+    from kvtui.actions.drain.targets import DrainTarget
     from kvtui.actions.priority.track_files import ReadText
     from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import DestinationKey
     from kvtui.model.observation import Observation
 
 
@@ -55,7 +56,7 @@ class CheckFileControl(Struct, frozen=True):
     checked: tuple[Checked, ...]  # every real server that has it, those whose check has weight 0 too
     instances: tuple[str, ...] = ()
 
-    def drains(self, targets: Iterable[Key]) -> int | None:
+    def drains(self, targets: Iterable[DestinationKey]) -> int | None:
         """Returns the number nearest to 0 with which these have weight 0; None when none does that to all of them."""
         wanted = set(targets)
         mine = [c for c in self.checked if c.target in wanted]
@@ -65,10 +66,10 @@ class CheckFileControl(Struct, frozen=True):
         low, high = min(values), max(values)
         return None if low < 0 < high else low if low < 0 else high
 
-    def of(self, target: Key) -> Checked | None:
+    def of(self, target: DestinationKey) -> Checked | None:
         return next((c for c in self.checked if c.target == target), None)
 
-    def step(self, network: Network, old: int, new: int, weights: Mapping[Key, int]) -> SetCheckValue:
+    def step(self, network: Network, old: int, new: int, weights: Mapping[DestinationKey, int]) -> SetCheckValue:
         file = SetTrackValue(self.daemon, self.path, old, new, existed=self.existed or old != self.value)
         effects = tuple(
             # keepalived writes what changed in its own view: another's weight stays where nothing did
@@ -118,11 +119,13 @@ class ByFile(Struct, frozen=True):
 
     control: CheckFileControl
     value: int
-    targets: tuple[Target, ...]
+    targets: tuple[DrainTarget, ...]
 
     @property
-    def change(self) -> Change:
-        return Change(f"track file {self.control.name} ({self.control.path})", str(self.control.value), str(self.value))
+    def change(self) -> PlannedChange:
+        return PlannedChange(
+            f"track file {self.control.name} ({self.control.path})", str(self.control.value), str(self.value)
+        )
 
     @property
     def command(self) -> str:
@@ -136,7 +139,7 @@ class ByFile(Struct, frozen=True):
             f"again, as long as {self.control.path} has {self.value} (a file inside a container is lost with it)"
         )
 
-    def weight(self, target: Target) -> int:
+    def weight(self, target: DrainTarget) -> int:
         checked = self.control.of(target.key)
         return checked.weight(self.value) if checked else target.real.weight
 
@@ -161,12 +164,12 @@ class ByFile(Struct, frozen=True):
             yield Note(NoteSeverity.UNSAFE, text)
 
 
-def kernel_weights(observation: Observation) -> dict[Key, int]:
+def kernel_weights(observation: Observation) -> dict[DestinationKey, int]:
     table = observation.snapshot.ipvs
     return {(v.key, r.key): r.weight for v in (table.virtual_servers if table else ()) for r in v.real_servers}
 
 
-def to_drain(controls: Sequence[CheckFileControl], todo: Sequence[Target]) -> tuple[ByFile, ...]:
+def to_drain(controls: Sequence[CheckFileControl], todo: Sequence[DrainTarget]) -> tuple[ByFile, ...]:
     """Returns the files that can drain, with the number; all other real servers have to be drained in the kernel."""
     found = []
     for control in controls:
@@ -179,7 +182,7 @@ def to_drain(controls: Sequence[CheckFileControl], todo: Sequence[Target]) -> tu
 
 
 def to_undrain(
-    controls: Sequence[CheckFileControl], targets: Sequence[Target], drains: Mapping[Key, Drain]
+    controls: Sequence[CheckFileControl], targets: Sequence[DrainTarget], drains: Mapping[DestinationKey, Drain]
 ) -> tuple[ByFile, ...]:
     """Returns the files that drain now, with the number before the drain, as journaled, else 0."""
     drained = [t for t in targets if t.real.weight == 0]
@@ -187,12 +190,14 @@ def to_undrain(
     return tuple(ByFile(control, _number_before(control, mine, drains), mine) for control, mine in found if mine)
 
 
-def _drains_now(control: CheckFileControl, target: Target) -> bool:
+def _drains_now(control: CheckFileControl, target: DrainTarget) -> bool:
     checked = control.of(target.key)
     return checked is not None and checked.factor != 0 and checked.weight(control.value) == 0 < checked.configured
 
 
-def _number_before(control: CheckFileControl, targets: Sequence[Target], drains: Mapping[Key, Drain]) -> int:
+def _number_before(
+    control: CheckFileControl, targets: Sequence[DrainTarget], drains: Mapping[DestinationKey, Drain]
+) -> int:
     for target in targets:
         drain, checked = drains.get(target.key), control.of(target.key)
         if drain and checked and drain.check and drain.check.file.path == control.path:

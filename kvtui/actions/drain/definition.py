@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, Target, UsageError
+from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, TargetKind, UsageError
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
@@ -109,6 +109,6 @@ def _options(intent: Intent, observation: Observation | None, _action: Action | 
 
 
 DRAIN = ActionDefinition(
-    ActionKind.DRAIN, drain, _plan, "d", "Drain", "Drain or undrain it", Target.REAL_SERVER, _options
+    ActionKind.DRAIN, drain, _plan, "d", "Drain", "Drain or undrain it", TargetKind.REAL_SERVER, _options
 )
-UNDRAIN = ActionDefinition(ActionKind.UNDRAIN, undrain, _plan, target=Target.REAL_SERVER, dialog_options=_options)
+UNDRAIN = ActionDefinition(ActionKind.UNDRAIN, undrain, _plan, target=TargetKind.REAL_SERVER, dialog_options=_options)

@@ -28,7 +28,7 @@ EMPTY_READINGS = 2
 WINDOW_SECONDS = 60.0  # length of the history for the estimate
 
 
-class Expected(Struct, frozen=True):
+class ExpectedWeight(Struct, frozen=True):
     """One real server, which must have this weight, and all else as before."""
 
     service: ServiceKey
@@ -89,7 +89,7 @@ class DrainProgress(Struct, frozen=True):
     """Verifies a change of weights; with ``wait`` (seconds) it then waits until the real servers are empty."""
 
     network: Network
-    expected: tuple[Expected, ...]
+    expected: tuple[ExpectedWeight, ...]
     wait: float | None = None
     persistence_fixed: bool = False
     replaced: frozenset[ServiceKey] = frozenset()
@@ -160,7 +160,7 @@ class DrainProgress(Struct, frozen=True):
         seen = {e.name: _numbers(pair[1]) for e, pair in self._found(table) if pair}
         return {**dict(self.facts), "before": {e.name: _numbers(e.before) for e in self.expected}, "after": seen}
 
-    def _found(self, table: IpvsTable) -> list[tuple[Expected, Pair | None]]:
+    def _found(self, table: IpvsTable) -> list[tuple[ExpectedWeight, Pair | None]]:
         services = {e.service for e in self.expected}
         pairs = {(v.key, r.key): (v, r) for v in table.virtual_servers if v.key in services for r in v.real_servers}
         return [(e, pairs.get((e.service, e.before.key))) for e in self.expected]

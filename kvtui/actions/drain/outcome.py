@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.check_files import ByFile
-    from kvtui.actions.drain.targets import Key, Target
+    from kvtui.actions.drain.targets import DrainTarget
     from kvtui.model.conf import ConfVirtualServer
-    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.ipvs import DestinationKey, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Traffic
     from kvtui.rules.vrrp.consequence import Consequence
@@ -79,8 +79,8 @@ def what_is_left(observation: Observation, steps: Iterable[Step]) -> Left:
 
     Other real servers that share a track file change too.
     """
-    weights: dict[Key, int] = {}
-    in_file: set[Key] = set()
+    weights: dict[DestinationKey, int] = {}
+    in_file: set[DestinationKey] = set()
     for step in steps:
         if isinstance(step, SetCheckValue):
             weights |= {e.target: e.after for e in step.effects}
@@ -108,11 +108,11 @@ QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 
 def drain_warnings(
     observation: Observation,
-    targets: Sequence[Target],
+    targets: Sequence[DrainTarget],
     *,
     persistence_fixed: bool,
     left: Left,
-    by_file: Container[Key] = (),
+    by_file: Container[DestinationKey] = (),
 ) -> tuple[Note, ...]:
     """Returns every warning once. ``persistence_fixed``: the sysctl stops clients of a persistent service."""
     notes: list[Note] = []
@@ -149,7 +149,7 @@ def _replaced(found: Traffic) -> Iterator[Note]:
         )
 
 
-def _hashed(target: Target, name: str) -> Iterator[Note]:
+def _hashed(target: DrainTarget, name: str) -> Iterator[Note]:
     """A hashing scheduler keeps asking the drained server (measured with sh and mh on Linux 6.1)."""
     scheduler = target.virtual.scheduler
     if scheduler in HASHING and FALLBACK not in target.virtual.flags:
@@ -175,7 +175,7 @@ def _quorum(name: str, conf: ConfVirtualServer | None, left: int, *, in_file: bo
         )
 
 
-def _persistence(target: Target, name: str) -> Iterator[Note]:
+def _persistence(target: DrainTarget, name: str) -> Iterator[Note]:
     if (timeout := target.virtual.persistence_timeout) is not None:
         yield Note(
             NoteSeverity.WARNING,
@@ -185,7 +185,7 @@ def _persistence(target: Target, name: str) -> Iterator[Note]:
         )
 
 
-def _traffic(target: Target, name: str) -> Iterator[Note]:
+def _traffic(target: DrainTarget, name: str) -> Iterator[Note]:
     if target.virtual.protocol is Protocol.UDP:
         yield Note(
             NoteSeverity.WARNING,
@@ -200,7 +200,7 @@ def _traffic(target: Target, name: str) -> Iterator[Note]:
         )
 
 
-def _file_check(observation: Observation, target: Target) -> Iterator[Note]:
+def _file_check(observation: Observation, target: DrainTarget) -> Iterator[Note]:
     """Keepalived's own control, which outlives flaps (measured with 2.2.7)."""
     conf, virtual = observation.snapshot.effective_conf, _conf_virtual(observation, target)
     real = virtual.regular_servers().get(target.real.key) if virtual else None
@@ -216,12 +216,12 @@ def _file_check(observation: Observation, target: Target) -> Iterator[Note]:
     )
 
 
-def _conf_virtual(observation: Observation, target: Target) -> ConfVirtualServer | None:
+def _conf_virtual(observation: Observation, target: DrainTarget) -> ConfVirtualServer | None:
     conf = observation.snapshot.effective_conf
     return conf.virtual_servers_by_key().get(target.virtual.key) if conf else None
 
 
-def _other_nodes(observation: Observation, targets: Sequence[Target]) -> Iterator[Note]:
+def _other_nodes(observation: Observation, targets: Sequence[DrainTarget]) -> Iterator[Note]:
     addresses = {t.virtual.address for t in targets}
     for vip in observation.vips or ():
         if vip.address not in addresses:

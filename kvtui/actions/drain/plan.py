@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, PlannedChange
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import network_of
 from kvtui.actions.drain.check_files import kernel_weights, to_drain
-from kvtui.actions.drain.drain_progress import DrainProgress, Expected
+from kvtui.actions.drain.drain_progress import DrainProgress, ExpectedWeight
 from kvtui.actions.drain.outcome import QUIESCENT, drain_warnings, what_is_left, with_outcome
-from kvtui.actions.drain.targets import Target, find
+from kvtui.actions.drain.targets import DrainTarget, find
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight
 from kvtui.model.ipvs import endpoint, service_name
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.check_files import ByFile, CheckFileControl
-    from kvtui.actions.drain.targets import Key
+    from kvtui.model.ipvs import DestinationKey
     from kvtui.model.observation import Observation
 
 MAX_ROUNDS = 10  # maximum steps of a slow drain
@@ -85,9 +85,9 @@ def plan_drain(
         target=target_name(targets),
         summary=summary_line("drain", targets) if todo else f"{target_name(targets)} is already drained",
         changes=(
-            *((Change(QUIESCENT, "0", "1"),) if fix else ()),
+            *((PlannedChange(QUIESCENT, "0", "1"),) if fix else ()),
             *(f.change for f in files),
-            *(Change(f"weight of {t.name}", str(t.real.weight), "0") for t in todo),
+            *(PlannedChange(f"weight of {t.name}", str(t.real.weight), "0") for t in todo),
         ),
         steps=tuple(s.describe() for s in steps),
         effects=_effects(todo, files, wait=wait, fix=fix),
@@ -98,7 +98,7 @@ def plan_drain(
             *(inside(edit(t.virtual, t.real, 0), keepalived) for t in by_weight),
         ),
     )
-    expected = tuple(Expected(t.virtual.key, t.real, 0) for t in targets)
+    expected = tuple(ExpectedWeight(t.virtual.key, t.real, 0) for t in targets)
     replaced = frozenset(service for service, t in left.items() if t.sorry_server)
     progress = DrainProgress(
         network, expected, wait=wait, persistence_fixed=fixed, replaced=replaced, read=backend.table
@@ -108,7 +108,11 @@ def plan_drain(
 
 
 def _lower(
-    network: Network, by_weight: Sequence[Target], files: Sequence[ByFile], weights: Mapping[Key, int], over: float
+    network: Network,
+    by_weight: Sequence[DrainTarget],
+    files: Sequence[ByFile],
+    weights: Mapping[DestinationKey, int],
+    over: float,
 ) -> tuple[tuple[Step, ...], tuple[float, ...]]:
     """Returns steps that lower the weights evenly, all virtual servers together, and the pause after each step."""
     lengths = [abs(f.value - f.control.value) for f in files]
@@ -137,12 +141,12 @@ def _lower(
     return tuple(steps), tuple(pauses)
 
 
-def _slowness(todo: Sequence[Target], over: float) -> list[str]:
+def _slowness(todo: Sequence[DrainTarget], over: float) -> list[str]:
     ones = ", ".join(t.name for t in todo if t.real.weight == 1)
     return [f"weight 1 cannot go down in steps: {ones} goes to 0 in one"] if over > 0 and ones else []
 
 
-def _already(targets: Sequence[Target]) -> Iterator[str]:
+def _already(targets: Sequence[DrainTarget]) -> Iterator[str]:
     fails = (
         ": its health check fails (inhibit_on_failure); when it passes again keepalived restores the weight: "
         "drain it then"
@@ -152,7 +156,7 @@ def _already(targets: Sequence[Target]) -> Iterator[str]:
             yield f"{t.name} already has weight 0{fails if t.view.state is RealServerState.FAILED else ''}"
 
 
-def _effects(todo: Sequence[Target], files: Sequence[ByFile], *, wait: float | None, fix: bool) -> tuple[str, ...]:
+def _effects(todo: Sequence[DrainTarget], files: Sequence[ByFile], *, wait: float | None, fix: bool) -> tuple[str, ...]:
     if not todo:
         return ()
     active = sum(t.real.active for t in todo)
@@ -176,10 +180,10 @@ def _effects(todo: Sequence[Target], files: Sequence[ByFile], *, wait: float | N
     return tuple(effects)
 
 
-def target_name(targets: Sequence[Target]) -> str:
+def target_name(targets: Sequence[DrainTarget]) -> str:
     return ", ".join(dict.fromkeys(endpoint(*t.real.key) for t in targets))
 
 
-def summary_line(kind: str, targets: Sequence[Target]) -> str:
+def summary_line(kind: str, targets: Sequence[DrainTarget]) -> str:
     places = ", ".join(dict.fromkeys(service_name(t.virtual.key) for t in targets))
     return f"{kind} {target_name(targets)} in {places}"

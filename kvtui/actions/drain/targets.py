@@ -13,10 +13,8 @@ from kvtui.model.source import SourceName
 from kvtui.rules.phrases import listed
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import RealServer, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import DestinationKey, RealServer, ServiceKey, VirtualServer
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
-
-    Key = tuple[ServiceKey, tuple[str, int]]
 
 MAX_PORT = 65535
 
@@ -25,7 +23,7 @@ class UnknownTargetError(CannotPlanError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
 
-class Target(Struct, frozen=True):
+class DrainTarget(Struct, frozen=True):
     """One real server of one virtual server: as the kernel has it, and as kvtui sees it beside config and checks."""
 
     virtual: VirtualServer
@@ -34,7 +32,7 @@ class Target(Struct, frozen=True):
     view: RealServerView
 
     @property
-    def key(self) -> Key:
+    def key(self) -> DestinationKey:
         return (self.virtual.key, self.real.key)
 
     @property
@@ -113,14 +111,14 @@ def _split(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
-def is_meant(key: Key, real: tuple[str, int | None], service: str | None) -> bool:
+def is_meant(key: DestinationKey, real: tuple[str, int | None], service: str | None) -> bool:
     virtual, (address, port) = key
     return (
         real[0] == address and real[1] in {None, port} and (service is None or parse_service(service).matches(virtual))
     )
 
 
-def find(observation: Observation, real: tuple[str, int | None], service: str | None) -> tuple[Target, ...]:
+def find(observation: Observation, real: tuple[str, int | None], service: str | None) -> tuple[DrainTarget, ...]:
     """Returns the real servers in the kernel's order.
 
     Raises:
@@ -147,7 +145,7 @@ def find(observation: Observation, real: tuple[str, int | None], service: str | 
             raise UnknownTargetError(f"{name} has {address} more than once: choose one of {ports}")
         for server in same:
             seen = service_view(observation, virtual)
-            found.append(Target(virtual, server, seen, next(r for r in seen.real_servers if r.key == server.key)))
+            found.append(DrainTarget(virtual, server, seen, next(r for r in seen.real_servers if r.key == server.key)))
     if not found:
         raise UnknownTargetError(_not_found(observation, meant, address, port))
     return tuple(found)

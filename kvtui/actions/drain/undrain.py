@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, PlannedChange
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
 from kvtui.actions.drain.check_files import ByFile, kernel_weights, to_undrain
-from kvtui.actions.drain.drain_progress import DrainProgress, Expected
+from kvtui.actions.drain.drain_progress import DrainProgress, ExpectedWeight
 from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.plan import summary_line, target_name
-from kvtui.actions.drain.targets import Target, UnknownTargetError, find, is_meant
+from kvtui.actions.drain.targets import DrainTarget, UnknownTargetError, find, is_meant
 from kvtui.actions.steps.weight import SetWeight, target_to_json
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.active_drains import Drain
     from kvtui.actions.drain.check_files import CheckFileControl
-    from kvtui.actions.drain.targets import Key
+    from kvtui.model.ipvs import DestinationKey
     from kvtui.model.observation import Observation
 
 
@@ -80,7 +80,7 @@ def plan_undrain(
         kind=ActionKind.UNDRAIN,
         target=target_name(targets),
         summary=_summary(targets, asked, raising),
-        changes=(*(f.change for f in files), *(Change(f"weight of {t.name}", "0", str(w)) for t, w in written)),
+        changes=(*(f.change for f in files), *(PlannedChange(f"weight of {t.name}", "0", str(w)) for t, w in written)),
         steps=tuple(s.describe() for s in steps),
         effects=(f"new connections reach {target_name(targets)} again at once",) if raising else (),
         notes=tuple(notes),
@@ -89,17 +89,17 @@ def plan_undrain(
             *(inside(edit(t.virtual, t.real, w), keepalived) for t, w in written if t.key not in by_file),
         ),
     )
-    expected = tuple(Expected(t.virtual.key, t.real, weight) for t, weight in written)
+    expected = tuple(ExpectedWeight(t.virtual.key, t.real, weight) for t, weight in written)
     progress = DrainProgress(network, expected, facts=_released(network, (t.key for t in targets)), read=backend.table)
     action = Action(plan, backend.steps(steps), progress.verify)
     return with_outcome(action, observation, what_is_left(observation, raising), files, watch)
 
 
-def _released(network: Network, targets: Iterable[Key]) -> tuple[tuple[str, object], ...]:
+def _released(network: Network, targets: Iterable[DestinationKey]) -> tuple[tuple[str, object], ...]:
     return ((RELEASED, tuple(map(target_to_json, targets))), (RELEASED_IN, network.to_json()))
 
 
-def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequence[Step]) -> str:
+def _summary(targets: Sequence[DrainTarget], asked: Sequence[Drain], raising: Sequence[Step]) -> str:
     if raising:
         return summary_line("undrain", targets)
     if asked:
@@ -107,7 +107,7 @@ def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequenc
     return f"{target_name(targets)} already has its weight"
 
 
-def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> Iterator[Note]:
+def _weight_notes(t: DrainTarget, drain: Drain | None, weight: int | None) -> Iterator[Note]:
     configured = t.view.configured_weight
     if t.real.weight > 0 and drain:
         text = f"{t.name} was drained by {drain.user} ({drain.entry}), but something else gave it weight"
@@ -127,7 +127,7 @@ def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> Iterato
         yield from _dead(t, weight)
 
 
-def _dead(t: Target, weight: int | None) -> Iterator[Note]:
+def _dead(t: DrainTarget, weight: int | None) -> Iterator[Note]:
     if t.view.state is RealServerState.FAILED:
         text = f"the health check of {t.name} fails: with weight {weight} clients would reach a dead server"
         yield Note(NoteSeverity.UNSAFE, text)

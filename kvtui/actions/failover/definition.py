@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, PlanRequest, Target
+from kvtui.actions.core.definition import ActionDefinition, Argument, PlanRequest, TargetKind
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
@@ -30,5 +30,5 @@ async def _plan(request: PlanRequest) -> Action:
 
 
 FAILOVER = ActionDefinition(
-    ActionKind.FAILOVER, failover, _plan, "f", "Failover", "Make the VIPs leave", Target.INSTANCE
+    ActionKind.FAILOVER, failover, _plan, "f", "Failover", "Make the VIPs leave", TargetKind.INSTANCE
 )

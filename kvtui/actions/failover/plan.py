@@ -24,8 +24,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.election_context import ElectionContext, election_context
 from kvtui.actions.core.held_vips import HeldVips
-from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, PlanPart
-from kvtui.actions.core.plan import Change as PlanChange
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, PlannedChange, PlanPart
 from kvtui.actions.core.runner import Action
 from kvtui.actions.failover.verifier import FailoverVerifier
 from kvtui.actions.priority.config_line import change_config_line
@@ -104,7 +103,7 @@ def _by_track_file(preflight: Preflight, control: TrackFileControl, backend: Act
     value = control.fault_value()
     part = PlanPart(
         steps=backend.steps((control.step(Daemon.of(preflight.keepalived), value),)),
-        changes=(PlanChange(f"track file {control.name}", str(control.value), str(value)),),
+        changes=(PlannedChange(f"track file {control.name}", str(control.value), str(value)),),
         equivalent_commands=(write_number(value, preflight.keepalived.outside(control.path)),),
     )
     if control.shared:
@@ -134,7 +133,7 @@ def _stepping_down(
     return replace(
         part,
         steps=(*part.steps, *backend.steps((remove,))),
-        changes=(*part.changes, PlanChange(f"{vip.address} on {vip.interface}", "present", "gone")),
+        changes=(*part.changes, PlannedChange(f"{vip.address} on {vip.interface}", "present", "gone")),
         equivalent_commands=(*part.equivalent_commands, command),
     )
 

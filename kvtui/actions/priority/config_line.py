@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.core.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import Change, Note, NoteSeverity, PlanPart
+from kvtui.actions.core.plan import Note, NoteSeverity, PlannedChange, PlanPart
 from kvtui.actions.reload.plan import outside_notes, reload_commands, reload_notes
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.reload import ReloadStep, TestBefore, When
@@ -58,7 +58,7 @@ def change_config_line(preflight: Preflight, name: str, value: int, backend: Act
     return PlanPart(
         steps=backend.steps(steps),
         notes=tuple(notes),
-        changes=(Change(f"priority of {name}", str(before if running is None else running), str(value)),),
+        changes=(PlannedChange(f"priority of {name}", str(before if running is None else running), str(value)),),
         diff=_diff(path, text, edited),
         equivalent_commands=(
             f"set `priority {value}` in {path} (line {at.line})",

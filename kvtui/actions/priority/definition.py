@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, Target, UsageError
+from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, TargetKind, UsageError
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
@@ -84,7 +84,7 @@ PRIORITY = ActionDefinition(
     "p",
     "Priority",
     "Change the instance's priority",
-    Target.INSTANCE,
+    TargetKind.INSTANCE,
     _options,
     _missing,
 )

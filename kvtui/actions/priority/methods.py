@@ -12,8 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import Change as PlanChange
-from kvtui.actions.core.plan import NoteSeverity, PlanPart
+from kvtui.actions.core.plan import NoteSeverity, PlannedChange, PlanPart
 from kvtui.actions.priority.config_line import change_config_line, find_instance
 from kvtui.actions.priority.track_files import FAULT, track_file_controls
 from kvtui.actions.steps.track_value import write_number
@@ -74,7 +73,7 @@ class MethodChooser(Struct, frozen=True):
             return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value), self._as_now)
         part = PlanPart(
             steps=self.backend.steps((control.step(Daemon.of(self.preflight.keepalived), number),)),
-            changes=(PlanChange(f"track file {control.name}", str(control.value), str(number)),),
+            changes=(PlannedChange(f"track file {control.name}", str(control.value), str(number)),),
             equivalent_commands=(write_number(number, self.preflight.keepalived.outside(control.path)),),
         )
         if others := _others(control):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.actions.core.assess_reload import ReloadAssessment, assess_reload
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.held_vips import HeldVips
-from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
-from kvtui.actions.core.plan import Change as PlanChange
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, PlannedChange, described
 from kvtui.actions.core.runner import Action
 from kvtui.actions.core.trial import trial_notes
 from kvtui.actions.reload.verifier import ReloadVerifier, configured_weights, weights
@@ -156,14 +155,14 @@ def _gone(preflight: Preflight) -> list[str]:
     return [name for name, i in settings_of(preflight.running).items() if name not in new and i.router not in routers]
 
 
-def changes(old: Conf | None, new: Conf | None) -> Iterator[PlanChange]:
+def changes(old: Conf | None, new: Conf | None) -> Iterator[PlannedChange]:
     if old is None or new is None:
         return
     for facts in (_instance_facts, _server_facts):
         before, after = facts(old), facts(new)
         for what in dict.fromkeys([*before, *after]):
             if before.get(what) != after.get(what):
-                yield PlanChange(what, before.get(what, "none"), after.get(what, "none"))
+                yield PlannedChange(what, before.get(what, "none"), after.get(what, "none"))
 
 
 def _instance_facts(conf: Conf) -> dict[str, str]:

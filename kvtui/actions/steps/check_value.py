@@ -11,17 +11,19 @@ from msgspec.structs import replace
 from kvtui.actions.core.network import Network, read_table
 from kvtui.actions.core.step import Json, StepError, StepState
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.actions.steps.weight import Server, Target, target_from_json, target_to_json
+from kvtui.actions.steps.weight import Server, target_from_json, target_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kvtui.model.ipvs import DestinationKey
 
 
 TIMEOUT = 10.0
 """Seconds for keepalived to follow: it watches the file (inotify) and is done within milliseconds (measured)."""
 
 
-def read_weights(network: Network) -> dict[Target, int]:
+def read_weights(network: Network) -> dict[DestinationKey, int]:
     """Raises StepError where the table cannot be read."""
     return {(v.key, r.key): r.weight for v in read_table(network).virtual_servers for r in v.real_servers}
 

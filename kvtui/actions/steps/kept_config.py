@@ -15,7 +15,7 @@ from kvtui.actions.core.state_folder import folder
 from kvtui.actions.core.step import Json, StepError, StepState, os_errors_as
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.copies import read_copy
-from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.expand import ConfigFile, Expander
 from kvtui.backend.linux.files import read_open
 from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 
@@ -122,5 +122,5 @@ def _remove_oldest(kept: int) -> None:
 
 def _digest(text: bytes, keepalived: Keepalived) -> str:
     expander = Expander(keepalived.config_id)
-    pieces = expander.file(Opened(keepalived.conf, text.decode("utf-8", "surrogateescape")))
+    pieces = expander.file(ConfigFile(keepalived.conf, text.decode("utf-8", "surrogateescape")))
     return reader.conf_of(expander, pieces).digest

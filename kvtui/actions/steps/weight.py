@@ -8,17 +8,15 @@ from msgspec import Struct, to_builtins
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import Json, StepError, StepState, from_builtins, value_state
-from kvtui.model.ipvs import RealServer, ServiceKey, endpoint, service_name
-
-Target = tuple[ServiceKey, tuple[str, int]]
+from kvtui.model.ipvs import DestinationKey, RealServer, ServiceKey, endpoint, service_name
 
 
-def target_to_json(target: Target) -> Any:
+def target_to_json(target: DestinationKey) -> Any:
     return to_builtins(target)
 
 
-def target_from_json(data: object) -> Target:
-    target: Target = from_builtins(data, Target)
+def target_from_json(data: object) -> DestinationKey:
+    target: DestinationKey = from_builtins(data, DestinationKey)
     return target
 
 
@@ -27,7 +25,7 @@ class Server(Struct, frozen=True):
     real: tuple[str, int]
 
     @property
-    def target(self) -> Target:
+    def target(self) -> DestinationKey:
         return (self.service, self.real)
 
     @property
@@ -47,7 +45,7 @@ class SetWeight(Struct, frozen=True):
     after: int
 
     @property
-    def target(self) -> Target:
+    def target(self) -> DestinationKey:
         return (self.service, self.real)
 
     @property

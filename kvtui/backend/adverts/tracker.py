@@ -38,7 +38,7 @@ Key = tuple[int, AddressFamily, str, str, bool]
 """RouterKey, source, and whether it is CARP: one host may send both."""
 
 
-class Peer(Struct):
+class AdvertSender(Struct):
     """An advertiser, since when it advertises without a pause, and the highest sequence of its signed adverts."""
 
     advertiser: Advertiser
@@ -47,7 +47,7 @@ class Peer(Struct):
     sequence: int = 0
 
 
-class Router(Struct):
+class RouterState(Struct):
     """A virtual router: its master's source address, or a master's that stepped down.
 
     Attributes:
@@ -65,8 +65,8 @@ class AdvertTracker:
     """Advertisers (above ``MAX_ADVERTISERS`` the longest silent is dropped) and the last ``MAX_TRANSITIONS``."""
 
     def __init__(self) -> None:
-        self.peers: dict[Key, Peer] = {}
-        self.routers: dict[RouterKey, Router] = {}
+        self.peers: dict[Key, AdvertSender] = {}
+        self.routers: dict[RouterKey, RouterState] = {}
         self._transitions: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
@@ -75,10 +75,10 @@ class AdvertTracker:
     def transitions(self) -> tuple[Transition, ...]:
         return tuple(self._transitions)
 
-    def _of(self, router: RouterKey) -> list[Peer]:
+    def _of(self, router: RouterKey) -> list[AdvertSender]:
         return [peer for key, peer in self.peers.items() if key[:3] == router]
 
-    def _rivals(self, key: RouterKey, now: float) -> list[Peer]:
+    def _rivals(self, key: RouterKey, now: float) -> list[AdvertSender]:
         live = [peer for peer in self._of(key) if _is_live(peer, now) and not _is_late(peer, now)]
         return [peer for peer in live if any(_overlap(peer, other) for other in live if other is not peer)]
 
@@ -118,21 +118,23 @@ class AdvertTracker:
         """Returns when the next master counts as silent unless it advertises (seconds since the epoch)."""
         return min((due for due, _, _ in self._silences(since)), default=None)
 
-    def _silences(self, since: float) -> Iterator[tuple[float, RouterKey, Router]]:
+    def _silences(self, since: float) -> Iterator[tuple[float, RouterKey, RouterState]]:
         for key, router in self.routers.items():
             peer = self.peers.get((*key, router.holder or router.previous or "", False))
             if peer is not None and not router.orphaned:
                 heard = max(peer.advertiser.last.received, since)
                 yield heard + max(1.0, SILENCE_INTERVALS * _interval(peer)), key, router
 
-    def _add(self, key: Key, known: Peer | None, advert: Advert) -> Peer:
+    def _add(self, key: Key, known: AdvertSender | None, advert: Advert) -> AdvertSender:
         wrong = int(bool(advert.error) or not believable(advert))
         if known is None:
             if len(self.peers) >= MAX_ADVERTISERS:
                 self._forget(min(self.peers, key=lambda k: self.peers[k].advertiser.last.received))
-            known = Peer(Advertiser(advert, first_seen=advert.received, count=0, believed=False), advert.received)
+            known = AdvertSender(
+                Advertiser(advert, first_seen=advert.received, count=0, believed=False), advert.received
+            )
             self.peers[key] = known
-            self.routers.setdefault(key[:3], Router())
+            self.routers.setdefault(key[:3], RouterState())
         before = known.advertiser
         bad_at = advert.received if wrong else before.bad_at
         counted = replace(before, count=before.count + 1, bad=before.bad + wrong, bad_at=bad_at)
@@ -153,7 +155,7 @@ class AdvertTracker:
         if not self._of(key[:3]):
             del self.routers[key[:3]]
 
-    def _apply(self, key: RouterKey, peer: Peer, before: Advert | None) -> bool:
+    def _apply(self, key: RouterKey, peer: AdvertSender, before: Advert | None) -> bool:
         """Applies a believable advert to its virtual router; returns whether that changed it."""
         router, advert = self.routers[key], peer.advertiser.last
         if advert.priority == 0:
@@ -161,7 +163,7 @@ class AdvertTracker:
         holder = self.peers.get((*key, router.holder or "", False))
         if holder is None or _lost_to(holder, peer):
             former = router.holder or router.previous
-            self.routers[key] = Router(holder=advert.source)
+            self.routers[key] = RouterState(holder=advert.source)
             again = " again" if former == advert.source else ""
             change = f"{former} → " if former and not again else ""
             self._report(key, advert.received, f"{change}{advert.source} is master{again}")
@@ -178,17 +180,17 @@ class AdvertTracker:
             changed = True
         return self._check_rivals(key, router, advert.received) or changed
 
-    def _step_down(self, key: RouterKey, router: Router, advert: Advert, before: Advert | None) -> bool:
+    def _step_down(self, key: RouterKey, router: RouterState, advert: Advert, before: Advert | None) -> bool:
         if before and before.priority == 0 and router.holder != advert.source:
             return False  # keepalived repeats it
         self._report(key, advert.received, f"{advert.source} stepped down (priority 0)")
         if router.holder in (None, advert.source):
-            self.routers[key] = Router(previous=advert.source)
+            self.routers[key] = RouterState(previous=advert.source)
         else:
             self._check_rivals(key, router, advert.received)
         return True
 
-    def _check_rivals(self, key: RouterKey, router: Router, now: float) -> bool:
+    def _check_rivals(self, key: RouterKey, router: RouterState, now: float) -> bool:
         """Adds a transition where a second master appears or disappears; returns whether one did."""
         rivals = sorted(self._rivals(key, now), key=_rank, reverse=True)
         if bool(rivals) == router.disputed:
@@ -213,34 +215,34 @@ class AdvertTracker:
         self._transitions.append(Transition(at, vrid, family, what))
 
 
-def _rank(peer: Peer) -> tuple[int, bytes]:
+def _rank(peer: AdvertSender) -> tuple[int, bytes]:
     """Returns the election's sort key (RFC 5798 section 6.4.3): priority, then address."""
     last = peer.advertiser.last
     family = socket.AF_INET6 if last.family is AddressFamily.V6 else socket.AF_INET
     return last.priority, socket.inet_pton(family, last.source)
 
 
-def _is_live(peer: Peer, now: float) -> bool:
+def _is_live(peer: AdvertSender, now: float) -> bool:
     advertiser = peer.advertiser
     return believable(advertiser.last) and not advertiser.stepped_down and not advertiser.silent(now)
 
 
-def _interval(peer: Peer) -> float:
+def _interval(peer: AdvertSender) -> float:
     return peer.advertiser.last.interval or 1.0
 
 
-def _has_paused(peer: Peer, now: float) -> bool:
+def _has_paused(peer: AdvertSender, now: float) -> bool:
     """Whether the sender skipped an advert, or was silent for so long that a backup takes over."""
     one = peer.advertiser
     return one.silent(now) or now - one.last.received > PAUSE_GAPS * one.usual_gap
 
 
-def _is_late(peer: Peer, now: float) -> bool:
+def _is_late(peer: AdvertSender, now: float) -> bool:
     """Whether an advert is overdue by our clock; short intervals get a second."""
     return now - peer.advertiser.last.received > max(1.0, PAUSE_GAPS * peer.advertiser.usual_gap)
 
 
-def _is_replay(peer: Peer, advert: Advert) -> bool:
+def _is_replay(peer: AdvertSender, advert: Advert) -> bool:
     """Whether keepalived rejects a signed advert as a replay: its sequence did not grow.
 
     A sender signs once for all its unicast peers. As in keepalived, a mark that is outside the time window is void: the
@@ -252,7 +254,7 @@ def _is_replay(peer: Peer, advert: Advert) -> bool:
     return not aged and advert.hmac.sequence <= peer.sequence
 
 
-def _lost_to(holder: Peer, to: Peer) -> bool:
+def _lost_to(holder: AdvertSender, to: AdvertSender) -> bool:
     """Whether the holder lost the election to another: it paused, or the other ranks higher and is new."""
     if holder is to:
         return False
@@ -260,7 +262,7 @@ def _lost_to(holder: Peer, to: Peer) -> bool:
     return _has_paused(holder, now) or (to.since == now and _rank(to) > _rank(holder))
 
 
-def _overlap(one: Peer, other: Peer) -> bool:
+def _overlap(one: AdvertSender, other: AdvertSender) -> bool:
     """Whether both advertise for longer than a takeover explains."""
     overlap = min(one.advertiser.last.received, other.advertiser.last.received) - max(one.since, other.since)
     return overlap >= RIVAL_OVERLAP_INTERVALS * max(_interval(one), _interval(other))

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.expand import ConfigFile, Expander
 from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes
 from kvtui.backend.conf.reader import conf_of
 from kvtui.backend.linux.arguments import parse_arguments
@@ -104,11 +104,11 @@ def _is_complete(text: str) -> bool:
 
 def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
     """Returns the lines on disk; arguments and errors as in ``reader.read``."""
-    opened = Opened(path, read_text(path, MAX_FILE_BYTES, root=root))
+    opened = ConfigFile(path, read_text(path, MAX_FILE_BYTES, root=root))
     return lines_of(opened, root=root, config_id=config_id)
 
 
-def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
+def lines_of(opened: ConfigFile, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
     expander = Expander(config_id)
     expander.include = Includes(root, expander.problems)
     return _lines(expander, expander.file(opened))

@@ -48,7 +48,7 @@ class _Origin(Struct):
         return Location(self.file, self.line, self.columns[position])
 
 
-class Opened(Struct, frozen=True):
+class ConfigFile(Struct, frozen=True):
     name: str
     text: str
 
@@ -66,7 +66,7 @@ class Expander:
 
     def __init__(self, config_id: str | None) -> None:
         self.config_id = platform.node().partition(".")[0] if config_id is None else config_id
-        self.include: Callable[[str, str, tuple[str, ...], Location], list[Opened]] | None = None
+        self.include: Callable[[str, str, tuple[str, ...], Location], list[ConfigFile]] | None = None
         self.problems = Problems()
         self.copy: list[str] = []
         self.files: list[str] = []
@@ -89,7 +89,7 @@ class Expander:
         """Of relative includes, and ``${_PWD}``."""
         return posixpath.dirname(self._name)
 
-    def file(self, opened: Opened) -> Iterator[Piece]:
+    def file(self, opened: ConfigFile) -> Iterator[Piece]:
         self._home = posixpath.dirname(opened.name)
         self._sources = [self._lines_of(opened)]
         return self._pieces()
@@ -114,7 +114,7 @@ class Expander:
                 left -= 1
                 yield piece
 
-    def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
+    def _lines_of(self, opened: ConfigFile) -> Iterator[_Origin]:
         self._open.append(opened.name)
         self.files.append(opened.name)
         for number, offset, body in _physical(opened.text):

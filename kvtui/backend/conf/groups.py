@@ -26,13 +26,13 @@ _MAX_MARK = 2**32 - 1
 _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
-class Member(Struct, frozen=True):
+class GroupMember(Struct, frozen=True):
     address: str | None = None
     port: int | None = None
     fwmark: int | None = None
 
 
-Groups = dict[str, tuple[Member, ...] | None]
+Groups = dict[str, tuple[GroupMember, ...] | None]
 """Name → members; None where one is unknown (a macro that only keepalived can replace, a huge range)."""
 
 
@@ -55,13 +55,13 @@ def groups(root: Statement, problems: Problems) -> Groups:
     return found
 
 
-def _members(line: Statement, problems: Problems) -> tuple[Member, ...] | None:
+def _members(line: Statement, problems: Problems) -> tuple[GroupMember, ...] | None:
     """``fwmark N``, ``ADDRESS[-LAST] [PORT]``, ``ADDRESS/PREFIX [PORT]``; empty where keepalived skips the line."""
     if is_built_in(line.keyword) or is_built_in(line.argument):
         return None
     if line.keyword == "fwmark":
         mark = unsigned(line.argument, 0, _MAX_MARK, lenient=True)
-        members: tuple[Member, ...] = () if mark is None else (Member(fwmark=mark),)
+        members: tuple[GroupMember, ...] = () if mark is None else (GroupMember(fwmark=mark),)
     else:
         port = plain_port(line.argument)
         first, last = (_range(line.keyword) if port is not None else None) or (None, None)
@@ -70,7 +70,7 @@ def _members(line: Statement, problems: Problems) -> tuple[Member, ...] | None:
         elif int(last) - int(first) >= MAX_RANGE_ADDRESSES:
             return None
         else:
-            members = tuple(Member(str(first + n), port or None) for n in range(int(last) - int(first) + 1))
+            members = tuple(GroupMember(str(first + n), port or None) for n in range(int(last) - int(first) + 1))
     if not members:
         problems.invalid(f"'{' '.join(line.words)}' is not a group's member: keepalived skips it", line.at())
     return members
@@ -117,7 +117,7 @@ def expanded(virtuals: Iterable[ConfVirtualServer], known: Groups) -> Iterator[C
             yield from (_one(virtual, member) for member in members)
 
 
-def _one(virtual: ConfVirtualServer, member: Member) -> ConfVirtualServer:
+def _one(virtual: ConfVirtualServer, member: GroupMember) -> ConfVirtualServer:
     reals = virtual.real_servers
     if member.port:  # direct routing and tunnels cannot change a port: the kernel has the member's (measured)
         reals = tuple(replace(r, port=member.port) if (r.method or virtual.method) in _FIXED_PORT else r for r in reals)

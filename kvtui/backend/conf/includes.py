@@ -10,7 +10,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.expand import Opened
+from kvtui.backend.conf.expand import ConfigFile
 from kvtui.backend.linux.files import open_regular, read_open
 from kvtui.backend.linux.rooted import open_folder, stat_path
 
@@ -43,7 +43,7 @@ class Includes:
         self._bytes = MAX_FILE_BYTES
         self._entries_left = MAX_ENTRIES
 
-    def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[Opened]:
+    def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[ConfigFile]:
         """Returns the files that ``keyword pattern`` names, in the order in which keepalived reads them."""
         folder = posixpath.dirname(open_files[-1]) if open_files else ""
         names = [name for part in _braces(pattern) for name in self._matching(posixpath.join(folder, part))]
@@ -94,7 +94,7 @@ class Includes:
         finally:
             os.close(folder)
 
-    def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
+    def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> ConfigFile | None:
         if name in open_files:
             self.problems.include(f"'{name}' includes itself", at)
             return None
@@ -107,7 +107,7 @@ class Includes:
         except OSError as error:
             self.problems.include(f"'{name}' cannot be read: {error.strerror or error}", at)
             return None
-        return Opened(name, data.decode("utf-8", "surrogateescape"))
+        return ConfigFile(name, data.decode("utf-8", "surrogateescape"))
 
 
 def _fixed_part(pattern: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.conf import checkers, servers, vrrp
 from kvtui.backend.conf.blocks import MAX_PROBLEMS, Nester
-from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.expand import ConfigFile, Expander
 from kvtui.backend.conf.grammar import GLOBAL_LINES
 from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes, is_skipped
 from kvtui.backend.conf.tree import Problems, balanced
@@ -51,7 +51,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     if is_skipped(state.st_mode):
         message = "keepalived refuses this file: it is not a regular file, or is executable"
         expander.problems.include(message, Location(path, 1))
-    return conf_of(expander, expander.file(Opened(path, text)), now=now, modified=state.st_mtime)
+    return conf_of(expander, expander.file(ConfigFile(path, text)), now=now, modified=state.st_mtime)
 
 
 def conf_of(expander: Expander, pieces: Iterable[Piece], *, now: float = 0.0, modified: float | None = None) -> Conf:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kvtui.backend.demo.election import ElectionCourse
-    from kvtui.backend.demo.services import Target
+    from kvtui.model.ipvs import DestinationKey
 
 SYSCTLS = {"conntrack": 1, "expire_nodest_conn": 0, "expire_quiescent_template": 0, "conn_reuse_mode": 1}
 """net.ipv4.vs.… of the demo node: Linux 6's defaults, which keepalived-vip does not change."""
@@ -33,11 +33,11 @@ class WeightChange(Struct, frozen=True):
     """A weight set in the kernel, and when (seconds of demo time)."""
 
     at: float
-    target: Target
+    target: DestinationKey
     weight: int
 
 
-class Changes(Struct, frozen=True):
+class DemoChanges(Struct, frozen=True):
     """All changes by an operator; times are seconds of demo time, negative before the demo.
 
     Attributes:
@@ -61,14 +61,14 @@ class Changes(Struct, frozen=True):
         """Whether the election at ``t`` is still the story's."""
         return not self.priority_changes or t < self.priority_changes[0].at
 
-    def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> Changes:
+    def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> DemoChanges:
         return replace(self, priority_changes=(*self.priority_changes, PriorityChange(at, priority, value)))
 
-    def set_weight(self, at: float, target: Target, weight: int) -> Changes:
+    def set_weight(self, at: float, target: DestinationKey, weight: int) -> DemoChanges:
         return replace(self, weights=(*self.weights, WeightChange(at, target, weight)))
 
 
-NO_CHANGES = Changes()
+NO_CHANGES = DemoChanges()
 
 
 class ElectionState(Struct, frozen=True):
@@ -99,7 +99,7 @@ class ElectionState(Struct, frozen=True):
         return self.master == story.SELF
 
 
-def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
+def election_state(t: float, changes: DemoChanges = NO_CHANGES) -> ElectionState:
     return _story_state(t) if changes.story_decides(t) else _elected_state(t, course(changes.priority_changes))
 
 
@@ -157,12 +157,12 @@ def _last_advert(t: float, after: ElectionCourse, node: str) -> tuple[float, int
     return None
 
 
-def moves(changes: Changes) -> tuple[float, ...]:
+def moves(changes: DemoChanges) -> tuple[float, ...]:
     """Returns when the mastership moves because of the changes."""
     return tuple(r.at for r in course(changes.priority_changes).masterships) if changes.priority_changes else ()
 
 
-def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[float, str], ...]:
+def advert_transitions(t: float, changes: DemoChanges = NO_CHANGES) -> tuple[tuple[float, str], ...]:
     """Returns the transitions in adverts until ``t``, oldest first."""
     if changes.story_decides(t):
         return story.transitions(t)
@@ -184,7 +184,7 @@ def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[f
     return tuple(sorted((one for one in found if one[0] <= t), key=lambda one: one[0]))
 
 
-def weight(t: float, target: Target, changes: Changes = NO_CHANGES) -> tuple[int, float]:
+def weight(t: float, target: DestinationKey, changes: DemoChanges = NO_CHANGES) -> tuple[int, float]:
     """Returns the weight of a real server in the kernel, and since when (seconds of demo time)."""
     ours = _operator_weight(t, target, changes)
     if ours is not None:
@@ -195,7 +195,7 @@ def weight(t: float, target: Target, changes: Changes = NO_CHANGES) -> tuple[int
     return 1, 0.0
 
 
-def _operator_weight(t: float, target: Target, changes: Changes) -> WeightChange | None:
+def _operator_weight(t: float, target: DestinationKey, changes: DemoChanges) -> WeightChange | None:
     """Returns what an operator set, unless a health check restored the configured weight since."""
     found = next((w for w in reversed(changes.weights) if w.target == target and w.at <= t), None)
     return None if found is None or t >= _restored_at(found) else found
@@ -207,7 +207,7 @@ def _restored_at(change: WeightChange) -> float:
     return story.PASSES + story.CYCLE * (floor((change.at - story.PASSES) / story.CYCLE) + 1)
 
 
-def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
+def flowed(t: float, target: DestinationKey, changes: DemoChanges = NO_CHANGES) -> float:
     """Returns the seconds until ``t`` in which new connections reached a real server on this node."""
     mine = [w for w in changes.weights if w.target == target]
     edges = {*moves(changes), *(w.at for w in mine), *map(_restored_at, mine)}
@@ -228,6 +228,6 @@ def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
     return total
 
 
-def flows(t: float, target: Target, changes: Changes = NO_CHANGES) -> bool:
+def flows(t: float, target: DestinationKey, changes: DemoChanges = NO_CHANGES) -> bool:
     alive = not (target[1] == FAILING and story.scene(t).check_fails)
     return election_state(t, changes).holds and alive and weight(t, target, changes)[0] > 0

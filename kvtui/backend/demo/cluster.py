@@ -27,7 +27,7 @@ from kvtui.model.vrrp import (
 )
 
 if TYPE_CHECKING:
-    from kvtui.backend.demo.changes import Changes
+    from kvtui.backend.demo.changes import DemoChanges
     from kvtui.backend.demo.services import Service
     from kvtui.model.conf import Conf
 
@@ -62,15 +62,15 @@ def keepalived(epoch: float) -> Keepalived:
     )
 
 
-def conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
+def conf(epoch: float, changes: DemoChanges = NO_CHANGES) -> Conf:
     return replace(read_text(changes.saved), read_at=epoch, modified=epoch + changes.saved_at)
 
 
-def running_conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
+def running_conf(epoch: float, changes: DemoChanges = NO_CHANGES) -> Conf:
     return replace(read_text(changes.run), read_at=epoch)
 
 
-def instances(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[VrrpInstance, ...]:
+def instances(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> tuple[VrrpInstance, ...]:
     """Returns keepalived's view: usually MASTER of the IPv4 VIPs, always BACKUP of the IPv6 one."""
     now = election_state(t, changes)
     own = VrrpInstance(
@@ -119,7 +119,7 @@ def instances(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Vr
     return (own, six)
 
 
-def advertisers(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Advertiser, ...]:
+def advertisers(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> tuple[Advertiser, ...]:
     """Returns both nodes that were master of the IPv4 VIPs, and the master of the IPv6 one."""
     now = election_state(t, changes)
     tick = t - t % 1.0
@@ -142,11 +142,11 @@ def _advertiser(node: str, last: tuple[float, int], epoch: float, *, outgoing: b
     return Advertiser(advert, epoch - EARLIER * CYCLE, count, usual_priority=priority or NODES[node][1])
 
 
-def timeline(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Transition, ...]:
+def timeline(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> tuple[Transition, ...]:
     return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in advert_transitions(t, changes))
 
 
-def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressTable:
+def addresses(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> AddressTable:
     now = election_state(t, changes)
     held = [InterfaceAddress(v, 32, "eth0", since=epoch + now.since) for v in VIPS if now.holds]
     own = (
@@ -160,12 +160,12 @@ def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressT
     return AddressTable((*own, *held), links, epoch + t)
 
 
-def table(t: float, epoch: float, changes: Changes = NO_CHANGES) -> IpvsTable:
+def table(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> IpvsTable:
     virtuals = tuple(_virtual(s, number, t, changes) for number, s in enumerate(SERVICES))
     return IpvsTable(virtuals, complete=True, read_at=epoch + t, monotonic=t)
 
 
-def _virtual(service: Service, number: int, t: float, changes: Changes) -> VirtualServer:
+def _virtual(service: Service, number: int, t: float, changes: DemoChanges) -> VirtualServer:
     pairs = [(real, _traffic(service, number, index, t, changes)) for index, real in enumerate(service.reals)]
     removed = FAILING if scene(t).check_fails else None
     reals = tuple(_real(service, key, stats, t, changes) for key, stats in pairs if key != removed)
@@ -183,7 +183,7 @@ def _virtual(service: Service, number: int, t: float, changes: Changes) -> Virtu
     )
 
 
-def _traffic(service: Service, number: int, index: int, t: float, changes: Changes) -> Stats:
+def _traffic(service: Service, number: int, index: int, t: float, changes: DemoChanges) -> Stats:
     """Returns the counters of a real server, which never decrease and stop while it or this node gets no connections.
 
     Twelve times as many bytes go out as come in; with direct routing answers do not pass IPVS.
@@ -214,7 +214,7 @@ def _traffic(service: Service, number: int, index: int, t: float, changes: Chang
     )
 
 
-def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, changes: Changes) -> RealServer:
+def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, changes: DemoChanges) -> RealServer:
     now, since = weight(t, (service.key, key), changes)
     busy = float(stats.cps)
     templates = busy * 30

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.copies import lines_of
-from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.expand import ConfigFile, Expander
 from kvtui.backend.conf.reader import conf_of
 from kvtui.backend.demo.services import CONF, MASQ, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import NODES, SELF, WEIGHT
@@ -56,8 +56,8 @@ def _virtual_server(service: Service) -> Iterator[str]:
 def read_text(text: str) -> Conf:
     """Reads a text as ``backend.conf.reader`` reads a file; its times are 0."""
     expander = Expander(CONFIG_ID)
-    return conf_of(expander, expander.file(Opened(CONF, text)))
+    return conf_of(expander, expander.file(ConfigFile(CONF, text)))
 
 
 def copied_lines(text: str) -> tuple[str, ...]:
-    return lines_of(Opened(CONF, text), config_id=CONFIG_ID)
+    return lines_of(ConfigFile(CONF, text), config_id=CONFIG_ID)

@@ -13,7 +13,7 @@ from kvtui.model.log import LogLine, LogTail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.backend.demo.changes import Changes
+    from kvtui.backend.demo.changes import DemoChanges
 
 OWN = NODES[SELF][0]
 START = (
@@ -26,14 +26,14 @@ RELOAD = ("Reloading ...", f"Opening file '{CONF}'.", "Reload complete")
 _PRIORITY = re.compile(r"changed priority (\d+) → (\d+)")
 
 
-def log_tail(t: float, epoch: float, changes: Changes = NO_CHANGES) -> LogTail:
+def log_tail(t: float, epoch: float, changes: DemoChanges = NO_CHANGES) -> LogTail:
     reloads = ((at, text) for at in changes.reloaded for text in RELOAD)
     events = [*START, *_elections(t, changes), *_checks(t), *reloads]
     lines = sorted((event for event in events if event[0] <= t), key=lambda event: event[0])
     return LogTail(tuple(LogLine(text, epoch + at) for at, text in lines), f"log of pod {POD}")
 
 
-def _elections(t: float, changes: Changes) -> Iterator[tuple[float, str]]:
+def _elections(t: float, changes: DemoChanges) -> Iterator[tuple[float, str]]:
     fault = False
     for at, what in advert_transitions(t, changes):
         if match := _PRIORITY.search(what):

@@ -11,9 +11,6 @@ CONF = "/etc/keepalived/keepalived.conf"
 TRACK_FILE = "/etc/keepalived/vip_ok"
 POD = "default/kube-keepalived-vip-x7k2p"
 
-Target = tuple[ServiceKey, tuple[str, int]]
-"""A virtual server's key, and address and port of one of its real servers."""
-
 
 class Service(Struct, frozen=True):
     name: str

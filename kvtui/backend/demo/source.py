@@ -25,10 +25,9 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kvtui.backend.demo.changes import Changes
-    from kvtui.backend.demo.services import Target
+    from kvtui.backend.demo.changes import DemoChanges
     from kvtui.model.conf import Conf
-    from kvtui.model.ipvs import IpvsTable, ServiceKey
+    from kvtui.model.ipvs import DestinationKey, IpvsTable, ServiceKey
     from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
 
@@ -45,7 +44,7 @@ PAST_SECONDS, PAST_STEP = 300, 5
 DETAIL = "demo: all data is invented"
 
 
-def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: Changes = NO_CHANGES) -> Snapshot:
+def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: DemoChanges = NO_CHANGES) -> Snapshot:
     """Returns the demo node ``t`` seconds after ``epoch``, when the demo began (seconds since the epoch)."""
     now = epoch + t
     return Snapshot(
@@ -130,7 +129,7 @@ class World:
 
     def reload(self) -> None:
 
-        def work(changes: Changes, now: float) -> Changes:
+        def work(changes: DemoChanges, now: float) -> DemoChanges:
             old, new = (_priority(text) for text in (changes.run, changes.saved))
             if new != old:
                 changes = changes.set(now, priority=new)
@@ -138,13 +137,13 @@ class World:
 
         self._change(work)
 
-    def set_weight(self, target: Target, weight: int) -> None:
+    def set_weight(self, target: DestinationKey, weight: int) -> None:
         self._change(lambda changes, now: changes.set_weight(now, target, weight))
 
     def set_sysctl(self, name: str, value: int) -> None:
         self._change(lambda changes, _now: replace(changes, sysctls={**changes.sysctls, name: value}))
 
-    def _change(self, work: Callable[[Changes, float], Changes]) -> None:
+    def _change(self, work: Callable[[DemoChanges, float], DemoChanges]) -> None:
         with self._lock:
             self.changes = work(self.changes, self.now)
         if self._loop is not None and not self._loop.is_closed():

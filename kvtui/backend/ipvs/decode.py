@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kvtui.backend.ipvs import uapi
 from kvtui.backend.ipvs.attributes import address_bytes, address_text, attributes, nested, pack
 from kvtui.backend.ipvs.errors import MalformedMessageError
-from kvtui.backend.ipvs.layout import TEXT, Field, Message
+from kvtui.backend.ipvs.layout import TEXT, Field, MessageLayout
 from kvtui.model.ipvs import Protocol, RealServer, Stats, VirtualServer
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ U32 = Struct("=I")
 ntohs = socket.ntohs
 FAMILIES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
-SERVICE = Message(
+SERVICE = MessageLayout(
     (
         Field(uapi.ServiceAttr.AF, "H"),
         Field(uapi.ServiceAttr.PROTOCOL, "H", None),
@@ -39,7 +39,7 @@ SERVICE = Message(
     uapi.ServiceAttr.STATS,
 )
 
-DEST = Message(
+DEST = MessageLayout(
     (
         Field(uapi.DestAttr.ADDR, "16s"),
         Field(uapi.DestAttr.PORT, "H"),

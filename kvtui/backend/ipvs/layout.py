@@ -35,7 +35,7 @@ class Field(NamedTuple):
     default: Any = REQUIRED
 
 
-class Message:
+class MessageLayout:
     """A kind of message: its fields, then ten counters, of STATS64 (64 bits) or else of STATS (32 bits)."""
 
     def __init__(self, fields: tuple[Field, ...], stats64: int, stats: int) -> None:
@@ -129,7 +129,7 @@ class Layout(NamedTuple):
 class Learner:
     """Derives a layout from a message that the walk accepted."""
 
-    def __init__(self, message: Message, buffer: Buffer) -> None:
+    def __init__(self, message: MessageLayout, buffer: Buffer) -> None:
         self._message = message
         self._buffer = buffer
         self._codes = ["="]

@@ -33,7 +33,7 @@ from kvtui.model.text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kvtui.backend.kube.discovery import Kubeconfig, Place
+    from kvtui.backend.kube.discovery import ApiPlace, Kubeconfig
 
 KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -85,7 +85,7 @@ class PluginLog(logging.Handler):
             self.outcome = "gave no credentials"
 
 
-def load(place: Place) -> Access:
+def load(place: ApiPlace) -> Access:
     """Runs exec plugins and token refreshes; raises AccessError, without secrets."""
     configuration = library.Configuration()
     proxy_url: str | None = None

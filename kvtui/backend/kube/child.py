@@ -39,7 +39,7 @@ def main() -> None:
 
     try:
         from kvtui.backend.kube.coordinator import Coordinator  # noqa: PLC0415 - the library may be missing
-        from kvtui.backend.kube.discovery import Place  # noqa: PLC0415
+        from kvtui.backend.kube.discovery import ApiPlace  # noqa: PLC0415
         from kvtui.backend.kube.session import Session  # noqa: PLC0415
         from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
     except ImportError:
@@ -50,7 +50,7 @@ def main() -> None:
     if not first:
         end()
     given = json.loads(first)
-    place, timing = msgspec.convert(given["place"], Place), msgspec.convert(given["timing"], Timing)
+    place, timing = msgspec.convert(given["place"], ApiPlace), msgspec.convert(given["timing"], Timing)
     coordinator = Coordinator(Session(place, timing, fail), send)
     threading.Thread(target=_listen, args=(commands, coordinator), name="commands", daemon=True).start()
     coordinator.run()

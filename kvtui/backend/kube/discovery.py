@@ -57,7 +57,7 @@ class Kubeconfig(Struct, frozen=True, tag=True):
         return tuple(map(stamp, self.paths.split(":")))
 
 
-Place = ServiceAccount | Kubeconfig
+ApiPlace = ServiceAccount | Kubeconfig
 
 
 def find(
@@ -66,7 +66,7 @@ def find(
     account: str = ACCOUNT,
     controllers: Iterable[int] = (),
     proc: str = "/proc",
-) -> Place:
+) -> ApiPlace:
     """Returns the API that the options name, else the first that is configured here.
 
     In this order: the pod's service account, ``$KUBECONFIG``, ``~/.kube/config``, the service account of one of the

@@ -24,7 +24,7 @@ from kvtui.backend.kube.errors import NO_LIBRARY, KubeError
 from kvtui.model.settings import KubeSettings
 
 if TYPE_CHECKING:
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
 
 STDOUT, STDERR, ERROR = 1, 2, 3
 WAIT_SECONDS = 5.0
@@ -37,7 +37,7 @@ def fail(text: str) -> NoReturn:
     sys.exit(255)
 
 
-def find_place(kubeconfig: str, context: str) -> Place:
+def find_place(kubeconfig: str, context: str) -> ApiPlace:
     """Raises KubeError where none is configured."""
     return find(KubeSettings(kubeconfig=kubeconfig or None, context=context or None))
 

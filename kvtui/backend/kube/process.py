@@ -19,7 +19,7 @@ from kvtui.backend.kube.timing import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
     from kvtui.backend.kube.timing import Timing
     from kvtui.model.kube import NamespacedName
 
@@ -34,7 +34,7 @@ LIVED_WELL = 30.0
 class ApiProcess:
     """One API's process; ``changed`` is called in the event loop when something is worth a new snapshot."""
 
-    def __init__(self, place: Place, timing: Timing, changed: Callable[[], None]) -> None:
+    def __init__(self, place: ApiPlace, timing: Timing, changed: Callable[[], None]) -> None:
         self._place, self._timing, self._changed = place, timing, changed
         self.mirror = Mirror()
         self.pid: int | None = None

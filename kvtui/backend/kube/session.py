@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kvtui.backend.kube.access import Access
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
     from kvtui.backend.kube.parse import JsonObject
     from kvtui.backend.kube.timing import Timing
 
@@ -40,7 +40,7 @@ class Session:
     ``plugin_hangs`` is called when reading the kubeconfig takes longer than a plugin may; the process should end.
     """
 
-    def __init__(self, place: Place, timing: Timing, plugin_hangs: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, place: ApiPlace, timing: Timing, plugin_hangs: Callable[[str], None] = lambda _: None) -> None:
         self._place, self.timing, self._plugin_hangs = place, timing, plugin_hangs
         self._lock = threading.Lock()
         self._access: Access | None = None

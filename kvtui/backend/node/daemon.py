@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 
-class Daemon:
+class DaemonLayers:
     """Everything that was read of one keepalived, and is void for another.
 
     ``before`` is of the process that was chosen before: what is still true of this one is kept. The other arguments as
@@ -32,7 +32,7 @@ class Daemon:
         signals: bool,
         changed: Callable[[], None],
         state_folder: Path | None,
-        before: Daemon | None = None,
+        before: DaemonLayers | None = None,
     ) -> None:
         self.of = keepalived
         self.conf = ConfLayer(keepalived)

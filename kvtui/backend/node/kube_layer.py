@@ -14,7 +14,7 @@ from kvtui.model.source import Source, SourceName, SourceState, UnavailableReaso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.discovery import ApiPlace
     from kvtui.backend.kube.process import ApiProcess
     from kvtui.backend.kube.timing import Timing
     from kvtui.model.keepalived import Keepalived
@@ -64,14 +64,14 @@ class KubeLayer:
         *,
         timing: Timing | None = None,
         environ: Mapping[str, str] | None = None,
-        place: Place | None = None,
+        place: ApiPlace | None = None,
         report: Callable[[Exception], str] = str,
     ) -> None:
         self._report = report
         self._settings, self._changed, self._timing, self._place = settings, changed, timing, place
         self._environ = os.environ if environ is None else environ
         self._process: ApiProcess | None = None
-        self._found: Place | None = None
+        self._found: ApiPlace | None = None
         self._task: asyncio.Task[None] | None = None
         self._throttle: Throttle | None = None
         self._begun = asyncio.Event()
@@ -117,7 +117,7 @@ class KubeLayer:
                 async with asyncio.timeout(wait):
                     await self._look_again.wait()
 
-    async def _use(self, place: Place) -> None:
+    async def _use(self, place: ApiPlace) -> None:
         if place == self._found:
             return
         # in a thread, and only where there is an API: the first frame does not wait for it

@@ -41,7 +41,7 @@ GLOBAL_SYSCTLS = (
 LINK_SYSCTLS = ("rp_filter", "arp_ignore")
 
 
-class Network:
+class NetworkLayers:
     """What is read of one network namespace.
 
     ``of`` is a keepalived in another network namespace; None: kvtui's own is read. ``changed`` is called on a change

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from kvtui.backend.connect import connect
 from kvtui.backend.linux.host import HostLayer
-from kvtui.backend.node.daemon import Daemon
+from kvtui.backend.node.daemon import DaemonLayers
 from kvtui.backend.node.guard import DEADLINE, SourceGuard, run_in_thread, run_jobs
 from kvtui.backend.node.kube_layer import KubeLayer
-from kvtui.backend.node.network import Network, addresses_source
+from kvtui.backend.node.network import NetworkLayers, addresses_source
 from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.vrrp_layer import contradicts, disputes
 from kvtui.model.log import LogTail
@@ -47,8 +47,8 @@ CLOCK_STEP = 1.0
 
 
 class Layers(Struct):
-    network: Network
-    daemon: Daemon
+    network: NetworkLayers
+    daemon: DaemonLayers
 
 
 class Node:
@@ -77,7 +77,7 @@ class Node:
         self._read_only = read_only
         self._changed: Callable[[], None] = lambda: None
         self._daemon = partial(
-            Daemon, signals=signals and not read_only, changed=self._notify, state_folder=state_folder
+            DaemonLayers, signals=signals and not read_only, changed=self._notify, state_folder=state_folder
         )
         self._layers: Layers | None = None
         self._at_once = at_once
@@ -145,9 +145,9 @@ class Node:
     def _notify(self) -> None:
         self._changed()
 
-    async def _open(self, chosen: Keepalived | None) -> Network:
+    async def _open(self, chosen: Keepalived | None) -> NetworkLayers:
         of = chosen if chosen and chosen.own_netns is False else None
-        network = Network(of, self._changed, at_once=self._at_once, state_folder=self._state_folder)
+        network = NetworkLayers(of, self._changed, at_once=self._at_once, state_folder=self._state_folder)
         self._at_once = False
         await network.start()
         return network

@@ -59,7 +59,7 @@ LIMITS = {
 """Version of kvtui on a node → what it lacks."""
 
 
-class Link:
+class NodeLink:
     """The connection to one node.
 
     Args:
@@ -227,7 +227,7 @@ async def end_process(process: asyncio.subprocess.Process, *readers: asyncio.Tas
         reader.cancel()
 
 
-class Place(Struct, frozen=True):
+class PodHost(Struct, frozen=True):
     """A pod as a host, and whether it has kvtui."""
 
     host: str
@@ -237,7 +237,7 @@ class Place(Struct, frozen=True):
 class Pods(Struct, frozen=True):
     """What ``kube.daemonset`` prints: pods by the names of their nodes, nodes without one, how many more lack one."""
 
-    pods: dict[str, Place] = field(default_factory=dict)
+    pods: dict[str, PodHost] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     unnamed: int = 0
 
@@ -251,8 +251,8 @@ class Links:
         self._settings, self._arguments, self._connect_timeout = settings, arguments, connect_timeout
         self._changed: Callable[[], None] = lambda: None
         self._starting = asyncio.Semaphore(MAX_STARTING)
-        self._links: dict[str, Link] = {}
-        self._tasks: dict[Link, asyncio.Task[None]] = {}
+        self._links: dict[str, NodeLink] = {}
+        self._tasks: dict[NodeLink, asyncio.Task[None]] = {}
         self._found: dict[str, Pods] = {}
 
     @property
@@ -265,7 +265,7 @@ class Links:
         for host in self._settings.hosts:
             if host.startswith(reach.DAEMONSET):
                 argv = reach.daemonset(self._settings, host)
-                self._run(Link(host, argv, self._starting, partial(self._take, host)))
+                self._run(NodeLink(host, argv, self._starting, partial(self._take, host)))
             else:
                 self._follow(host, host, has_kvtui=True)
 
@@ -278,9 +278,9 @@ class Links:
 
     def run(self, name: str, argv: Sequence[str], without_kvtui: Sequence[str] | None = None) -> None:
         """Follows a node by a command that prints its reports."""
-        self._run(Link(name, argv, self._starting, self._changed, without_kvtui))
+        self._run(NodeLink(name, argv, self._starting, self._changed, without_kvtui))
 
-    def _run(self, link: Link) -> None:
+    def _run(self, link: NodeLink) -> None:
         self._links[link.name] = link
         self._tasks[link] = asyncio.create_task(link.run())
 

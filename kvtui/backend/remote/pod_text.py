@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.expand import ConfigFile, Expander
 from kvtui.backend.conf.reader import conf_of
 from kvtui.backend.keepalived.dumps.data_text import parse_vrrp_data
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
@@ -94,7 +94,7 @@ def pod_snapshot(pod: str, found: Mapping[str, tuple[str, str]]) -> Snapshot:
     path, text = found.get("conf", ("", ""))
     text = text.strip("\n")
     expander = Expander(None)  # includes are files of the pod: not read
-    conf = conf_of(expander, expander.file(Opened(path, text)), now=now) if text else None
+    conf = conf_of(expander, expander.file(ConfigFile(path, text)), now=now) if text else None
     tell(SourceName.CONF, ok=conf is not None, what=f"{path} cannot be read")
     state = found.get("state", ("", ""))[1]
     instances = parse_vrrp_data(state) if state else None

@@ -26,7 +26,7 @@ PORTS = frozenset(("bridge", "bond", "team"))
 Key = tuple[int, int, str, str, int]  # interface index, family, local address, peer address, prefix length
 
 
-class Message(Protocol):
+class RouteMessage(Protocol):
     def __getitem__(self, field: str) -> Any: ...
 
     def get_attr(self, name: str) -> Any: ...
@@ -69,7 +69,7 @@ class Address(Struct, frozen=True):
         return self.key[4]
 
 
-def read_link(message: Message) -> Link | None:
+def read_link(message: RouteMessage) -> Link | None:
     """Reads RTM_NEWLINK or RTM_DELLINK; None for a bridge's own notices about its ports (family AF_BRIDGE)."""
     name = message.get_attr("IFLA_IFNAME")
     if message["family"] != AF_UNSPEC or name is None:
@@ -91,7 +91,7 @@ def read_link(message: Message) -> Link | None:
     )
 
 
-def read_address(message: Message) -> Address | None:
+def read_address(message: RouteMessage) -> Address | None:
     """Reads RTM_NEWADDR or RTM_DELADDR; None for another family than IPv4 and IPv6."""
     family = message["family"]
     # On a point-to-point link IFA_ADDRESS is the peer's; IPv6 has IFA_LOCAL only there (linux/if_addr.h)

@@ -12,7 +12,7 @@ from kvtui.rules.chain.cluster import NO_API_REMEDY, cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
 from kvtui.rules.chain.connect import connect_link
 from kvtui.rules.chain.index import ChainIndex, Port
-from kvtui.rules.chain.link import LAYERS, Layer, Link, Links, Mark, first_break, folded, whole
+from kvtui.rules.chain.link import LAYERS, ChainLink, Layer, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
 
@@ -45,8 +45,8 @@ __all__ = [
     "LAYERS",
     "NO_API_REMEDY",
     "ChainIndex",
+    "ChainLink",
     "Layer",
-    "Link",
     "Links",
     "Mark",
     "Port",

@@ -12,7 +12,7 @@ from kvtui.model.mapping import Mapping, MappingState
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.rules.chain.index import ChainIndex, Port, protocol
-from kvtui.rules.chain.link import OUTDATED, Layer, LayerReading, Link, Mark
+from kvtui.rules.chain.link import OUTDATED, ChainLink, Layer, LayerReading, Mark
 from kvtui.rules.mapping.backends import Backend, PortBackends, endpoints_of, port_backends
 from kvtui.rules.phrases import MAX_QUOTED, listed, service_name, shell_word
 from kvtui.rules.servers.views import pods
@@ -45,7 +45,9 @@ UNKNOWN = Demand()
 NOT_REQUIRED = Demand(vip=False)
 
 
-def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[tuple[Link, Link, Link], Demand]:
+def cluster_links(
+    index: ChainIndex, address: str, port: Port | None
+) -> tuple[tuple[ChainLink, ChainLink, ChainLink], Demand]:
     kube = index.seen.snapshot.kube
     entry = index.entries.get(address)
     if kube is None:
@@ -59,7 +61,7 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
     second, service, chosen = _service(index, kube, entry, port)
     if service is None or chosen is None:
         mark = second.mark if second.mark is Mark.UNKNOWN else Mark.NONE
-        third = Link(Layer.ENDPOINTS, mark, "not known without the Service's port" if service else "no Service")
+        third = ChainLink(Layer.ENDPOINTS, mark, "not known without the Service's port" if service else "no Service")
         missing = second.mark is Mark.BROKEN and service is None
         return (first, second, third), NOT_REQUIRED if missing else UNKNOWN
     third, behind = _endpoints(index, kube, service, chosen)
@@ -72,11 +74,11 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
     return (first, second, third), Demand(vip=True, reals=reals, method=entry.method)
 
 
-def _service_and_endpoints(mark: Mark, why: str) -> tuple[Link, Link]:
-    return Link(Layer.SERVICE, mark, why), Link(Layer.ENDPOINTS, mark, why)
+def _service_and_endpoints(mark: Mark, why: str) -> tuple[ChainLink, ChainLink]:
+    return ChainLink(Layer.SERVICE, mark, why), ChainLink(Layer.ENDPOINTS, mark, why)
 
 
-def _without_api(index: ChainIndex, entry: Mapping | None) -> tuple[Link, Link, Link]:
+def _without_api(index: ChainIndex, entry: Mapping | None) -> tuple[ChainLink, ChainLink, ChainLink]:
     """Returns the mapping as derived from keepalived.conf.
 
     The layers are unknown if a cluster exists but cannot be read. They are not needed with ``--no-kube``, or if nothing
@@ -89,9 +91,9 @@ def _without_api(index: ChainIndex, entry: Mapping | None) -> tuple[Link, Link, 
     remedy = NO_API_REMEDY if source.reason in REASONS and mark is Mark.UNKNOWN else ""
     comment = f"; the config's comment names {service_name(entry)}" if entry and entry.target else ""
     return (
-        Link(Layer.CONFIGMAP, mark, why + _from_conf(entry), remedy=remedy),
-        Link(Layer.SERVICE, mark, why + comment, remedy=remedy),
-        Link(Layer.ENDPOINTS, mark, why, remedy=remedy),
+        ChainLink(Layer.CONFIGMAP, mark, why + _from_conf(entry), remedy=remedy),
+        ChainLink(Layer.SERVICE, mark, why + comment, remedy=remedy),
+        ChainLink(Layer.ENDPOINTS, mark, why, remedy=remedy),
     )
 
 
@@ -128,7 +130,7 @@ def _layer(index: ChainIndex, kube: Kube, layer: Layer, resource: Resource) -> L
     return LayerReading(layer, index.since(state.read_at if state else None))
 
 
-def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | None) -> Link:
+def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | None) -> ChainLink:
     layer = _layer(index, kube, Layer.CONFIGMAP, Resource.CONFIGMAPS)
     if kube.configmap_name is None:
         return layer.unknown("the ConfigMap with the VIPs is unknown: set --configmap NAMESPACE/NAME")
@@ -152,7 +154,7 @@ def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | Non
     return layer.ok(f"{namespace}/{name} maps it to {target}{stale}")
 
 
-def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
+def _without_entry(first: ChainLink, entry: Mapping | None) -> tuple[ChainLink, ChainLink]:
     if first.mark is Mark.UNKNOWN:
         return _service_and_endpoints(Mark.UNKNOWN, "not known without the ConfigMap")
     skipped = entry is not None and entry.state is MappingState.ERROR  # it may name a Service: ns/service:nat
@@ -163,7 +165,7 @@ def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
 
 def _service(
     index: ChainIndex, kube: Kube, entry: Mapping, port: Port | None
-) -> tuple[Link, KubeService | None, ServicePort | None]:
+) -> tuple[ChainLink, KubeService | None, ServicePort | None]:
     layer, name = _layer(index, kube, Layer.SERVICE, Resource.SERVICES), service_name(entry)
     if kube.services is None or entry.target is None:
         return layer.unknown(_not_read(kube, Resource.SERVICES)), None, None
@@ -191,7 +193,7 @@ def _service(
 
 def _endpoints(
     index: ChainIndex, kube: Kube, service: KubeService, port: ServicePort
-) -> tuple[Link, PortBackends | None]:
+) -> tuple[ChainLink, PortBackends | None]:
     layer = _layer(index, kube, Layer.ENDPOINTS, Resource.ENDPOINTS)
     if kube.endpoints is None:
         return layer.unknown(_not_read(kube, Resource.ENDPOINTS)), None

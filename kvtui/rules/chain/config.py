@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.ipvs import LVS_METHODS, endpoint
 from kvtui.model.source import SourceName
 from kvtui.rules.chain.index import ChainIndex, Port, find
-from kvtui.rules.chain.link import Layer, LayerReading, Link, Mark
+from kvtui.rules.chain.link import ChainLink, Layer, LayerReading, Mark
 from kvtui.rules.mapping.grammar import keepalived_method
 from kvtui.rules.phrases import listed, plural, server_name
 from kvtui.rules.servers.views import pods
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SYNC = "read the controller's log; it writes the file again on every change of an endpoint"
 
 
-def conf_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> Link:
+def conf_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> ChainLink:
     conf, layer = index.seen.snapshot.conf, LayerReading(Layer.CONF, index.age(SourceName.CONF))
     if conf is None:
         return layer.unknown("the config file cannot be read")
@@ -34,7 +34,7 @@ def conf_link(index: ChainIndex, address: str, port: Port | None, demand: Demand
     return layer.ok(f"in instance {instance}{_reals(index, address, port)}")
 
 
-def _without_vip(index: ChainIndex, conf: Conf, address: str, demand: Demand, layer: LayerReading) -> Link:
+def _without_vip(index: ChainIndex, conf: Conf, address: str, demand: Demand, layer: LayerReading) -> ChainLink:
     running = index.seen.snapshot.running
     runs = running is not None and address in running.vips()
     if demand.vip:
@@ -86,7 +86,7 @@ def _difference(
     return " and ".join(template.format(n) for template, n in zip(templates, names, strict=True) if n)
 
 
-def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link) -> Link:
+def running_link(index: ChainIndex, address: str, port: Port | None, conf: ChainLink) -> ChainLink:
     running, file = index.seen.snapshot.running, index.seen.snapshot.conf
     layer = LayerReading(Layer.RUNNING, index.age(SourceName.CONF))
     if index.seen.snapshot.chosen is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.rules.chain.index import ChainIndex, Port, find
-from kvtui.rules.chain.link import Layer, LayerReading, Link
+from kvtui.rules.chain.link import ChainLink, Layer, LayerReading
 
 if TYPE_CHECKING:
     from kvtui.model.connect import Connect
@@ -16,7 +16,7 @@ ONE_WAY = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 ELSEWHERE = "test from another host: curl, or kvtui trace --connect on a host without keepalived"
 
 
-def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> Link:
+def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> ChainLink:
     if port is None or port.protocol is not Protocol.TCP or result is None:
         return LayerReading(Layer.CONNECT).none("no TCP port to connect to")
     layer = LayerReading(Layer.CONNECT, index.since(result.at))

@@ -59,7 +59,7 @@ class Mark(StrEnum):
 _WORST_FIRST = (Mark.BROKEN, Mark.UNKNOWN, Mark.OK, Mark.NONE)
 
 
-class Link(Struct, frozen=True):
+class ChainLink(Struct, frozen=True):
     """A layer of a chain.
 
     Attributes:
@@ -85,23 +85,23 @@ class LayerReading(Struct, frozen=True):
     layer: Layer
     age: float | None = None
 
-    def ok(self, detail: str) -> Link:
-        return Link(self.layer, Mark.OK, detail, self.age)
+    def ok(self, detail: str) -> ChainLink:
+        return ChainLink(self.layer, Mark.OK, detail, self.age)
 
-    def broken(self, detail: str, remedy: str) -> Link:
-        return Link(self.layer, Mark.BROKEN, detail, self.age, remedy)
+    def broken(self, detail: str, remedy: str) -> ChainLink:
+        return ChainLink(self.layer, Mark.BROKEN, detail, self.age, remedy)
 
-    def unknown(self, detail: str, remedy: str = "") -> Link:
-        return Link(self.layer, Mark.UNKNOWN, detail, self.age, remedy)
+    def unknown(self, detail: str, remedy: str = "") -> ChainLink:
+        return ChainLink(self.layer, Mark.UNKNOWN, detail, self.age, remedy)
 
-    def none(self, detail: str) -> Link:
-        return Link(self.layer, Mark.NONE, detail, self.age)
-
-
-Links = tuple[Link, ...]
+    def none(self, detail: str) -> ChainLink:
+        return ChainLink(self.layer, Mark.NONE, detail, self.age)
 
 
-def first_break(links: Links) -> Link | None:
+Links = tuple[ChainLink, ...]
+
+
+def first_break(links: Links) -> ChainLink | None:
     return next((link for link in links if link.mark is Mark.BROKEN), None)
 
 
@@ -117,7 +117,7 @@ def folded(chains: tuple[Links, ...]) -> Links:
     return chains[0] if len(chains) == 1 else tuple(worst(same) for same in zip(*chains, strict=True))
 
 
-def worst(links: Links) -> Link:
+def worst(links: Links) -> ChainLink:
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
     selected = [link for link in links if link.mark is mark]
     return replace(selected[0], detail=_joined([link.detail for link in selected]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import Advertiser, VrrpState
-from kvtui.rules.chain.link import Layer, LayerReading, Link
+from kvtui.rules.chain.link import ChainLink, Layer, LayerReading
 from kvtui.rules.phrases import shell_word
 from kvtui.rules.vrrp.instances import links_of
 
@@ -20,7 +20,7 @@ MAX_ADVERTISED = 20
 """keepalived does not advertise more addresses than this (vrrp.c); it treats the rest as excluded."""
 
 
-def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
+def address_link(index: ChainIndex, address: str, view: VipView | None) -> ChainLink:
     layer = LayerReading(Layer.ADDRESS, index.age(SourceName.ADDRESSES))
     if view is None:
         return _without_instance(index, address, layer)
@@ -42,7 +42,7 @@ def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
     return layer.ok(f"not on this node, which is {view.state.value}{peer}")
 
 
-def _without_instance(index: ChainIndex, address: str, layer: LayerReading) -> Link:
+def _without_instance(index: ChainIndex, address: str, layer: LayerReading) -> ChainLink:
     table = index.seen.snapshot.addresses
     if table is None:
         return layer.unknown(UNREAD)
@@ -53,7 +53,7 @@ def _without_instance(index: ChainIndex, address: str, layer: LayerReading) -> L
     return layer.none("not on this node; no VRRP instance has it")
 
 
-def _unexpected(index: ChainIndex, view: VipView, where: str, layer: LayerReading) -> Link:
+def _unexpected(index: ChainIndex, view: VipView, where: str, layer: LayerReading) -> ChainLink:
     """Returns the link of a VIP that this node has without being master."""
     remove = f"ip addr del {view.address}/{view.prefixlen} dev {shell_word(view.interface or 'INTERFACE')}"
     if index.seen.snapshot.chosen is None:
@@ -65,7 +65,7 @@ def _unexpected(index: ChainIndex, view: VipView, where: str, layer: LayerReadin
     return layer.broken(twice, f"{remove}  # or restart keepalived")
 
 
-def vrrp_link(index: ChainIndex, view: VipView | None) -> Link:
+def vrrp_link(index: ChainIndex, view: VipView | None) -> ChainLink:
     layer = LayerReading(Layer.VRRP, index.age(SourceName.ADVERTS))
     if view is None:
         return layer.none("no VRRP instance has it")

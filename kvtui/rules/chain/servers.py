@@ -9,7 +9,7 @@ from kvtui.model.observation import RealServerState, RealServerView, VirtualServ
 from kvtui.model.source import SourceName
 from kvtui.rules.chain.cluster import UNKNOWN, Demand
 from kvtui.rules.chain.index import ChainIndex, Port, find
-from kvtui.rules.chain.link import Layer, LayerReading, Link, worst
+from kvtui.rules.chain.link import ChainLink, Layer, LayerReading, worst
 from kvtui.rules.ipvsadm import address_word, service
 from kvtui.rules.phrases import listed, server_name
 from kvtui.rules.servers.views import PASSES, check_fails
@@ -17,7 +17,7 @@ from kvtui.rules.servers.views import PASSES, check_fails
 RESTART = "restart keepalived: a reload does not add it, because keepalived compares configs, not the kernel"
 
 
-def ipvs_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> Link:
+def ipvs_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> ChainLink:
     """Compares the kernel with the config, or with the endpoints if no config can be read."""
     layer = LayerReading(Layer.IPVS, index.age(SourceName.IPVS))
     if index.seen.virtual_servers is None:
@@ -36,7 +36,7 @@ def ipvs_link(index: ChainIndex, address: str, port: Port | None, demand: Demand
     return layer.none("no virtual server; the VIP is only an address")
 
 
-def _compare(index: ChainIndex, server: VirtualServerView, demand: Demand, layer: LayerReading) -> Link:
+def _compare(index: ChainIndex, server: VirtualServerView, demand: Demand, layer: LayerReading) -> ChainLink:
     if not server.in_kernel:
         lost = f"{server.name} is in the config but not in the kernel"
         return layer.broken(lost, f"{RESTART}; kube-proxy in IPVS mode may have deleted it")

@@ -15,7 +15,7 @@ from kvtui.rules.identity_cache import IdentityCache
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from kvtui.model.cluster import ClusterNode, Report, Router
+    from kvtui.model.cluster import ClusterNode, ClusterRouter, Report
     from kvtui.model.conf import Conf, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.observation import Observation, VirtualServerView
@@ -133,7 +133,7 @@ def _text(value: Any) -> str:
 # --- what differs
 
 
-def differences(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> Iterator[ClusterDifference]:
+def differences(nodes: tuple[ClusterNode, ...], routers: tuple[ClusterRouter, ...]) -> Iterator[ClusterDifference]:
     reports = {n.name: n.current for n in nodes if n.current}
     yield from _differ("keepalived", "version", {n: _version(r) for n, r in reports.items()})
     yield from _differ("kvtui", "version", {n: r.comparison.kvtui or "(older)" for n, r in reports.items()})

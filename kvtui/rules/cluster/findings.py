@@ -14,14 +14,14 @@ from kvtui.rules.cluster.routers import SILENT_INTERVALS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.model.cluster import ClusterDifference, ClusterNode, Hearing, Member, Router
+    from kvtui.model.cluster import ClusterDifference, ClusterNode, ClusterRouter, Hearing, RouterMember
 
 MAX_EVIDENCE = 12
 
 
 def findings(
     nodes: tuple[ClusterNode, ...],
-    routers: tuple[Router, ...],
+    routers: tuple[ClusterRouter, ...],
     hearing: tuple[Hearing, ...],
     differences: tuple[ClusterDifference, ...],
 ) -> Iterator[Finding]:
@@ -37,13 +37,13 @@ def findings(
     yield from _drain_split(differences)
 
 
-def hold_seconds(routers: tuple[Router, ...]) -> float:
+def hold_seconds(routers: tuple[ClusterRouter, ...]) -> float:
     """Returns how long a condition must hold: an election, and a second for reports that are not of the same moment."""
     intervals = [m.instance.advert_interval or 1.0 for r in routers for m in r.members]
     return 1.0 + (SILENT_INTERVALS + 1) * max(intervals, default=1.0)
 
 
-def _owners(router: Router, cells: list[Hearing]) -> Iterator[Finding]:
+def _owners(router: ClusterRouter, cells: list[Hearing]) -> Iterator[Finding]:
     if len(router.masters) > 1:
         members = [m for m in router.members if m.node in router.masters]
         facts = [_fact(m) for m in members]
@@ -66,14 +66,14 @@ def _owners(router: Router, cells: list[Hearing]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _fact(member: Member) -> str:
+def _fact(member: RouterMember) -> str:
     i = member.instance
     old = "" if member.is_current else " (old: the node does not answer)"
     holds = f", holds {' '.join(member.held)}" if member.held else ""
     return f"{member.node}: {i.state}, priority {i.current_priority}, address {i.address or '?'}{holds}{old}"
 
 
-def _vrids(router: Router) -> Iterator[Finding]:
+def _vrids(router: ClusterRouter) -> Iterator[Finding]:
     if len(router.vrids) > 1:
         yield Finding(
             "cluster-vrid-mismatch", Severity.CRITICAL,
@@ -83,7 +83,7 @@ def _vrids(router: Router) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _ties(router: Router) -> Iterator[Finding]:
+def _ties(router: ClusterRouter) -> Iterator[Finding]:
     equal: dict[int, list[str]] = defaultdict(list)
     for m in router.members:
         if m.is_current and m.instance.state in {MASTER, BACKUP} and m.instance.current_priority is not None:
@@ -97,7 +97,7 @@ def _ties(router: Router) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _peers(router: Router) -> Iterator[Finding]:
+def _peers(router: ClusterRouter) -> Iterator[Finding]:
     pairs = [p for a, b in combinations([m for m in router.members if m.is_current], 2) for p in ((a, b), (b, a))]
     facts = [why for listener, speaker in pairs if (why := missing_peer(listener, speaker))]
     if facts:
@@ -108,7 +108,7 @@ def _peers(router: Router) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _not_heard(hearing: tuple[Hearing, ...], routers: tuple[Router, ...]) -> Iterator[Finding]:
+def _not_heard(hearing: tuple[Hearing, ...], routers: tuple[ClusterRouter, ...]) -> Iterator[Finding]:
     vips = {r.name: r.vips for r in routers}
     split = {r.name for r in routers if len(r.masters) > 1}
     by_pair = {(c.router, c.listener, c.speaker): c for c in hearing}

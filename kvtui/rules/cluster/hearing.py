@@ -11,18 +11,18 @@ from kvtui.rules.vrrp.election import address_order
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.model.cluster import ClusterNode, Member, Report, Router
+    from kvtui.model.cluster import ClusterNode, ClusterRouter, Report, RouterMember
 
 MAX_SILENT_SPEAKERS = 20
 """In a larger cluster the matrix has only the nodes that send adverts."""
 
 
-def hearing(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> tuple[Hearing, ...]:
+def hearing(nodes: tuple[ClusterNode, ...], routers: tuple[ClusterRouter, ...]) -> tuple[Hearing, ...]:
     reports = {n.name: n.current for n in nodes}
     return tuple(cell for router in routers for cell in _cells(router, reports))
 
 
-def _cells(router: Router, reports: dict[str, Report | None]) -> Iterator[Hearing]:
+def _cells(router: ClusterRouter, reports: dict[str, Report | None]) -> Iterator[Hearing]:
     for speaker in router.members:
         if speaker.instance.state != MASTER and len(router.members) > MAX_SILENT_SPEAKERS:
             continue
@@ -36,7 +36,7 @@ Why = tuple[str, str]
 """Cause and remedy."""
 
 
-def _hears(listener: Member, speaker: Member, report: Report | None) -> tuple[Heard, float | None, Why]:
+def _hears(listener: RouterMember, speaker: RouterMember, report: Report | None) -> tuple[Heard, float | None, Why]:
     if not speaker.is_current:
         return Heard.UNKNOWN, None, (f"the state of {speaker.node} is not known", "")
     peer = next((p for p in listener.instance.peers if p.address == speaker.instance.address), None)
@@ -56,14 +56,14 @@ def _hears(listener: Member, speaker: Member, report: Report | None) -> tuple[He
     return Heard.HEARD, age, ("", "")
 
 
-def _outranks(one: Member, other: Member) -> bool:
+def _outranks(one: RouterMember, other: RouterMember) -> bool:
     first, second = one.instance, other.instance
     if first.current_priority != second.current_priority or not (first.address and second.address):
         return (first.current_priority or 0) > (second.current_priority or 0)
     return address_order(first.address) > address_order(second.address)
 
 
-def _lost(listener: Member, speaker: Member) -> Why:
+def _lost(listener: RouterMember, speaker: RouterMember) -> Why:
     there, here = speaker.instance, listener.instance
     if there.vrid != here.vrid:
         return (
@@ -82,7 +82,7 @@ def _lost(listener: Member, speaker: Member) -> Why:
     )
 
 
-def missing_peer(listener: Member, speaker: Member) -> str | None:
+def missing_peer(listener: RouterMember, speaker: RouterMember) -> str | None:
     """Returns what is wrong with the unicast peers of two nodes; None if nothing."""
     there, here = speaker.instance, listener.instance
     if there.unicast_peers and here.address and here.address not in there.unicast_peers:
@@ -92,7 +92,7 @@ def missing_peer(listener: Member, speaker: Member) -> str | None:
     return None
 
 
-def _rejected(listener: Member, speaker: Member) -> Why:
+def _rejected(listener: RouterMember, speaker: RouterMember) -> Why:
     there, here = speaker.instance, listener.instance
     if there.version != here.version:
         why = f"VRRP versions differ: {there.version} on {speaker.node}, {here.version} on {listener.node}"
@@ -105,6 +105,6 @@ def _rejected(listener: Member, speaker: Member) -> Why:
     return why, f"Check nft and iptables on {listener.node} (input, IP protocol 112), and authentication: kvtui triage"
 
 
-def _hmac(member: Member) -> str:
+def _hmac(member: RouterMember) -> str:
     hmac = member.instance.auth_hmac
     return f"{hmac.mode}, key {hmac.active_key}" if hmac else "none"

@@ -9,13 +9,13 @@ from kvtui.model.cluster import (
     BACKUP,
     MASTER,
     ClusterNode,
-    Member,
+    ClusterRouter,
     Next,
     NodeState,
     Report,
     ReportedInstance,
     ReportedNode,
-    Router,
+    RouterMember,
 )
 from kvtui.rules.vrrp.election import Candidate, Leaving, predict
 
@@ -30,9 +30,9 @@ MIN_SILENCE = 1.5
 """Seconds. Reports come once a second, and the capture is read in batches."""
 
 
-def routers(nodes: tuple[ClusterNode, ...]) -> tuple[Router, ...]:
+def routers(nodes: tuple[ClusterNode, ...]) -> tuple[ClusterRouter, ...]:
     """Groups the instances of all nodes: those that share a VIP belong together, those without one by their VRID."""
-    groups: dict[Hashable, list[Member]] = {}
+    groups: dict[Hashable, list[RouterMember]] = {}
     names: dict[Hashable, Hashable] = {}
     for node in nodes:
         for instance in (node.report.vrrp_instances if node.report else None) or ():
@@ -44,15 +44,15 @@ def routers(nodes: tuple[ClusterNode, ...]) -> tuple[Router, ...]:
                 names = {key: group if name == other else name for key, name in names.items()}
             names |= dict.fromkeys(keys, group)
             held = node.report.held(instance.name) if node.report else ()
-            groups.setdefault(group, []).append(Member(node.name, instance, held, node.state is NodeState.LIVE))
+            groups.setdefault(group, []).append(RouterMember(node.name, instance, held, node.state is NodeState.LIVE))
     everybody = all(node.state in {NodeState.LIVE, NodeState.MISSING} for node in nodes)
     found = [_router(tuple(members), everybody=everybody) for members in groups.values()]
     return tuple(sorted(found, key=lambda r: (r.name, r.vrids)))
 
 
-def _router(members: tuple[Member, ...], *, everybody: bool) -> Router:
+def _router(members: tuple[RouterMember, ...], *, everybody: bool) -> ClusterRouter:
     masters = tuple(m.node for m in members if m.is_current and m.instance.state == MASTER)
-    return Router(
+    return ClusterRouter(
         name=Counter(m.instance.name for m in members).most_common(1)[0][0],
         vrids=tuple(sorted({m.instance.vrid for m in members if m.instance.vrid is not None})),
         vips=tuple(dict.fromkeys(vip for m in members for vip in m.instance.vips)),
@@ -63,7 +63,7 @@ def _router(members: tuple[Member, ...], *, everybody: bool) -> Router:
     )
 
 
-def _next(members: tuple[Member, ...], masters: tuple[str, ...], *, everybody: bool) -> Next | None:
+def _next(members: tuple[RouterMember, ...], masters: tuple[str, ...], *, everybody: bool) -> Next | None:
     """Returns who takes over when the master dies; without a master, who takes over now."""
     able = [m for m in members if m.is_current and m.instance.state in {MASTER, BACKUP} and m.instance.address]
     by_address = {m.instance.address or "": m for m in able}
@@ -84,7 +84,7 @@ def _next(members: tuple[Member, ...], masters: tuple[str, ...], *, everybody: b
     return Next(winner.node, round(result.moves[0].after, 1) if result.moves else None, because, certain)
 
 
-def _other_master(members: tuple[Member, ...]) -> str | None:
+def _other_master(members: tuple[RouterMember, ...]) -> str | None:
     known = {m.instance.address for m in members}
     peers = (p for m in members if m.is_current for p in m.instance.peers if is_recent(p, m.instance))
     return next((p.address for p in peers if p.address not in known), None)
@@ -96,7 +96,7 @@ def is_recent(peer: ReportedPeer, instance: ReportedInstance) -> bool:
     return peer.priority != 0 and peer.age_seconds is not None and peer.age_seconds <= limit
 
 
-def heard_nodes(routers: tuple[Router, ...]) -> Iterator[ClusterNode]:
+def heard_nodes(routers: tuple[ClusterRouter, ...]) -> Iterator[ClusterNode]:
     """Yields a node for each address that a live node has heard and that no node has.
 
     It takes no part in what is concluded.
@@ -111,7 +111,7 @@ def heard_nodes(routers: tuple[Router, ...]) -> Iterator[ClusterNode]:
             yield _heard_node(router, [(p, m) for p, m in seen if p.address == address])
 
 
-def _heard_node(router: Router, seen: list[tuple[ReportedPeer, Member]]) -> ClusterNode:
+def _heard_node(router: ClusterRouter, seen: list[tuple[ReportedPeer, RouterMember]]) -> ClusterNode:
     peer, listener = min(seen, key=lambda both: both[0].age_seconds or 0.0)
     state = MASTER if is_recent(peer, listener.instance) else "UNKNOWN"
     since = "" if state == MASTER else f", silent for {peer.age_seconds:.0f} s"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfInstance, ConfVirtualServer
     from kvtui.model.kube import NamespacedName
     from kvtui.rules.mapping.backends import Backend
-    from kvtui.rules.mapping.expected import Expected, ExpectedServer
+    from kvtui.rules.mapping.expected import ExpectedConfig, ExpectedServer
 
 
 class DifferenceKind(StrEnum):
@@ -69,7 +69,7 @@ class Difference(Struct, frozen=True):
     pod: NamespacedName | None = None
 
 
-class Server(Struct, frozen=True):
+class ComparedServer(Struct, frozen=True):
     """A virtual server of any config; real servers with their weights."""
 
     values: dict[str, str]
@@ -80,11 +80,11 @@ class Shape(Struct, frozen=True):
     """The compared part of a config; ``instance`` has the values of the controller's instance."""
 
     vips: dict[str, None] = field(default_factory=dict)
-    servers: dict[ServerKey, Server] = field(default_factory=dict)
+    servers: dict[ServerKey, ComparedServer] = field(default_factory=dict)
     instance: dict[str, str] = field(default_factory=dict)
 
 
-def drift(expected: Expected, conf: Conf) -> tuple[Difference, ...]:
+def drift(expected: ExpectedConfig, conf: Conf) -> tuple[Difference, ...]:
     """Returns no differences if ConfigMap, Services or endpoints were not read."""
     if not expected.read:
         return ()
@@ -128,7 +128,7 @@ def shape(conf: Conf) -> Shape:
     )
 
 
-def _shape_of_expected(expected: Expected) -> Shape:
+def _shape_of_expected(expected: ExpectedConfig) -> Shape:
     inputs = {"interface": expected.interface, "virtual_router_id": expected.vrid, "priority": expected.priority}
     own = {name: str(value) for name, value in inputs.items() if value is not None} | {
         "unicast_src_ip": expected.unicast_source or "",
@@ -144,13 +144,13 @@ def _shape_of_expected(expected: Expected) -> Shape:
     )
 
 
-def _expected_server(server: ExpectedServer) -> Server:
+def _expected_server(server: ExpectedServer) -> ComparedServer:
     values = {
         "lvs_method": server.method,
         "lvs_sched": template.SCHEDULER,
         "persistence_timeout": str(template.PERSISTENCE),
     }
-    return Server(values, {b.key: template.WEIGHT for b in server.backends})
+    return ComparedServer(values, {b.key: template.WEIGHT for b in server.backends})
 
 
 def _key(vip: str, port: int, protocol: str) -> ServerKey:
@@ -161,13 +161,13 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _server(virtual: ConfVirtualServer) -> Server:
+def _server(virtual: ConfVirtualServer) -> ComparedServer:
     values = {
         "lvs_method": LVS_METHOD_NAMES.get(virtual.method, "") if virtual.method else "",
         "lvs_sched": _as_text(virtual.scheduler),
         "persistence_timeout": _as_text(virtual.persistence_timeout),
     }
-    return Server(values, {key: real.initial_weight for key, real in virtual.regular_servers().items()})
+    return ComparedServer(values, {key: real.initial_weight for key, real in virtual.regular_servers().items()})
 
 
 def _instance(instance: ConfInstance) -> dict[str, str]:
@@ -189,7 +189,7 @@ def _values(wanted: dict[str, str], found: dict[str, str]) -> Iterator[tuple[str
             yield name, first or None, second or None
 
 
-def _servers(key: ServerKey, wanted: Server, found: Server) -> Iterator[Difference]:
+def _servers(key: ServerKey, wanted: ComparedServer, found: ComparedServer) -> Iterator[Difference]:
     for value, first, second in _values(wanted.values, found.values):
         yield Difference(DifferenceKind.SERVER_VALUE, "", key.address, key, value=value, wanted=first, found=second)
     for real, weight in wanted.reals.items():

@@ -10,7 +10,7 @@ from kvtui.model.mapping import MappingState
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import comment_name, keepalived_method, parse_all
-from kvtui.rules.mapping.template import Block
+from kvtui.rules.mapping.template import MappingBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Skipped(Struct, frozen=True):
     port: int | None = None
 
 
-class Expected(Struct, frozen=True):
+class ExpectedConfig(Struct, frozen=True):
     """The config that the controller should have written."""
 
     text: str | None  # of the file, byte for byte; None if an input is unknown
@@ -62,10 +62,10 @@ class Expected(Struct, frozen=True):
     read: bool = True  # ConfigMap, Services and endpoints were read, so VIPs and servers are known
 
 
-def expected(kube: Kube, settings: ControllerSettings) -> Expected:
+def expected(kube: Kube, settings: ControllerSettings) -> ExpectedConfig:
     unread = tuple(_unread(kube))
     if kube.configmap is None or unread:
-        return Expected(None, missing=unread, notes=settings.assumptions, read=False)
+        return ExpectedConfig(None, missing=unread, notes=settings.assumptions, read=False)
     mappings = parse_all(kube.configmap, settings.dialect)
     skipped: list[Skipped] = []
     pairs = [pair for m in mappings for pair in _blocks(m, kube, settings, skipped)]
@@ -73,7 +73,7 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     blocks = tuple(block for block, _ in pairs)
     priority, peers = settings.computed_priority(), settings.computed_peers()
     missing = tuple(_missing(settings, priority, peers))
-    return Expected(
+    return ExpectedConfig(
         text=None if missing else template.render(settings, blocks),
         vips=template.vips_of(blocks),
         servers=() if settings.proxy_mode else tuple(s for _, s in pairs if s is not None),
@@ -114,9 +114,9 @@ def _missing(settings: ControllerSettings, priority: int | None, peers: tuple[st
 
 def _blocks(
     mapping: Mapping, kube: Kube, settings: ControllerSettings, skipped: list[Skipped]
-) -> Iterator[tuple[Block, ExpectedServer | None]]:
+) -> Iterator[tuple[MappingBlock, ExpectedServer | None]]:
     if mapping.state is MappingState.VIP_ONLY:
-        yield Block("", mapping.vip, 0, "TCP", template.VIP_ONLY, ()), None
+        yield MappingBlock("", mapping.vip, 0, "TCP", template.VIP_ONLY, ()), None
         return
     target = mapping.target
     if target is None or mapping.method is None:
@@ -137,14 +137,14 @@ def _blocks(
         once = {b.key: b for b in port.backends}
         others = tuple(b for b in port.others if b.key not in once)
         yield (
-            Block(name, mapping.vip, number, protocol, mapping.method, written),
+            MappingBlock(name, mapping.vip, number, protocol, mapping.method, written),
             ExpectedServer(
                 mapping.vip, number, protocol, keepalived_method(mapping.method), *target, tuple(once.values()), others
             ),
         )
 
 
-def _notes(blocks: tuple[Block, ...]) -> Iterator[str]:
+def _notes(blocks: tuple[MappingBlock, ...]) -> Iterator[str]:
     names = [(b.name, b.vip, b.port) for b in blocks]
     if len(names) > MAX_STABLE_SORT and len(set(names)) < len(names):
         yield (

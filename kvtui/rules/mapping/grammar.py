@@ -35,7 +35,7 @@ _SPECIAL = re.compile(r"""[{}"'#!~$@\\\x00-\x08\x0b-\x1f\x7f]""")
 """Characters with a meaning for keepalived's parser, and control characters."""
 
 
-class Target(Struct, frozen=True):
+class ServiceTarget(Struct, frozen=True):
     """The parts of a value as the controller splits it; not validated."""
 
     namespace: str
@@ -43,7 +43,7 @@ class Target(Struct, frozen=True):
     method: str
 
 
-def split(value: str) -> Target | None:
+def split(value: str) -> ServiceTarget | None:
     """Returns the parts of the value as the controller's pattern matches them; None if it does not match.
 
     Leftmost, first alternative, greedy: the first line with a slash; in it the last colon after a slash, and the last
@@ -58,9 +58,9 @@ def split(value: str) -> Target | None:
     colon = value.rfind(":", slash, end)
     if colon < 0:
         slash = value.rfind("/", slash, end)
-        return Target(value[start:slash], value[slash + 1 : end], DEFAULT_METHOD)
+        return ServiceTarget(value[start:slash], value[slash + 1 : end], DEFAULT_METHOD)
     slash = value.rfind("/", slash, colon)
-    return Target(value[start:slash], value[slash + 1 : colon], value[colon + 1 : end] or DEFAULT_METHOD)
+    return ServiceTarget(value[start:slash], value[slash + 1 : colon], value[colon + 1 : end] or DEFAULT_METHOD)
 
 
 def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
@@ -138,7 +138,7 @@ def _bad_method(method: str, dialect: Dialect) -> str:
     return text
 
 
-def _invalid_name(target: Target) -> str | None:
+def _invalid_name(target: ServiceTarget) -> str | None:
     for what, name in (("namespace", target.namespace), ("Service", target.service)):
         if _NAME.fullmatch(name):
             continue

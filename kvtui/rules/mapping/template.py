@@ -27,7 +27,7 @@ VIP_ONLY = "VIP"
 """The controller's method of a VIP without a Service."""
 
 
-class Block(Struct, frozen=True):
+class MappingBlock(Struct, frozen=True):
     """A virtual server, or a VIP without a Service (without name, port and backends)."""
 
     name: str  # in the comment
@@ -38,30 +38,30 @@ class Block(Struct, frozen=True):
     backends: tuple[tuple[str, int], ...]
 
 
-def vips_of(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+def vips_of(blocks: tuple[MappingBlock, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(b.vip for b in blocks))
 
 
-def render(settings: ControllerSettings, blocks: tuple[Block, ...]) -> str:
+def render(settings: ControllerSettings, blocks: tuple[MappingBlock, ...]) -> str:
     lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[settings.dialect]
     return "".join(f"{line}\n" for line in lines(settings, blocks))
 
 
-def _v09(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
+def _v09(settings: ControllerSettings, blocks: tuple[MappingBlock, ...]) -> Iterator[str]:
     yield from (*_globals(settings), "", *_instance(settings))
     yield from ("", *_unicast(settings), "", *_vips(blocks), "}", "")
     for block in blocks:
         yield from ("", *_virtual_server(block, ""), "}    ")
 
 
-def _contrib(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
+def _contrib(settings: ControllerSettings, blocks: tuple[MappingBlock, ...]) -> Iterator[str]:
     yield from (*_globals(settings), "", *_instance(settings))
     yield from (_notify(settings), "", *_unicast(settings), "", *_vips(blocks), "}", "")
     yield from _servers(blocks, "")
     yield ""
 
 
-def _aledbf(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
+def _aledbf(settings: ControllerSettings, blocks: tuple[MappingBlock, ...]) -> Iterator[str]:
     advice = "#get rid of warning:  default user 'keepalived_script' for script execution does not exist"
     yield from _globals(settings, f"  {advice} - please create", "  script_user root", "  enable_script_security", "")
     yield from ("", "", "#Check if the VIP list is empty")
@@ -116,11 +116,11 @@ def _unicast(settings: ControllerSettings) -> tuple[str, ...]:
     return ("  ", f"  unicast_src_ip {settings.address}", "  unicast_peer { ", *peers, "  }", "  ")
 
 
-def _vips(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+def _vips(blocks: tuple[MappingBlock, ...]) -> tuple[str, ...]:
     return ("  virtual_ipaddress { ", *(f"    {vip}" for vip in vips_of(blocks)), "  }")
 
 
-def _servers(blocks: tuple[Block, ...], rest: str) -> Iterator[str]:
+def _servers(blocks: tuple[MappingBlock, ...], rest: str) -> Iterator[str]:
     for block in blocks:
         if block.method == VIP_ONLY:
             yield from ("", "", f"# VIP Service with no pods: {block.vip}", "")
@@ -128,7 +128,7 @@ def _servers(blocks: tuple[Block, ...], rest: str) -> Iterator[str]:
             yield from ("", "", *_virtual_server(block, rest), "}", "")
 
 
-def _virtual_server(block: Block, rest: str) -> Iterator[str]:
+def _virtual_server(block: MappingBlock, rest: str) -> Iterator[str]:
     """Yields the lines before the closing brace; ``rest`` is the line that the loop adds after each real server."""
     yield f"# Service: {block.name}"
     yield f"virtual_server {block.vip} {block.port} {{"

@@ -9,7 +9,7 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rejections import rejects
-from kvtui.rules.triage.routers import WITHOUT_VIPS, Router, describe, each_router
+from kvtui.rules.triage.routers import WITHOUT_VIPS, InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.claims import live
@@ -25,14 +25,14 @@ DUMP_SECONDS = 45.0
 """keepalived dumped its state this long ago, so it does not hang: kvtui requests a dump every 30 s."""
 
 
-def _held(router: Router) -> list[InterfaceAddress]:
+def _held(router: InstanceRouter) -> list[InterfaceAddress]:
     """Returns its VIPs on interfaces that answer ARP for them."""
     table = router.snapshot.addresses
     places = (p for v in router.vips for p in table.holding(v)) if table else ()
     return [p for p in places if not is_private(p.interface)]
 
 
-def vip_on_backup(router: Router) -> Findings:
+def vip_on_backup(router: InstanceRouter) -> Findings:
     """A crash left the address behind, or somebody added it (keepalived-vip#65)."""
     held = _held(router)
     if held and router.view.state in WITHOUT_VIPS:
@@ -95,7 +95,7 @@ def vip_missing(observation: Observation) -> Findings:
             )
 
 
-def held_without_advert(router: Router) -> Findings:
+def held_without_advert(router: InstanceRouter) -> Findings:
     """The node holds the VIPs, but keepalived does not advertise: silenced by adverts that it rejects, or hung.
 
     Of two masters that reject each other's adverts one is silent: each rejected advert restarts its timer
@@ -135,7 +135,7 @@ def held_without_advert(router: Router) -> Findings:
     )
 
 
-def wrong_interface(router: Router) -> Findings:
+def wrong_interface(router: InstanceRouter) -> Findings:
     """A VIP is on another interface than configured (contrib#2328)."""
     wanted = {v.address: v.interface or router.instance.interface for v in router.instance.vips}
     for place in _held(router):

@@ -9,7 +9,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain.owner import MAX_ADVERTISED
 from kvtui.rules.phrases import listed
-from kvtui.rules.triage.routers import Router, describe, each_router
+from kvtui.rules.triage.routers import InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import ROLLOUT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import listened_since, unexplained_adverts
@@ -43,7 +43,7 @@ def own_adverts_unexplained(observation: Observation) -> Findings:
         )
 
 
-def own_addresses_differ(router: Router) -> Findings:
+def own_addresses_differ(router: InstanceRouter) -> Findings:
     """This node's adverts carry other addresses than keepalived's dump or config has: that reading is old."""
     sent = frozenset(router.own.last.addresses) if router.own and router.own_live else frozenset()
     known = frozenset(router.instance.advertised)
@@ -61,7 +61,7 @@ def own_addresses_differ(router: Router) -> Findings:
     )
 
 
-def master_without_a_trace(router: Router) -> Findings:
+def master_without_a_trace(router: InstanceRouter) -> Findings:
     """Keepalived's dump says MASTER, but the VIPs are on no interface and no advert leaves (keepalived-vip#54)."""
     snapshot = router.snapshot
     if router.instance.state is not VrrpState.MASTER or router.view.state is not VrrpState.UNKNOWN:

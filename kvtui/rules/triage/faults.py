@@ -10,7 +10,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.units import ago
 from kvtui.model.vrrp import AddressFamily, Tracked, VrrpInstance, VrrpState
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.routers import Router, describe, each_router, routers
+from kvtui.rules.triage.routers import InstanceRouter, describe, each_router, routers
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.instances import family_of, links_of
@@ -120,7 +120,7 @@ def last_result(snapshot: Snapshot, script: str) -> str:
     return ""
 
 
-def in_fault(router: Router) -> Findings:
+def in_fault(router: InstanceRouter) -> Findings:
     """An instance in FAULT takes part in no election; what keeps it there is named (keepalived's dump and log)."""
     if router.view.state is not VrrpState.FAULT:
         return
@@ -142,7 +142,7 @@ def in_fault(router: Router) -> Findings:
     )
 
 
-def _of_group(router: Router) -> Iterator[Cause]:
+def _of_group(router: InstanceRouter) -> Iterator[Cause]:
     """A sync group is in FAULT if one of its members is."""
     group = router.instance.sync_group
     members = [r.instance for r in routers(router.observation) if r.view.state is VrrpState.FAULT]
@@ -157,7 +157,7 @@ def _of_group(router: Router) -> Iterator[Cause]:
                     )
 
 
-def lowered(router: Router) -> Findings:
+def lowered(router: InstanceRouter) -> Findings:
     """Something tracked lowers the priority; with nopreempt on the other nodes nobody takes over (keepalived#2599)."""
     base, now = router.view.priority, router.view.effective_priority
     if not base or not now or router.view.state is VrrpState.FAULT:

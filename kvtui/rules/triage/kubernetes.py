@@ -9,7 +9,7 @@ from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.mapping.controller import own_node
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.routers import Router, each_router
+from kvtui.rules.triage.routers import InstanceRouter, each_router
 from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule, finding
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def controller_pod(observation: Observation) -> Findings:
             )
 
 
-def peers_unheard(router: Router) -> Findings:
+def peers_unheard(router: InstanceRouter) -> Findings:
     """Multicast is blocked: this node is master and has never heard a peer that started before it.
 
     Backups do not advertise, so a master normally hears nobody. But keepalived-vip starts as a backup: a node that

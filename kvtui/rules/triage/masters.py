@@ -6,7 +6,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rejections import silenced_rivals, split_reasons
-from kvtui.rules.triage.routers import Router, describe, each_router
+from kvtui.rules.triage.routers import InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import listened_since
@@ -19,7 +19,7 @@ MIN_MASTER_SECONDS, MIN_TAKEOVERS = 60.0, 6
 """Flapping according to the counters: mean seconds between takeovers, over at least this many."""
 
 
-def two_masters(router: Router) -> Findings:
+def two_masters(router: InstanceRouter) -> Findings:
     """Several nodes advertise one VRID at the same time (calico#4956, keepalived#2649).
 
     Adverts that each rejects restart the other's timer, so such nodes may advertise by turns: the last minute counts
@@ -43,7 +43,7 @@ def two_masters(router: Router) -> Findings:
     )
 
 
-def no_master(router: Router) -> Findings:
+def no_master(router: InstanceRouter) -> Findings:
     """No node has advertised for longer than any backup waits, and no advert was missed (RFC 9568 6.1)."""
     since, table = listened_since(router.snapshot, router.instance), router.snapshot.addresses
     if since is None or router.is_master or any(live(a, router.now) for a in router.heard):
@@ -67,7 +67,7 @@ def no_master(router: Router) -> Findings:
     )
 
 
-def flapping(router: Router) -> Findings:
+def flapping(router: InstanceRouter) -> Findings:
     """The master changes often, according to the adverts or to keepalived's counters (keepalived#2433)."""
     vrid, chosen = router.instance.vrid, router.snapshot.chosen_keepalived
     changes = (t for t in router.snapshot.transitions if t.vrid == vrid and " is master" in t.what)
@@ -93,7 +93,7 @@ def flapping(router: Router) -> Findings:
     )
 
 
-def priority_tie(router: Router) -> Findings:
+def priority_tie(router: InstanceRouter) -> Findings:
     """Two nodes have the same priority: the higher address wins, not a configured order (RFC 9568 6.4.3)."""
     own = router.view.effective_priority or router.view.priority
     same = [a for a in router.live_others if a.last.priority == own]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.rules.phrases import listed
-from kvtui.rules.triage.routers import OWNER_PRIORITY, WITHOUT_VIPS, Router, each_router, routers
+from kvtui.rules.triage.routers import OWNER_PRIORITY, WITHOUT_VIPS, InstanceRouter, each_router, routers
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule, finding
 from kvtui.rules.triage.words import real_name
 from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE, links_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-def strict_drops(router: Router) -> Findings:
+def strict_drops(router: InstanceRouter) -> Findings:
     """vrrp_strict without accept and priority < 255: keepalived drops packets to the VIPs (keepalived#474, #1373)."""
     instance, written = router.instance, router.configured
     strict = written is not None and written.strict if instance.strict is None else instance.strict
@@ -32,7 +32,7 @@ def strict_drops(router: Router) -> Findings:
         )
 
 
-def bridge_port(router: Router) -> Findings:
+def bridge_port(router: InstanceRouter) -> Findings:
     """The interface of an instance became a port of a bridge (openshift/machine-config-operator#3445)."""
     links, table = links_of(router.snapshot), router.snapshot.addresses
     link = links.get(router.instance.interface or "")
@@ -50,7 +50,7 @@ def bridge_port(router: Router) -> Findings:
     )
 
 
-def on_kube_proxy(router: Router) -> Findings:
+def on_kube_proxy(router: InstanceRouter) -> Findings:
     """kube-proxy has the VIP of a BACKUP too, from a Service's externalIPs: the node reaches itself (kubernetes#66966).
 
     In IPVS mode the VIP is on kube-ipvs0. In the other modes its rules come before IPVS: they take what keepalived's

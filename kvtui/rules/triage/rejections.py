@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, plural, shell_word
-from kvtui.rules.triage.routers import GROWN_SECONDS, OWNER_PRIORITY, Router, describe, each_router
+from kvtui.rules.triage.routers import GROWN_SECONDS, OWNER_PRIORITY, InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.triage.wire import mismatches
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS
@@ -76,7 +76,7 @@ ELSEWHERE = (
 )
 
 
-def rejects(router: Router) -> tuple[tuple[str, ...], str]:
+def rejects(router: InstanceRouter) -> tuple[tuple[str, ...], str]:
     """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; or nothing."""
     counted, seen = router.growing(*CAUSES), _critical_mismatches(router)
     facts = [f"keepalived rejects adverts that have {CAUSES[n][0]} ({_count(router, n)})" for n in counted]
@@ -85,15 +85,15 @@ def rejects(router: Router) -> tuple[tuple[str, ...], str]:
     return tuple(facts), remedies[0] if remedies else ""
 
 
-def _critical_mismatches(router: Router) -> list[Finding]:
+def _critical_mismatches(router: InstanceRouter) -> list[Finding]:
     return [f for f in mismatches(router) if f.severity is Severity.CRITICAL]
 
 
-def _count(router: Router, name: str) -> str:
+def _count(router: InstanceRouter, name: str) -> str:
     return f"{name} {router.counters.get(name, 0)}, keepalived's counters"
 
 
-def rejected(router: Router) -> Findings:
+def rejected(router: InstanceRouter) -> Findings:
     """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
     Reported where the wire alone does not show the cause: passwords, keys, clocks. It ends 60 s after the last rejected
@@ -126,7 +126,7 @@ def rejected(router: Router) -> Findings:
     )
 
 
-def filtered(router: Router) -> Findings:
+def filtered(router: InstanceRouter) -> Findings:
     """Adverts of another master reach this node, but a local firewall keeps them from keepalived (measured)."""
     senders = [a for a in router.live_others if a.count > MIN_FILTERED_ADVERTS and a.believed]
     if not router.is_master or not senders or "advert_rcvd" not in router.counters or mismatches(router):
@@ -145,7 +145,7 @@ def filtered(router: Router) -> Findings:
     )
 
 
-def unheard(router: Router) -> Findings:
+def unheard(router: InstanceRouter) -> Findings:
     """Another master whose adverts keepalived rejects fell silent, and nothing shows that it stepped down.
 
     Reported after the findings about its adverts have ended, for an hour. It ends when that node steps down or is heard
@@ -177,7 +177,7 @@ def unheard(router: Router) -> Findings:
             )
 
 
-def silenced_rivals(router: Router) -> tuple[Advertiser, ...]:
+def silenced_rivals(router: InstanceRouter) -> tuple[Advertiser, ...]:
     """Returns the other masters that advertised in the last minute, since this node is one, and do not accept it."""
     since = max(router.view.since or 0.0, router.now - GROWN_SECONDS)
     return tuple(
@@ -189,7 +189,7 @@ def silenced_rivals(router: Router) -> tuple[Advertiser, ...]:
     )
 
 
-def split_reasons(router: Router) -> tuple[tuple[str, ...], str]:
+def split_reasons(router: InstanceRouter) -> tuple[tuple[str, ...], str]:
     """Returns why several nodes are masters, as evidence, and what to do."""
     facts, remedy = rejects(router)
     if facts:

@@ -33,7 +33,7 @@ GROWN_SECONDS = 60.0
 """A counter that grew this long ago still grows: dumps may be 30 s apart."""
 
 
-class Router(Struct, frozen=True):
+class InstanceRouter(Struct, frozen=True):
     """An instance of this node and all advertisers of its VRID, IP version and interface.
 
     Attributes:
@@ -123,7 +123,7 @@ class Router(Struct, frozen=True):
         since = self.instance.counted_since
         return since is not None and self.now - since > GROWN_SECONDS
 
-    def as_it_fell_silent(self, other: Advertiser) -> Router:
+    def as_it_fell_silent(self, other: Advertiser) -> InstanceRouter:
         """Returns what was known as another node fell silent, with the counters that its last advert increased.
 
         An advert that keepalived accepts increases none of those that have a cause.
@@ -139,23 +139,23 @@ class Router(Struct, frozen=True):
         return tuple(n for n in names if self.now - self.instance.grown.get(n, float("-inf")) <= GROWN_SECONDS)
 
 
-_routers: IdentityCache[tuple[Router, ...]] = IdentityCache(1)
+_routers: IdentityCache[tuple[InstanceRouter, ...]] = IdentityCache(1)
 
 
-def routers(observation: Observation) -> tuple[Router, ...]:
+def routers(observation: Observation) -> tuple[InstanceRouter, ...]:
     return _routers.get((observation,), None, lambda: tuple(_find(observation)))
 
 
-def _find(observation: Observation) -> Iterator[Router]:
+def _find(observation: Observation) -> Iterator[InstanceRouter]:
     snapshot = observation.snapshot
     pairs = zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False)
     for (instance, view), around in zip(pairs, heard_of(snapshot), strict=False):
         own = max((a for a in around if a.last.outgoing), key=lambda a: a.last.received, default=None)
         others = tuple(a for a in around if not a.last.outgoing)
-        yield Router(observation, instance, view, own, others, snapshot.time)
+        yield InstanceRouter(observation, instance, view, own, others, snapshot.time)
 
 
-def each_router(find: Callable[[Router], Findings]) -> Callable[[Observation], Findings]:
+def each_router(find: Callable[[InstanceRouter], Findings]) -> Callable[[Observation], Findings]:
     """Makes a rule of a function that finds problems of one instance."""
 
     @wraps(find)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import Advertiser, AuthHmac, HmacMode, HmacTrailer
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.routers import Router, describe
+from kvtui.rules.triage.routers import InstanceRouter, describe
 from kvtui.rules.vrrp.instances import AUTH_HMAC_VERSION
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ START = (
 """From each state of a roll-out: nodes that do not sign accept each other at once."""
 
 
-def own_hmac(router: Router) -> AuthHmac | None:
+def own_hmac(router: InstanceRouter) -> AuthHmac | None:
     """Returns the instance's auth_hmac; where its config is not known, what this node's own signed adverts tell."""
     signed = router.own.last.hmac if router.own else None
     if router.view.auth_hmac is not None or signed is None:
@@ -38,11 +38,11 @@ def own_hmac(router: Router) -> AuthHmac | None:
     return AuthHmac(HmacMode.PERMISSIVE, signed.key_id, None, DEFAULT_WINDOW)
 
 
-def _signed(router: Router) -> list[tuple[Advertiser, HmacTrailer]]:
+def _signed(router: InstanceRouter) -> list[tuple[Advertiser, HmacTrailer]]:
     return [(a, a.last.hmac) for a in router.other_masters if a.last.hmac is not None]
 
 
-def unsigned_sender(router: Router) -> Findings:
+def unsigned_sender(router: InstanceRouter) -> Findings:
     """Another node does not sign its adverts, but this node signs (auth_hmac mode permissive) or requires it."""
     mine = own_hmac(router)
     if mine is None or mine.mode is HmacMode.RECEIVE_ONLY:
@@ -68,7 +68,7 @@ def unsigned_sender(router: Router) -> Findings:
         )
 
 
-def unexpected_signature(router: Router) -> Findings:
+def unexpected_signature(router: InstanceRouter) -> Findings:
     """Another node signs its adverts (auth_hmac), but this node has no auth_hmac: it rejects them by their length."""
     if router.snapshot.chosen_keepalived is None or router.configured is None or own_hmac(router):
         return
@@ -84,7 +84,7 @@ def unexpected_signature(router: Router) -> Findings:
         )
 
 
-def unknown_key(router: Router) -> Findings:
+def unknown_key(router: InstanceRouter) -> Findings:
     """Another node signs its adverts with an auth_hmac key id that this node does not have."""
     mine = own_hmac(router)
     if mine is None or mine.key_ids is None:
@@ -105,7 +105,7 @@ def unknown_key(router: Router) -> Findings:
             )
 
 
-def stale_signature(router: Router) -> Findings:
+def stale_signature(router: InstanceRouter) -> Findings:
     """The clock of another node differs from this node's by more than auth_hmac's time_window, or by half of it."""
     mine = own_hmac(router)
     if mine is None or mine.time_window is None:
@@ -126,7 +126,7 @@ def stale_signature(router: Router) -> Findings:
         )
 
 
-def malformed_signature(router: Router) -> Findings:
+def malformed_signature(router: InstanceRouter) -> Findings:
     """Another node signs its adverts in a way that this keepalived does not know."""
     for other, hmac in _signed(router):
         if hmac.malformed and own_hmac(router) is not None:
@@ -140,7 +140,7 @@ def malformed_signature(router: Router) -> Findings:
             )
 
 
-def replayed(router: Router) -> Findings:
+def replayed(router: InstanceRouter) -> Findings:
     """Signed adverts of another node (auth_hmac) arrive again: somebody replays them, or its clock was set back."""
     for other in router.others:
         age = router.now - (other.replayed_at or 0.0)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from kvtui.model.finding import Severity
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.routers import OWNER_PRIORITY, Router, describe, each_router
+from kvtui.rules.triage.routers import OWNER_PRIORITY, InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 
 
-def _weights(router: Router) -> dict[str, int]:
+def _weights(router: InstanceRouter) -> dict[str, int]:
     """Returns what each tracked thing lowers the priority by when it fails, by its name."""
     weights = {f"{t.kind} {t.name}": abs(t.weight) for t in router.instance.tracked}
     return {name: weight for name, weight in weights.items() if weight}
 
 
-def _has_tracked(router: Router) -> bool:
+def _has_tracked(router: InstanceRouter) -> bool:
     """Returns whether the instance is of a data dump, as these two show: only that has what is tracked."""
     return router.snapshot.instances is not None and bool(router.instance.group or router.instance.unicast_source)
 
 
-def weight_moves_nothing(router: Router) -> Findings:
+def weight_moves_nothing(router: InstanceRouter) -> Findings:
     """A check's weight is smaller than the distance to the next node: nobody takes over (keepalived#2599)."""
     priority = max(router.view.effective_priority or 0, router.view.priority or 0)
     others = [a for a in router.others if a.usual_priority and not a.last.carp]
@@ -42,7 +42,7 @@ def weight_moves_nothing(router: Router) -> Findings:
         )
 
 
-def weight_with_nopreempt(router: Router) -> Findings:
+def weight_with_nopreempt(router: InstanceRouter) -> Findings:
     """With nopreempt on all nodes a lower priority does not cause a failover (keepalived#2483, keepalived-vip#72)."""
     weights = _weights(router)
     if not weights or not router.view.nopreempt:
@@ -57,7 +57,7 @@ def weight_with_nopreempt(router: Router) -> Findings:
     )
 
 
-def weight_of_owner(router: Router) -> Findings:
+def weight_of_owner(router: InstanceRouter) -> Findings:
     """Priority 255 owns the addresses: keepalived ignores weights and drops adverts from other nodes (measured)."""
     weights = _weights(router)
     if weights and router.view.priority == OWNER_PRIORITY:
@@ -71,7 +71,7 @@ def weight_of_owner(router: Router) -> Findings:
         )
 
 
-def weight_in_group(router: Router) -> Findings:
+def weight_in_group(router: InstanceRouter) -> Findings:
     """In a sync group keepalived drops scripts that have a weight, and ignores it for interfaces (keepalived#2105)."""
     configured, group = router.configured, router.instance.sync_group
     if configured is None or not group or not _has_tracked(router):
@@ -90,7 +90,7 @@ def weight_in_group(router: Router) -> Findings:
         )
 
 
-def script_disabled(router: Router) -> Findings:
+def script_disabled(router: InstanceRouter) -> Findings:
     """Keepalived drops a script that it cannot find, may not execute, or finds insecure (``check_script_secure``).
 
     Since 2.3.0 also one below a symbolic link, such as /bin of Debian 12 and later, where root runs it (measured).
@@ -115,7 +115,7 @@ def script_disabled(router: Router) -> Findings:
             )
 
 
-def nopreempt_cleared(router: Router) -> Findings:
+def nopreempt_cleared(router: InstanceRouter) -> Findings:
     """Keepalived clears nopreempt with state MASTER, and logs it (measured with 2.2.7; keepalived#2379)."""
     configured = router.configured
     if configured is not None and configured.nopreempt_cleared and router.instance.nopreempt is not True:

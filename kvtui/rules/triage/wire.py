@@ -8,7 +8,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage import signatures
-from kvtui.rules.triage.routers import Router, describe, each_router
+from kvtui.rules.triage.routers import InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import ROLLOUT_SECONDS, TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.vrrp.instances import family_of
 
@@ -33,7 +33,7 @@ INTERVAL_STEP = 0.005
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 
 
-def carp_sender(router: Router) -> Findings:
+def carp_sender(router: InstanceRouter) -> Findings:
     """OpenBSD, FreeBSD, pfSense or OPNsense uses CARP here with this VRID as its vhid: it is no old keepalived.
 
     CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent
@@ -53,7 +53,7 @@ def carp_sender(router: Router) -> Findings:
             )
 
 
-def vrid_collision(router: Router) -> Findings:
+def vrid_collision(router: InstanceRouter) -> Findings:
     """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
     mine = own_addresses(router)
     for other in router.vrrp_masters:
@@ -71,7 +71,7 @@ def vrid_collision(router: Router) -> Findings:
             )
 
 
-def vip_lists_differ(router: Router) -> Findings:
+def vip_lists_differ(router: InstanceRouter) -> Findings:
     """This node's VIPs differ from those in another node's adverts (keepalived#2175).
 
     A silent node counts only where keepalived rejects such adverts: else it is a backup, and was perhaps fixed since.
@@ -105,14 +105,14 @@ def _other_list(version: Version | None) -> str:
     return f"keepalived 2.2.7 rejects such adverts, so both become master; 2.3.3 {accepted}"
 
 
-def own_addresses(router: Router) -> frozenset[str]:
+def own_addresses(router: InstanceRouter) -> frozenset[str]:
     """Returns the addresses that this node advertises, or would advertise as master."""
     if router.own_live and router.own and router.own.last.addresses:
         return frozenset(router.own.last.addresses)
     return frozenset(router.instance.advertised)
 
 
-def version_differs(router: Router) -> Findings:
+def version_differs(router: InstanceRouter) -> Findings:
     """VRRP 2 and 3 are incompatible (measured with 2.2.7; keepalived does not count these adverts)."""
     for other in router.vrrp_masters:
         if router.instance.version not in {None, other.last.version}:
@@ -127,7 +127,7 @@ def version_differs(router: Router) -> Findings:
             )
 
 
-def auth_differs(router: Router) -> Findings:
+def auth_differs(router: InstanceRouter) -> Findings:
     """Keepalived drops adverts with another authentication type (measured with 2.2.7)."""
     for other in router.other_masters:
         if other.last.auth_type is None or router.instance.version != other.last.version:
@@ -146,7 +146,7 @@ def auth_differs(router: Router) -> Findings:
         )
 
 
-def interval_differs(router: Router) -> Findings:
+def interval_differs(router: InstanceRouter) -> Findings:
     """VRRP 2 rejects another interval; VRRP 3 uses the master's, which changes the takeover time (RFC 9568 6.4)."""
     for other in router.vrrp_masters:
         if not other.last.interval or abs(other.last.interval - router.interval) < INTERVAL_STEP:
@@ -164,7 +164,7 @@ def interval_differs(router: Router) -> Findings:
         )
 
 
-def bad_adverts(router: Router) -> Findings:
+def bad_adverts(router: InstanceRouter) -> Findings:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for other in router.others:
         last = other.last
@@ -186,7 +186,7 @@ def bad_adverts(router: Router) -> Findings:
         )
 
 
-def group_differs(router: Router) -> Findings:
+def group_differs(router: InstanceRouter) -> Findings:
     """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here (keepalived#1663)."""
     mine, number = own_group(router), family_of(router.instance).value
     for other in router.other_masters:
@@ -202,7 +202,7 @@ def group_differs(router: Router) -> Findings:
             )
 
 
-def own_group(router: Router) -> str:
+def own_group(router: InstanceRouter) -> str:
     """Returns the multicast group of this node's adverts: as captured, dumped, or configured."""
     if router.own is not None and _is_group(router.own.last.destination):
         return router.own.last.destination
@@ -216,7 +216,7 @@ def _is_group(destination: str) -> bool:
     return destination.startswith("ff") or (first.isdecimal() and 224 <= int(first) <= 239)
 
 
-def unicast_mixed(router: Router) -> Findings:
+def unicast_mixed(router: InstanceRouter) -> Findings:
     """One node uses unicast, another multicast, or a node is not a configured peer (contrib#808)."""
     peers = unicast_peers(router)
     for other in router.vrrp_masters:
@@ -236,13 +236,13 @@ def unicast_mixed(router: Router) -> Findings:
         )
 
 
-def unicast_peers(router: Router) -> tuple[str, ...] | None:
+def unicast_peers(router: InstanceRouter) -> tuple[str, ...] | None:
     """Returns its unicast peers; empty with multicast; None if unknown."""
     known = router.configured
     return (router.instance.unicast_peers or None) if known is None else known.unicast_peers
 
 
-MISMATCHES: tuple[tuple[Callable[[Router], Findings], float], ...] = (
+MISMATCHES: tuple[tuple[Callable[[InstanceRouter], Findings], float], ...] = (
     (carp_sender, TRANSIENT_SECONDS),
     (vrid_collision, TRANSIENT_SECONDS),
     (version_differs, TRANSIENT_SECONDS),
@@ -262,7 +262,7 @@ MISMATCHES: tuple[tuple[Callable[[Router], Findings], float], ...] = (
 """What makes nodes reject each other's adverts, with the time that it must persist."""
 
 
-def mismatches(router: Router) -> tuple[Finding, ...]:
+def mismatches(router: InstanceRouter) -> tuple[Finding, ...]:
     """Returns why this node and those that it hears do not accept each other."""
     return tuple(found for find, _ in MISMATCHES for found in find(router))
 

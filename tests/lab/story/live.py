@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.kube import objects
 from tests.lab.cluster import Cluster
 from tests.lab.inside import inside
-from tests.lab.network import Network
+from tests.lab.network import LabNetwork
 from tests.lab.node import MOUNT_ALL, Node, children, comm
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, GATEWAY, ClusterSpec, real4
@@ -34,7 +34,7 @@ exec -a kube-keepalived-vip "$@"
 """
 
 
-class LiveNetwork(Network):
+class LiveNetwork(LabNetwork):
     """One more namespace for the API; real servers that answer for any VIP, by NAT and by direct routing."""
 
     def __init__(self, spec: ClusterSpec, prefix: str = "") -> None:
