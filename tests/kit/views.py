@@ -103,7 +103,7 @@ def instance(
     )  # fmt: skip
 
 
-def seen(
+def make_observation(
     *,
     instances: tuple[InstanceView, ...] | None = None,
     vips: tuple[VipView, ...] | None = None,

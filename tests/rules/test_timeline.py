@@ -13,7 +13,7 @@ from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
 from kvtui.presenters.events import merged
 from kvtui.rules.timeline.events import MAX_EVENTS, Timeline, changes
 from kvtui.rules.timeline.log_lines import log_events
-from tests.kit.views import EPOCH, demo, instance, real, seen, server, snapshot, vip
+from tests.kit.views import EPOCH, demo, instance, make_observation, real, server, snapshot, vip
 
 NEXT = snapshot(time=EPOCH + 1)
 DOWN = RealServerState.FAILED
@@ -29,7 +29,7 @@ def test_nothing_happens_between_equal_observations() -> None:
 
 def test_a_first_observation_adds_the_adverts_before_it() -> None:
     heard = Transition(EPOCH - 9, 50, AddressFamily.V4, "10.4.0.3 → 10.4.0.4 is master")
-    now = seen(instances=(instance(),), of=replace(snapshot(), transitions=(heard,)))
+    now = make_observation(instances=(instance(),), of=replace(snapshot(), transitions=(heard,)))
 
     assert [(e.at, e.objects, e.text) for e in changes(None, now)] == [(EPOCH - 9, ("vips",), heard.what)]
     assert changes(now, now) == []
@@ -37,8 +37,8 @@ def test_a_first_observation_adds_the_adverts_before_it() -> None:
 
 def test_vips_that_move_together_are_one_event() -> None:
     addresses = ("10.4.0.50", "10.4.0.51")
-    before = seen(vips=tuple(map(vip, addresses)))
-    now = seen(vips=tuple(vip(a, owner="10.4.0.4", own=False) for a in addresses), of=NEXT)
+    before = make_observation(vips=tuple(map(vip, addresses)))
+    now = make_observation(vips=tuple(vip(a, owner="10.4.0.4", own=False) for a in addresses), of=NEXT)
 
     (event,) = changes(before, now)
     assert event.text == "moved from 10.4.0.3 (this node) to 10.4.0.4 (10.4.0.50, 10.4.0.51)"
@@ -46,8 +46,8 @@ def test_vips_that_move_together_are_one_event() -> None:
 
 
 def test_a_vip_that_nobody_holds_or_two_hold_is_critical() -> None:
-    before, held = seen(vips=(vip(),)), seen(vips=(vip(rivals=("10.4.0.4",)),), of=NEXT)
-    lost = seen(vips=(vip(owner=None, own=False),), of=NEXT)
+    before, held = make_observation(vips=(vip(),)), make_observation(vips=(vip(rivals=("10.4.0.4",)),), of=NEXT)
+    lost = make_observation(vips=(vip(owner=None, own=False),), of=NEXT)
 
     assert [(e.text, e.severity) for e in changes(before, held)] == [
         ("2 masters: 10.4.0.3, 10.4.0.4", Severity.CRITICAL)
@@ -58,8 +58,8 @@ def test_a_vip_that_nobody_holds_or_two_hold_is_critical() -> None:
 
 
 def test_changed_states_and_priorities_of_this_node_are_events() -> None:
-    before = seen(instances=(instance(),))
-    now = seen(instances=(instance(state=VrrpState.FAULT, effective=50),), of=NEXT)
+    before = make_observation(instances=(instance(),))
+    now = make_observation(instances=(instance(state=VrrpState.FAULT, effective=50),), of=NEXT)
 
     assert texts(before, now) == [
         ("vrrp", "this node: MASTER → FAULT"),
@@ -69,15 +69,15 @@ def test_changed_states_and_priorities_of_this_node_are_events() -> None:
 
 def test_without_a_capture_the_master_comes_from_the_other_sources() -> None:
     deaf = replace(NEXT, advertisers=None)
-    before = seen(instances=(replace(instance(), master=None),), of=replace(snapshot(), advertisers=None))
+    before = make_observation(instances=(replace(instance(), master=None),), of=replace(snapshot(), advertisers=None))
 
-    assert texts(before, seen(instances=(instance(),), of=deaf)) == [("vrrp", "10.4.0.3 is master")]
+    assert texts(before, make_observation(instances=(instance(),), of=deaf)) == [("vrrp", "10.4.0.3 is master")]
 
 
 def test_real_servers_that_change_alike_are_one_event() -> None:
     names = [f"10.2.0.{n}" for n in range(1, 7)]
-    before = seen(servers=(server("10.4.0.50", *map(real, names)),))
-    now = seen(servers=(server("10.4.0.50", *(real(n, state=DOWN, weight=0) for n in names)),), of=NEXT)
+    before = make_observation(servers=(server("10.4.0.50", *map(real, names)),))
+    now = make_observation(servers=(server("10.4.0.50", *(real(n, state=DOWN, weight=0) for n in names)),), of=NEXT)
 
     (event,) = changes(before, now)
     assert event.kind is EventKind.CHECK
@@ -89,8 +89,8 @@ def test_real_servers_that_change_alike_are_one_event() -> None:
 
 
 def test_changed_weights_and_added_and_removed_servers_are_events() -> None:
-    before = seen(servers=(server("10.4.0.50", real("10.2.0.1"), real("10.2.0.2")), server("10.4.0.51")))
-    now = seen(
+    before = make_observation(servers=(server("10.4.0.50", real("10.2.0.1"), real("10.2.0.2")), server("10.4.0.51")))
+    now = make_observation(
         servers=(server("10.4.0.50", real("10.2.0.1", weight=5), real("10.2.0.3")), server("10.4.0.52")), of=NEXT
     )
 
@@ -129,7 +129,7 @@ def test_a_keepalived_that_ends_starts_or_restarts_is_an_event() -> None:
 
 def test_added_and_removed_findings_are_events() -> None:
     finding = Finding("two-masters", Severity.CRITICAL, "vips has two masters", (), "", "vips", ("10.4.0.50",))
-    none, some = (replace(seen(of=NEXT), findings=f) for f in ((), (finding,)))
+    none, some = (replace(make_observation(of=NEXT), findings=f) for f in ((), (finding,)))
 
     (came,), (went,) = changes(none, some), changes(some, none)
     assert (came.text, came.severity, came.objects) == (finding.title, Severity.CRITICAL, ("vips", "10.4.0.50"))
@@ -141,7 +141,7 @@ def test_the_timeline_is_bounded() -> None:
     timeline = Timeline()
     for n in range(MAX_EVENTS + 10):
         owner = f"10.4.0.{n % 2 + 3}"
-        timeline.add(seen(vips=(vip(owner=owner, own=False),), of=snapshot(time=EPOCH + n)))
+        timeline.add(make_observation(vips=(vip(owner=owner, own=False),), of=snapshot(time=EPOCH + n)))
 
     assert len(timeline.events) == MAX_EVENTS
     assert timeline.added == MAX_EVENTS + 9
@@ -149,10 +149,10 @@ def test_the_timeline_is_bounded() -> None:
 
 def test_a_late_event_is_sorted_in_and_a_clock_set_back_moves_no_event() -> None:
     timeline = Timeline()
-    timeline.add(seen(vips=(vip(own=False),), of=snapshot(time=EPOCH)))
+    timeline.add(make_observation(vips=(vip(own=False),), of=snapshot(time=EPOCH)))
     owners = {10: "10.4.0.4", 20: "10.4.0.3", 15: "10.4.0.4", -3600: "10.4.0.3"}
     for after, owner in owners.items():
-        timeline.add(seen(vips=(vip(owner=owner, own=False),), of=snapshot(time=EPOCH + after)))
+        timeline.add(make_observation(vips=(vip(owner=owner, own=False),), of=snapshot(time=EPOCH + after)))
 
     times = [round((event.at or 0.0) - EPOCH) for event in timeline.events]
     assert list(dict.fromkeys(times)) == [10, 15, 20, -3600]

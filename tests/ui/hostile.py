@@ -17,7 +17,7 @@ from kvtui.rules.observe import observe
 from tests.kit import NOW, VIP, snapshot
 from tests.kit import kube as build_kube
 from tests.kit.kube import NGINX, configmap, endpoint, group, kube, resources, service
-from tests.kit.views import instance, real, seen, server, vip
+from tests.kit.views import instance, make_observation, real, server, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation, VirtualServerView
@@ -52,7 +52,7 @@ def world(text: str) -> Observation:
     mine = replace(vip(text, owner=text, rivals=(text,), instance=text), interface=text)
     own = replace(instance(text, rivals=(text,), counters={f"{text}_err": 3}), interface=text)
     peer = Peer(text, 1, seen=True, age_seconds=1.0)
-    return seen(instances=(replace(own, peers=(peer,)),), vips=(mine,), servers=(virtual,), of=base)
+    return make_observation(instances=(replace(own, peers=(peer,)),), vips=(mine,), servers=(virtual,), of=base)
 
 
 def cluster(text: str) -> Observation:

@@ -19,7 +19,7 @@ from kvtui.screens.key_panels import HelpPanel, TracePanel
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
-from tests.kit.views import EPOCH, demo, seen, server, snapshot, source, vip
+from tests.kit.views import EPOCH, demo, make_observation, server, snapshot, source, vip
 from tests.ui.seen import Feed, Ui, running
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ async def test_number_keys_switch_screens() -> None:
 
 
 async def test_a_hidden_screen_is_current_when_it_is_shown_again() -> None:
-    async with running(seen(vips=(vip(),), servers=())) as ui:
+    async with running(make_observation(vips=(vip(),), servers=())) as ui:
         await ui.press("3")
-        await ui.see(seen(vips=(vip("10.4.0.99"),), servers=(server(),)))
+        await ui.see(make_observation(vips=(vip("10.4.0.99"),), servers=(server(),)))
         await ui.press("1")
 
         assert "10.4.0.99" in ui.text
@@ -98,9 +98,9 @@ async def test_a_hidden_screen_is_current_when_it_is_shown_again() -> None:
 
 
 async def test_pause_freezes_the_screen_and_shows_since_when() -> None:
-    async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
+    async with running(make_observation(vips=(vip("10.4.0.1"),))) as ui:
         await ui.press("space")
-        await ui.see(seen(vips=(vip("10.4.0.2"),), of=snapshot(time=EPOCH + 60)))
+        await ui.see(make_observation(vips=(vip("10.4.0.2"),), of=snapshot(time=EPOCH + 60)))
 
         assert "PAUSED since" in ui.lines[0]
         assert "10.4.0.1" in ui.text
@@ -108,10 +108,10 @@ async def test_pause_freezes_the_screen_and_shows_since_when() -> None:
 
 
 async def test_pause_again_resumes_with_the_latest_observation() -> None:
-    async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
+    async with running(make_observation(vips=(vip("10.4.0.1"),))) as ui:
         await ui.press("space")
-        await ui.see(seen(vips=(vip("10.4.0.2"),)))
-        await ui.see(seen(vips=(vip("10.4.0.3"),)))
+        await ui.see(make_observation(vips=(vip("10.4.0.2"),)))
+        await ui.see(make_observation(vips=(vip("10.4.0.3"),)))
         await ui.press("space")
 
         assert "PAUSED" not in ui.lines[0]
@@ -119,7 +119,7 @@ async def test_pause_again_resumes_with_the_latest_observation() -> None:
 
 
 async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
-    async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.22"), vip("10.4.0.23")))) as ui:
+    async with running(make_observation(vips=(vip("10.4.0.1"), vip("10.4.0.22"), vip("10.4.0.23")))) as ui:
         await ui.press("slash", *"0.2")
         typed = ui.text
         await ui.press("3")
@@ -144,7 +144,7 @@ async def test_an_applied_filter_is_kept() -> None:
 
 
 async def test_enter_applies_the_filter_and_returns_the_focus() -> None:
-    async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.2")), servers=())) as ui:
+    async with running(make_observation(vips=(vip("10.4.0.1"), vip("10.4.0.2")), servers=())) as ui:
         await ui.press("slash", *"0.2", "enter")
         assert "10.4.0.1 " not in ui.text
         await ui.press("3")
@@ -172,7 +172,7 @@ async def test_keys_typed_ahead_reach_the_widget_that_enter_or_esc_focuses(typed
 
 
 async def test_a_filter_without_a_match_shows_how_to_clear_it() -> None:
-    async with running(seen(vips=(vip(),))) as ui:
+    async with running(make_observation(vips=(vip(),))) as ui:
         await ui.press("slash", *"zzz")
 
         assert "zzz" in ui.text
@@ -180,7 +180,7 @@ async def test_a_filter_without_a_match_shows_how_to_clear_it() -> None:
 
 
 async def test_sort_cycles_through_the_columns_and_reverse_reverses() -> None:
-    async with running(seen(vips=(vip("10.4.0.9"), vip("10.4.0.100"), vip("10.4.0.20")))) as ui:
+    async with running(make_observation(vips=(vip("10.4.0.9"), vip("10.4.0.100"), vip("10.4.0.20")))) as ui:
 
         def order() -> list[str]:
             return [line.split()[0] for line in ui.rows if line.startswith("10.")]
@@ -265,7 +265,7 @@ async def test_the_palette_offers_what_the_keys_do_except_navigation() -> None:
 async def test_sources_show_state_and_reason() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
     half = source(SourceName.ADVERTS, SourceState.DEGRADED, "no CAP_NET_RAW")
-    async with running(seen(vips=(vip(),), of=snapshot(lost, half))) as ui:
+    async with running(make_observation(vips=(vip(),), of=snapshot(lost, half))) as ui:
         header = ui.lines[0]
         await ui.press("i")
 
@@ -278,21 +278,21 @@ async def test_sources_show_state_and_reason() -> None:
 
 async def test_without_keepalived_the_screen_reports_it_with_the_next_step() -> None:
     gone = source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, "no keepalived runs here: look with ps")
-    async with running(seen(of=snapshot(gone, chosen=None))) as ui:
+    async with running(make_observation(of=snapshot(gone, chosen=None))) as ui:
         assert "no keepalived runs here: look with ps" in ui.text
         assert "kvtui --demo" in ui.text
 
 
 async def test_an_unreadable_ipvs_table_shows_why() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
-    async with running(seen(vips=(vip(),), of=snapshot(lost))) as ui:
+    async with running(make_observation(vips=(vip(),), of=snapshot(lost))) as ui:
         await ui.press("3")
 
         assert "modprobe ip_vs" in ui.text
 
 
 async def test_empty_tables_show_why_and_the_next_step() -> None:
-    async with running(seen(instances=(), vips=(), servers=())) as ui:
+    async with running(make_observation(instances=(), vips=(), servers=())) as ui:
         landing = ui.text
         await ui.press("2")
         vrrp = ui.text
@@ -305,7 +305,7 @@ async def test_empty_tables_show_why_and_the_next_step() -> None:
 
 
 async def test_two_masters_are_named() -> None:
-    async with running(seen(vips=(vip(rivals=("10.4.0.4",)),))) as ui:
+    async with running(make_observation(vips=(vip(rivals=("10.4.0.4",)),))) as ui:
         assert "2 MASTERS" in ui.text
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from kvtui.presenters.chart import Chart, Form, bytes_chart, chart_line, chart_lines, connections_chart, plot
 from kvtui.rules.timeline.history import SPANS, Channel, History, nice_top
 from kvtui.widgets.chart import changed_columns
-from tests.kit.views import EPOCH, demo, real, seen, server, snapshot
+from tests.kit.views import EPOCH, demo, make_observation, real, server, snapshot
 from tests.ui.seen import running
 
 MINUTE, FIVE_MINUTES, HOUR = SPANS
@@ -29,7 +29,7 @@ def filled(*rates: tuple[float, float], reals: int = 1) -> History:
     history = History()
     servers = [real(f"10.2.0.{n + 1}") for n in range(reals)]
     for at, rate in rates:
-        history.add(seen(servers=(server("10.4.0.50", *servers, cps=rate),), of=snapshot(time=EPOCH + at)))
+        history.add(make_observation(servers=(server("10.4.0.50", *servers, cps=rate),), of=snapshot(time=EPOCH + at)))
     return history
 
 

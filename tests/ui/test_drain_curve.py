@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvtui.model.observation import Observation, RealServerState
 from kvtui.presenters.chart import drain_chart, drain_text, drained
 from kvtui.rules.timeline.history import SPANS, History
-from tests.kit.views import EPOCH, real, seen, server, snapshot
+from tests.kit.views import EPOCH, make_observation, real, server, snapshot
 
 TARGET = "10.2.0.1:8080"
 
@@ -13,7 +13,7 @@ TARGET = "10.2.0.1:8080"
 def at(second: float, active: int, *, weight: int = 0) -> Observation:
     state = RealServerState.DRAINED if weight == 0 else RealServerState.UP
     reals = (real("10.2.0.1", weight=weight, state=state, active=active), real("10.2.0.2", active=50))
-    return seen(servers=(server("10.4.0.50", *reals),), of=snapshot(time=EPOCH + second))
+    return make_observation(servers=(server("10.4.0.50", *reals),), of=snapshot(time=EPOCH + second))
 
 
 def test_a_drain_has_its_curve_and_its_estimate() -> None:

@@ -14,7 +14,7 @@ from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
 from kvtui.screens.events import EventsScreen
 from kvtui.widgets.table import LineTable
-from tests.kit.views import EPOCH, seen, snapshot, vip
+from tests.kit.views import EPOCH, make_observation, snapshot, vip
 from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LINES = tuple(LogLine(f"line {n}", EPOCH + n) for n in range(40))
 
 def quiet(at: float = 0.0) -> Observation:
     """A node without events."""
-    return seen(vips=(vip(),), of=snapshot(time=EPOCH + at))
+    return make_observation(vips=(vip(),), of=snapshot(time=EPOCH + at))
 
 
 @asynccontextmanager
@@ -115,7 +115,7 @@ async def test_the_cursor_stays_on_an_older_event_while_events_come_and_go() -> 
 
 
 async def test_a_vip_that_moves_is_an_event_and_a_kind_can_be_chosen() -> None:
-    moved = seen(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
+    moved = make_observation(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
     async with screen_7(LogTail(LINES[:1]), (100, 24)) as ui:
         await ui.see(moved)
         assert [row.split()[1] for row in events(ui)] == ["log", "vip"]
@@ -129,7 +129,7 @@ async def test_a_vip_that_moves_is_an_event_and_a_kind_can_be_chosen() -> None:
 
 
 async def test_the_filter_finds_an_object_and_t_traces_it() -> None:
-    moved = seen(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
+    moved = make_observation(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
     async with screen_7(LogTail(LINES), (100, 24)) as ui:
         await ui.see(moved)
         await ui.press("slash", *"10.4.0.50", "enter")

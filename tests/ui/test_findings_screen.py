@@ -11,7 +11,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.keys import VIEWS
 from kvtui.screens.plan_panel import PlanPanel
-from tests.kit.views import demo, seen, snapshot, source, vip
+from tests.kit.views import demo, make_observation, snapshot, source, vip
 from tests.ui.seen import running
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FYI = Finding("drained", Severity.INFO, "10.2.68.5:8080 is drained", ("0 active"
 
 
 def with_findings(*found: Finding) -> Observation:
-    return replace(seen(vips=(vip(), vip("10.4.0.51")), servers=()), findings=found)
+    return replace(make_observation(vips=(vip(), vip("10.4.0.51")), servers=()), findings=found)
 
 
 def line(ui: Ui, text: str) -> str:
@@ -105,7 +105,7 @@ async def test_no_findings_are_reported_as_such() -> None:
 
 
 async def test_no_findings_with_missing_sources_names_the_sources() -> None:
-    blind = replace(seen(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
+    blind = replace(make_observation(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
     async with running(blind) as ui:
         await ui.press("5")
         assert "No problems found in the sources that can be read; unknown: conf" in ui.text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 from kvtui.rules.timeline.history import MAX_SAMPLES, History, nice_top, samples
-from tests.kit.views import EPOCH, real, seen, server, snapshot
+from tests.kit.views import EPOCH, make_observation, real, server, snapshot
 
 
 def add(history: History, at: float, *rates: float) -> None:
     servers = tuple(server(f"10.4.0.{n}", real(), cps=rate) for n, rate in enumerate(rates))
-    history.add(seen(servers=servers, of=snapshot(time=EPOCH + at)))
+    history.add(make_observation(servers=servers, of=snapshot(time=EPOCH + at)))
 
 
 def test_samples_are_kept_in_order_and_only_the_last_ones() -> None:
@@ -32,7 +32,7 @@ def test_a_burst_of_events_is_one_sample() -> None:
 
 def test_a_vip_is_the_sum_of_its_servers() -> None:
     history = History()
-    history.add(seen(servers=(server("10.4.0.1", cps=2.0), server("10.4.0.1", cps=3.0))))
+    history.add(make_observation(servers=(server("10.4.0.1", cps=2.0), server("10.4.0.1", cps=3.0))))
 
     assert history.of(("vip", "10.4.0.1")) == [5.0]
 
@@ -42,16 +42,16 @@ def test_removed_servers_are_dropped() -> None:
     add(history, 0, 1.0, 2.0)
     add(history, 1, 1.0)
 
-    gone = seen(servers=(server("10.4.0.1", real()),))
+    gone = make_observation(servers=(server("10.4.0.1", real()),))
     assert [history.of(key) for key in samples(gone, 10)] == [[], [], []]
-    kept = seen(servers=(server("10.4.0.0", real()),))
+    kept = make_observation(servers=(server("10.4.0.0", real()),))
     assert [len(history.of(key)) for key in samples(kept, 10)] == [2, 2, 2]  # virtual server, VIP, real server
 
 
 def test_ten_thousand_real_servers_use_constant_memory() -> None:
     history = History(max_real_servers=2000)
     reals = tuple(real(f"10.{n // 250}.{n % 250}.1") for n in range(10_000))
-    observation = seen(servers=(server("10.4.0.1", *reals),))
+    observation = make_observation(servers=(server("10.4.0.1", *reals),))
     history.add(observation)
 
     assert sum(bool(history.of(key)) for key in samples(observation, 10_000)) == 2

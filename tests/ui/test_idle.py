@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from tests.kit.views import instance, real, seen, server, snapshot, stats, vip
+from tests.kit.views import instance, make_observation, real, server, snapshot, stats, vip
 from tests.ui.seen import Ui, running, sent, strips
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def quiet(second: float, active: int = 3) -> Observation:
     """A node without traffic."""
     still = replace(real(active=active), stats=stats(0, 0))
     servers = (replace(server("10.4.0.50", still), stats=stats(0, 0)),)
-    return seen(instances=(instance(),), vips=(vip(),), servers=servers, of=snapshot(time=EPOCH + second))
+    return make_observation(instances=(instance(),), vips=(vip(),), servers=servers, of=snapshot(time=EPOCH + second))
 
 
 class Spy:

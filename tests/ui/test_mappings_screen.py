@@ -19,7 +19,7 @@ from kvtui.screens.mappings import MappingsScreen
 from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.kit import kube as build_kube
 from tests.kit.kube import configmap, controller, kube, resources
-from tests.kit.views import demo, seen, source
+from tests.kit.views import demo, make_observation, source
 from tests.kit.views import snapshot as bare
 from tests.ui.seen import running
 
@@ -98,7 +98,7 @@ EMPTY = {
         "default/vip-configmap has no entries",
     ),
     "nothing read": (
-        seen(of=bare(source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API here"))),
+        make_observation(of=bare(source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API here"))),
         "Mappings are unknown: no API here",
     ),
 }

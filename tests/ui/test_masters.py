@@ -10,14 +10,14 @@ from kvtui.presenters.events import master_lines
 from kvtui.presenters.glyphs import ASCII
 from kvtui.rules.timeline.history import SPANS
 from kvtui.rules.timeline.masters import MAX_TENURES, Masters, strip
-from tests.kit.views import EPOCH, demo, instance, seen, snapshot
+from tests.kit.views import EPOCH, demo, instance, make_observation, snapshot
 from tests.ui.seen import running
 
 MINUTE = SPANS[0]
 
 
 def at(second: float, master: Master | None) -> Observation:
-    return seen(instances=(replace(instance(), master=master),), of=snapshot(time=EPOCH + second))
+    return make_observation(instances=(replace(instance(), master=master),), of=snapshot(time=EPOCH + second))
 
 
 HERE, THERE = Master("10.4.0.3", 100, is_self=True), Master("10.4.0.4", 90, is_self=False)
@@ -67,7 +67,7 @@ def test_memory_is_bounded_and_removed_instances_are_dropped() -> None:
     masters = filled(*((n, HERE if n % 2 else THERE) for n in range(MAX_TENURES + 50)))
     assert len(masters.of("vips")) == MAX_TENURES
 
-    masters.add(seen(instances=()))
+    masters.add(make_observation(instances=()))
     assert masters.of("vips") == ()
 
 

@@ -12,7 +12,7 @@ from kvtui.model.ipvs import Connection
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.text import plain
 from tests.kit import snapshot
-from tests.kit.views import seen
+from tests.kit.views import make_observation
 from tests.ui.hostile import HOSTILE, cluster, most_marks, world
 from tests.ui.seen import Ui, running
 
@@ -63,7 +63,7 @@ async def test_markup_is_shown_as_it_is_written() -> None:
 async def test_no_vips_for_a_hostile_reason() -> None:
     text = "x\x1b[31m\ny"
     bad = tuple(Source(n, SourceState.UNAVAILABLE, text) for n in SourceName)
-    async with running(seen(of=snapshot(sources=bad, chosen=None))) as ui:
+    async with running(make_observation(of=snapshot(sources=bad, chosen=None))) as ui:
         for key in ("1", "2", "3"):
             await ui.press(key)
             assert_harmless(ui)

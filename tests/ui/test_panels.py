@@ -11,7 +11,7 @@ from kvtui.presenters.cells import hanging, line_text
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.key_panels import SCREENS, HelpPanel, in_columns
 from kvtui.screens.vips import VipsScreen
-from tests.kit.views import demo, seen, snapshot, source
+from tests.kit.views import demo, make_observation, snapshot, source
 from tests.ui.seen import running
 
 
@@ -102,7 +102,7 @@ def test_long_lines_have_a_hanging_indent(line: str, width: int, wrapped: list[s
 async def test_a_long_reason_is_complete_at_any_width() -> None:
     reason = "the table of PID 4711 cannot be read: run kvtui as root, or with CAP_NET_ADMIN in that namespace"
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, reason)
-    async with running(seen(of=snapshot(lost))) as ui:
+    async with running(make_observation(of=snapshot(lost))) as ui:
         await ui.press("i")
         for width in (80, 50, 110):
             await ui.pilot.resize_terminal(width, 24)

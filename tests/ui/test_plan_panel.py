@@ -22,7 +22,7 @@ from kvtui.cli.main import application
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
-from tests.kit.views import demo, real, seen, server
+from tests.kit.views import demo, make_observation, real, server
 from tests.ui.seen import running
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 REAL = "10.2.0.1:8080"
 PERSISTENT = replace(server("10.4.0.51", real()), persistence_timeout=300)
-NODE = seen(servers=(server("10.4.0.50", real()), PERSISTENT))
+NODE = make_observation(servers=(server("10.4.0.50", real()), PERSISTENT))
 DRAIN = Intent(ActionKind.DRAIN, REAL, service="tcp 10.4.0.50:80")
 PAY = Intent(ActionKind.DRAIN, "10.4.0.61:443", service="tcp 10.4.0.51:443")
 
@@ -97,7 +97,7 @@ def test_the_service_cycles_through_all_with_the_real_server() -> None:
     fwmark = replace(server("10.4.0.99", real()), fwmark=7, protocol=Protocol.FWMARK)
     gone = server("10.4.0.52", real(weight=None))
     other = server("10.4.0.53", real("10.2.0.9"))
-    of = seen(servers=(*(NODE.virtual_servers or ()), fwmark, gone, other))
+    of = make_observation(servers=(*(NODE.virtual_servers or ()), fwmark, gone, other))
     assert [intent_after(DRAIN, "s", n, of).service for n in range(5)] == [
         "tcp 10.4.0.50:80", "tcp 10.4.0.51:80", "fwmark 7", None, "tcp 10.4.0.50:80",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Tone
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.bars import KeyLine
-from tests.kit.views import demo, instance, real, seen, server, vip
+from tests.kit.views import demo, instance, make_observation, real, server, vip
 from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ DOWN = Finding(
 def one_of_two() -> Observation:
     servers = (server("10.4.0.50", real(), real("10.2.0.2")), server("10.4.0.51", real("10.2.0.9")))
     instances = (instance(), replace(instance("other"), vips=("10.4.0.51",)))
-    shown = seen(instances=instances, vips=(vip(), vip("10.4.0.51", instance="other")), servers=servers)
+    shown = make_observation(instances=instances, vips=(vip(), vip("10.4.0.51", instance="other")), servers=servers)
     return replace(shown, findings=(DOWN,))
 
 

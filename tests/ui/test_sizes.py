@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from tests.kit.views import demo, real, seen, server, vip
+from tests.kit.views import demo, make_observation, real, server, vip
 from tests.ui.seen import Ui, running, strips
 
 SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]
@@ -39,7 +39,7 @@ async def test_a_terminal_that_changes_its_size_on_every_screen() -> None:
 @pytest.mark.parametrize("size", [(80, 24), (119, 50)], ids=str)
 async def test_with_more_rows_than_lines_the_last_column_is_next_to_the_scrollbar(size: tuple[int, int]) -> None:
     vips = tuple(vip(f"10.4.1.{n}") for n in range(200))
-    async with running(seen(vips=vips), size=size) as ui:
+    async with running(make_observation(vips=vips), size=size) as ui:
         await ui.pilot.pause()
         heads = [line for line in ui.lines if line[3:].startswith("VIP ")]
         assert ["CHAIN" in h[-13:] for h in heads] == [True]
@@ -64,11 +64,15 @@ async def test_the_selected_row_has_a_bar_and_one_background_and_keeps_its_colou
 
 
 async def test_column_widths_stay_when_values_change() -> None:
-    async with running(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-longer"),))) as ui:
+    async with running(
+        make_observation(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-longer"),))
+    ) as ui:
         head = ui.lines[2]
-        await ui.see(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/b"),)))
+        await ui.see(make_observation(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/b"),)))
         assert ui.lines[2] == head
-        await ui.see(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-much-longer"),)))
+        await ui.see(
+            make_observation(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-much-longer"),))
+        )
         assert "a/much-much-longer" in ui.text
 
 

@@ -10,7 +10,7 @@ from kvtui.rules import chain
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
-from tests.kit.views import demo, real, seen, server, vip
+from tests.kit.views import demo, make_observation, real, server, vip
 from tests.ui.seen import running
 
 LAYERS = [layer.words for layer in chain.LAYERS]
@@ -61,7 +61,7 @@ async def test_an_additional_hidden_line_changes_no_layout() -> None:
 
 async def test_a_broken_layer_has_its_mark() -> None:
     lost = replace(vip(), present=False, state=VrrpState.MASTER)
-    async with running(seen(vips=(lost,), servers=(server("10.4.0.50", real()),))) as ui:
+    async with running(make_observation(vips=(lost,), servers=(server("10.4.0.50", real()),))) as ui:
         line = next(line for line in ui.lines if line.startswith(" ✗ address  "))
         assert "does not have the address" in line
         assert "─✗ Addr─VRRP" in ui.text
@@ -69,9 +69,9 @@ async def test_a_broken_layer_has_its_mark() -> None:
 
 async def test_rows_take_priority_if_there_is_no_room_for_both() -> None:
     many = tuple(vip(f"10.4.1.{n}") for n in range(16))
-    async with running(seen(vips=many, servers=())) as ui:
+    async with running(make_observation(vips=many, servers=())) as ui:
         assert "Addr─VRRP" not in ui.text
-        await ui.see(seen(vips=many[:15], servers=()))
+        await ui.see(make_observation(vips=many[:15], servers=()))
 
         assert "Addr─VRRP" in ui.text
         assert [f"10.4.1.{n} " in ui.text for n in range(15)] == [True] * 15
@@ -79,7 +79,7 @@ async def test_rows_take_priority_if_there_is_no_room_for_both() -> None:
 
 async def test_on_a_wide_terminal_the_details_are_on_the_right_and_wrap() -> None:
     many = tuple(vip(f"10.4.1.{n}") for n in range(200))
-    async with running(seen(vips=many, servers=()), size=(140, 40)) as ui:
+    async with running(make_observation(vips=many, servers=()), size=(140, 40)) as ui:
         pane, table = ui.app.screen.query_one(DetailPane).region, ui.app.screen.query_one(LineTable).region
         assert (table.x, table.right, pane.right) == (0, pane.x, 140)
         assert 3 * pane.width - 140 in range(-3, 4)
@@ -87,12 +87,12 @@ async def test_on_a_wide_terminal_the_details_are_on_the_right_and_wrap() -> Non
 
 
 async def test_without_a_vip_there_are_no_layers() -> None:
-    async with running(seen(vips=(), servers=())) as ui:
+    async with running(make_observation(vips=(), servers=())) as ui:
         assert layers(ui.lines) == []
 
 
 async def test_a_filter_that_hides_the_vip_hides_its_layers() -> None:
-    async with running(seen(vips=(vip(),), servers=())) as ui:
+    async with running(make_observation(vips=(vip(),), servers=())) as ui:
         await ui.press("slash", *"zz")
 
         assert layers(ui.lines) == []

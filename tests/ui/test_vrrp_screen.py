@@ -11,7 +11,7 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Tracked, Transition, VrrpState
 from kvtui.presenters.vrrp import instance_text, is_error_counter
 from kvtui.screens.panel import Panel
-from tests.kit.views import EPOCH, demo, instance, seen, snapshot, source
+from tests.kit.views import EPOCH, demo, instance, make_observation, snapshot, source
 from tests.shared import shared_path
 from tests.ui.seen import running
 
@@ -23,7 +23,7 @@ PEERS = (
 
 
 async def test_an_instance_shows_its_master_and_priority() -> None:
-    async with running(seen(instances=(instance(state=VrrpState.BACKUP),))) as ui:
+    async with running(make_observation(instances=(instance(state=VrrpState.BACKUP),))) as ui:
         await ui.press("2")
 
         assert ui.lines[3][1:].split()[:4] == ["vips", "BACKUP", "50", "100"]
@@ -31,14 +31,14 @@ async def test_an_instance_shows_its_master_and_priority() -> None:
 
 
 async def test_a_lowered_priority_shows_both_values() -> None:
-    async with running(seen(instances=(instance(effective=50),))) as ui:
+    async with running(make_observation(instances=(instance(effective=50),))) as ui:
         await ui.press("2")
 
         assert "100>50" in ui.lines[3]
 
 
 async def test_peers_are_below_with_the_age_of_their_last_advert() -> None:
-    async with running(seen(instances=(instance(peers=PEERS),))) as ui:
+    async with running(make_observation(instances=(instance(peers=PEERS),))) as ui:
         await ui.press("2")
         below = [line.split() for line in ui.lines[4:7]]
 
@@ -48,7 +48,7 @@ async def test_peers_are_below_with_the_age_of_their_last_advert() -> None:
 
 async def test_errors_are_visible_at_80_columns() -> None:
     counters = {"advert_rcvd": 7, "checksum_err": 3, "packet_len_err": 0}
-    async with running(seen(instances=(instance(counters=counters),))) as ui:
+    async with running(make_observation(instances=(instance(counters=counters),))) as ui:
         await ui.press("2")
 
         assert "ERRORS" in ui.lines[2]
@@ -57,7 +57,7 @@ async def test_errors_are_visible_at_80_columns() -> None:
 
 
 async def test_two_masters_are_named() -> None:
-    async with running(seen(instances=(instance(peers=PEERS, rivals=("10.4.0.4",)),))) as ui:
+    async with running(make_observation(instances=(instance(peers=PEERS, rivals=("10.4.0.4",)),))) as ui:
         await ui.press("2")
 
         assert "2 MASTERS" in ui.lines[3]
@@ -66,7 +66,7 @@ async def test_two_masters_are_named() -> None:
 async def test_the_timeline_shows_the_newest_first() -> None:
     changes = tuple(Transition(EPOCH + n, 50, AddressFamily.V4, f"change {n}") for n in range(30))
     of = replace(snapshot(), transitions=changes)
-    async with running(seen(instances=(instance(),), of=of)) as ui:
+    async with running(make_observation(instances=(instance(),), of=of)) as ui:
         await ui.press("2")
         numbers = [line.split("change ")[1].strip() for line in ui.lines if "change " in line]
 
@@ -78,7 +78,7 @@ async def test_the_timeline_shows_the_newest_first() -> None:
 async def test_without_adverts_the_timeline_shows_why() -> None:
     lost = source(SourceName.ADVERTS, SourceState.UNAVAILABLE, "no CAP_NET_RAW: run as root")
     of = replace(snapshot(lost), advertisers=None)
-    async with running(seen(instances=(instance(),), of=of)) as ui:
+    async with running(make_observation(instances=(instance(),), of=of)) as ui:
         await ui.press("2")
 
         assert "no CAP_NET_RAW: run as root" in ui.text
@@ -95,9 +95,9 @@ async def test_enter_opens_the_instance_from_a_peer_too() -> None:
 
 
 async def test_a_removed_instance_is_reported_as_removed() -> None:
-    async with running(seen(instances=(instance(),))) as ui:
+    async with running(make_observation(instances=(instance(),))) as ui:
         await ui.press("2", "enter")
-        await ui.see(seen(instances=()))
+        await ui.see(make_observation(instances=()))
 
         assert "do not have this instance any more" in ui.text
 

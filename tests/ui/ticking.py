@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.settings import UiSettings
 from kvtui.terminal import prepare
-from tests.kit.views import EPOCH, instance, real, seen, server, snapshot, vip
+from tests.kit.views import EPOCH, instance, make_observation, real, server, snapshot, vip
 from tests.ui.seen import Feed
 from tests.ui.settled import settled
 from tests.watched_loop import WatchedLoop
@@ -27,9 +27,9 @@ def node_after(tick: int, changing: int, *, empty: bool) -> Observation:
     """Returns the node after some ticks; the first ``changing`` real servers have other values each time."""
     of = snapshot(time=EPOCH + tick)
     if empty:
-        return seen(instances=(), vips=(), servers=(), of=of)
+        return make_observation(instances=(), vips=(), servers=(), of=of)
     reals = tuple(real(f"10.2.0.{n}", active=tick % 900 + 100 if n < changing else 3) for n in range(REALS))
-    return seen(instances=(instance(),), vips=(vip(),), servers=(server("10.4.0.50", *reals),), of=of)
+    return make_observation(instances=(instance(),), vips=(vip(),), servers=(server("10.4.0.50", *reals),), of=of)
 
 
 class Ticking(Feed):
