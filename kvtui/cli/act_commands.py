@@ -128,9 +128,9 @@ def _words(action: ActionDefinition, parameters: dict[str, Any]) -> tuple[str, .
 
 def _for_typer(name: str, annotation: Any) -> Any:
     kind, meta = get_args(annotation)
-    common = {"help": meta.help, "min": meta.least, "autocompletion": COMPLETIONS.get(name)}
+    common = {"help": meta.help, "min": meta.minimum, "autocompletion": COMPLETIONS.get(name)}
     if isinstance(meta, Argument):
-        return Annotated[kind, typer.Argument(metavar=meta.metavar or None, max=meta.most, **common)]
+        return Annotated[kind, typer.Argument(metavar=meta.metavar or None, max=meta.maximum, **common)]
     assert isinstance(meta, Flag)  # noqa: S101 - a definition's parameter is one or the other
     return Annotated[kind, typer.Option(meta.name, **common)]
 

@@ -59,10 +59,10 @@ def refuse_infinite(ctx: Context) -> None:
 
 def _number(kind: Any) -> str:
     what = "a whole number" if isinstance(kind, IntParamType) else "a number"
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    if least is None:
+    minimum, maximum = getattr(kind, "min", None), getattr(kind, "max", None)
+    if minimum is None:
         return what
-    return f"{what} from {least:g} to {most:g}" if most is not None else f"{what} of at least {least:g}"
+    return f"{what} from {minimum:g} to {maximum:g}" if maximum is not None else f"{what} of at least {minimum:g}"
 
 
 class ClearGroup(TyperGroup):

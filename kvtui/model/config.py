@@ -59,7 +59,7 @@ class Setting(Struct, frozen=True):
     variable: str = ""  # of the environment
     default: Value = None
     choices: tuple[str, ...] = ()
-    least: float = 0.0
+    minimum: float = 0.0
     inverse: bool = False  # the option means the opposite (`--no-kube`)
     pattern: str = ""  # regular expression for the whole text; `shape` describes it
     shape: str = ""
@@ -69,9 +69,9 @@ class Setting(Struct, frozen=True):
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
         elif self.kind is Kind.NUMBER:
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and value >= self.least
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and value >= self.minimum
             fits = fits and value != float("inf")
-            allowed = f"a number, {self.least:g} or more"
+            allowed = f"a number, {self.minimum:g} or more"
         elif self.kind is Kind.NAMES:
             fits = isinstance(value, list) and all(isinstance(v, str) for v in value)
         else:
@@ -87,7 +87,7 @@ SETTINGS = (
         "read_only", Kind.FLAG, "Forbid every write, signals included.", "read_only", "KVTUI_READ_ONLY", default=False
     ),
     Setting(
-        "interval", Kind.NUMBER, "Seconds between readings of counters.", "interval", "KVTUI_INTERVAL", 1.0, least=0.2
+        "interval", Kind.NUMBER, "Seconds between readings of counters.", "interval", "KVTUI_INTERVAL", 1.0, minimum=0.2
     ),
     Setting("listen", Kind.NUMBER, "Maximum seconds that a view waits for adverts.", "listen", default=1.2),
     Setting("output", Kind.TEXT, "Output format of commands.", "output", "KVTUI_OUTPUT", "text", OUTPUTS),

@@ -224,8 +224,8 @@ def drain_text(history: History, reals: dict[Hashable, RealServerView]) -> str:
     counts = [(r.active or 0, r.inactive or 0, r.persistent or 0) for r in reals.values()]
     left = Left(*map(sum, zip(*counts, strict=True)))
     known = [(float(second), round(v)) for second, v in enumerate(_open(history, [*reals], SPANS[0])) if not isnan(v)]
-    most = max((count for _second, count in known), default=0)
-    since = max((n for n, (_second, count) in enumerate(known) if count == most), default=0)
+    highest = max((count for _second, count in known), default=0)
+    since = max((n for n, (_second, count) in enumerate(known) if count == highest), default=0)
     return left.with_estimate(known[since:])
 
 

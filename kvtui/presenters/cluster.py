@@ -86,8 +86,8 @@ def _compared_values(report: Report) -> tuple[str | None, ...]:
 
 def _most_frequent(values: Iterable[str | None]) -> str | None:
     """Returns None if two values are equally frequent, so that both are highlighted."""
-    most = Counter(v for v in values if v).most_common(2)
-    return most[0][0] if most and (len(most) == 1 or most[0][1] > most[1][1]) else None
+    frequent = Counter(v for v in values if v).most_common(2)
+    return frequent[0][0] if frequent and (len(frequent) == 1 or frequent[0][1] > frequent[1][1]) else None
 
 
 def _instances_cell(node: ClusterNode, instances: Sequence[ReportedInstance]) -> Cell:

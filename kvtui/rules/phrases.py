@@ -34,10 +34,10 @@ def name_of(item: object) -> str:
     return plain(str(item), 100)
 
 
-def listed(items: Iterable[T], name: Callable[[T], str] = name_of, most: int = MAX_NAMES) -> str:
+def listed(items: Iterable[T], name: Callable[[T], str] = name_of, max_names: int = MAX_NAMES) -> str:
     names = list(items)
-    shown = ", ".join(map(name, names[:most]))
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    shown = ", ".join(map(name, names[:max_names]))
+    return shown if len(names) <= max_names else f"{shown} and {len(names) - max_names} more"
 
 
 def plural(count: int, noun: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _WIDTHS = (10, 6, 20, 4, 8, 6, 12, 12, 7, 10, 6, 5)
 _RANKS = (0, 0, 0, 2, 1, 4, 3, 6, 5, 7, 8, 9)
 COLUMNS = tuple(
-    Column(title.casefold(), title, width, rank, right=title in {"VIPS", "CONN/S", "DRAINED"}, most=60)
+    Column(title.casefold(), title, width, rank, right=title in {"VIPS", "CONN/S", "DRAINED"}, max_width=60)
     for title, width, rank in zip(NODE_HEAD, _WIDTHS, _RANKS, strict=True)
 )
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 COLUMNS: tuple[Column, ...] = (
-    Column("at", "TIME", 8, 1, most=11),
+    Column("at", "TIME", 8, 1, max_width=11),
     Column("kind", "KIND", 7, 3),
-    Column("object", "OBJECT", 15, 4, most=44),
-    Column("text", "EVENT", 20, 0, most=400),
+    Column("object", "OBJECT", 15, 4, max_width=44),
+    Column("text", "EVENT", 20, 0, max_width=400),
 )
 READ_SECONDS = 1.0
 KINDS = (None, *EventKind)

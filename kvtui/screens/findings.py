@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 COLUMNS: tuple[Column, ...] = (
     MARK,
-    Column("finding", "SEVERITY FINDING", 76, 0, most=120),
-    Column("object", "OBJECT", 16, 2, most=40),
-    Column("id", "RULE", 24, 3, most=32),
+    Column("finding", "SEVERITY FINDING", 76, 0, max_width=120),
+    Column("object", "OBJECT", 16, 2, max_width=40),
+    Column("id", "RULE", 24, 3, max_width=32),
 )
 MIN_ROWS = 4
 """The detail pane is shown where this many rows fit above it; the other findings scroll."""

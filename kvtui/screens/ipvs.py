@@ -39,22 +39,22 @@ if TYPE_CHECKING:
 
 COLUMNS: tuple[Column, ...] = (
     MARK,
-    Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
+    Column("name", "VIRTUAL / REAL SERVER", 23, 0, max_width=48),
     Column("weight", "WEIGHT", 6, 1, right=True),
     Column("active", "ACTIVE", 6, 1, right=True),
     Column("inactive", "INACT", 5, 2, right=True),
     Column("persistent", "PERS", 5, 6, right=True),
     Column("cps", "CONN/S", 6, 1, right=True),
     Column("bps", "B/S", 4, 2, right=True),
-    Column("state", "STATE", 9, 0, most=24, least=len(RealServerState.REMOVED)),
+    Column("state", "STATE", 9, 0, max_width=24, min_width=len(RealServerState.REMOVED)),
     Column("method", "METHOD", 6, 3),
-    Column("spark", "TREND", 5, 4, most=60, fill=True),
-    Column("pod", "POD, NODE", 20, 5, most=80),
+    Column("spark", "TREND", 5, 4, max_width=60, fill=True),
+    Column("pod", "POD, NODE", 20, 5, max_width=80),
     Column("conns", "CONNS", 6, 8, right=True),
     Column("in", "IN", 5, 9, right=True),
     Column("out", "OUT", 5, 9, right=True),
     Column("managed", "MANAGED BY", 10, 10),
-    Column("service", "SERVICE / CHECK", 15, 10, most=40),
+    Column("service", "SERVICE / CHECK", 15, 10, max_width=40),
 )
 
 MAX_DETAILS = 40

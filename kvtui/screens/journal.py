@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 COLUMNS: tuple[Column, ...] = (
     Column("id", "ID", 14, 0),
     Column("at", "TIME", 14, 3),
-    Column("who", "WHO", 8, 2, most=30),
+    Column("who", "WHO", 8, 2, max_width=30),
     Column("result", "RESULT", 12, 0),
-    Column("what", "WHAT", 40, 1, most=90),
-    Column("reason", "REASON", 12, 4, most=60),
+    Column("what", "WHAT", 40, 1, max_width=90),
+    Column("reason", "REASON", 12, 4, max_width=60),
 )
 EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
 READ_SECONDS = 3.0

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 COLUMNS: tuple[Column, ...] = (
     MARK,
-    Column("vip", "VIP", 15, 0, most=39),
-    Column("service", "SERVICE", 18, 0, most=60),
-    Column("method", "METHOD", 6, 2, most=12),
+    Column("vip", "VIP", 15, 0, max_width=39),
+    Column("service", "SERVICE", 18, 0, max_width=60),
+    Column("method", "METHOD", 6, 2, max_width=12),
     Column("state", "STATE", 8, 1),
     Column("ready", "READY", 5, 1, right=True),
     Column("up", "UP", 5, 1, right=True),
-    Column("chain", CHAIN_TITLE, 11, 1, most=24),
-    Column("why", "FIRST BREAK, NOTES", 24, 3, most=400, fill=True),
+    Column("chain", CHAIN_TITLE, 11, 1, max_width=24),
+    Column("why", "FIRST BREAK, NOTES", 24, 3, max_width=400, fill=True),
 )
 
 

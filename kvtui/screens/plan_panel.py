@@ -324,7 +324,7 @@ class PlanPanel(LivePanel):
         self._asking = ask
         entry = self.query_one("#number", Prompt)
         entry.value = ""
-        entry.placeholder = f"{ask.what} ({ask.least} to {ask.most}, Enter)"
+        entry.placeholder = f"{ask.what} ({ask.minimum} to {ask.maximum}, Enter)"
         self._open(entry)
 
     def action_reason(self) -> None:

@@ -43,19 +43,19 @@ if TYPE_CHECKING:
 
 COLUMNS: tuple[Column, ...] = (
     MARK,
-    Column("vip", "VIP", 15, 0, most=39),
-    Column("owner", "OWNER", 12, 1, most=39),
+    Column("vip", "VIP", 15, 0, max_width=39),
+    Column("owner", "OWNER", 12, 1, max_width=39),
     Column("state", "STATE", 6, 0),
     Column("priority", "PRIO", 4, 2, right=True),
-    Column("service", "SERVICE", 15, 5, most=48),
+    Column("service", "SERVICE", 15, 5, max_width=48),
     Column("method", "METHOD", 6, 9),
     Column("up", "UP", 5, 1, right=True),
     Column("cps", "CONN/S", 6, 3, right=True),
     Column("bps", "B/S", 4, 4, right=True),
-    Column("spark", "TREND", 5, 6, most=60, fill=True),
-    Column("interface", "NIC", 6, 8, most=15),
-    Column("instance", "INSTANCE", 8, 10, most=24),
-    Column("chain", CHAIN_TITLE, 11, 1, most=24),
+    Column("spark", "TREND", 5, 6, max_width=60, fill=True),
+    Column("interface", "NIC", 6, 8, max_width=15),
+    Column("instance", "INSTANCE", 8, 10, max_width=24),
+    Column("chain", CHAIN_TITLE, 11, 1, max_width=24),
 )
 
 DASHBOARD = (180, 40)

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 COLUMNS: tuple[Column, ...] = (
     MARK,
-    Column("name", "INSTANCE / PEER", 17, 0, most=44),
+    Column("name", "INSTANCE / PEER", 17, 0, max_width=44),
     Column("state", "STATE", 6, 0),
     Column("vrid", "VRID", 4, 3, right=True),
     Column("priority", "PRIO", 7, 1, right=True),
-    Column("master", "MASTER", 14, 1, most=44),
+    Column("master", "MASTER", 14, 1, max_width=44),
     Column("seen", "HEARD", 6, 2, right=True),
     Column("preempt", "PREEMPT", 7, 4),
     Column("advert", "ADVERT", 6, 6, right=True),
     Column("since", "SINCE", 6, 5, right=True),
     Column("version", "VER", 3, 8, right=True),
-    Column("interface", "NIC", 6, 7, most=15),
-    Column("counters", "ERRORS", 16, 3, most=80),
+    Column("interface", "NIC", 6, 7, max_width=15),
+    Column("counters", "ERRORS", 16, 3, max_width=80),
 )
 MAX_TIMELINE_LINES = 12
 

@@ -18,9 +18,9 @@ class Column(Struct, frozen=True):
     """A column; one of low ``rank`` is kept on a narrow terminal, and widened first on a wide one.
 
     Attributes:
-        width: that it needs, unless its title and texts need less; it widens with its texts, up to ``most``.
-        least: its minimum width, whatever it holds now: to widen a column later draws the whole table again.
-        fill: it takes the remaining width, up to ``most`` (a sparkline).
+        width: that it needs, unless its title and texts need less; it widens with its texts, up to ``max_width``.
+        min_width: its minimum width, whatever it holds now: to widen a column later draws the whole table again.
+        fill: it takes the remaining width, up to ``max_width`` (a sparkline).
     """
 
     name: str
@@ -28,9 +28,9 @@ class Column(Struct, frozen=True):
     width: int
     rank: int = 0
     right: bool = False
-    most: int = 999
+    max_width: int = 999
     fill: bool = False
-    least: int = 0
+    min_width: int = 0
 
 
 MARK = Column("mark", "", 1)
@@ -54,29 +54,29 @@ def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | Non
     widths: dict[int, int] = {}
     left = room
     for index in by_rank:
-        need = _least(columns[index], known.get(index), room)
+        need = _min_width(columns[index], known.get(index), room)
         gap = GAP if widths else 0
         if need + gap <= left or not widths or (index < kept and left > gap):
             widths[index] = max(1, min(need, left - gap))
             left -= widths[index] + gap
     shown = [i for i in by_rank if i in widths]
-    wanted = [(i, min(known[i], columns[i].most)) for i in shown if i in known]
-    for index, most in (*wanted, *((i, columns[i].most) for i in shown if columns[i].fill)):
-        more = max(0, min(left, most - widths[index]))
+    wanted = [(i, min(known[i], columns[i].max_width)) for i in shown if i in known]
+    for index, width in (*wanted, *((i, columns[i].max_width) for i in shown if columns[i].fill)):
+        more = max(0, min(left, width - widths[index]))
         widths[index] += more
         left -= more
     return tuple(Placed(columns[i], i, widths[i]) for i in sorted(widths))
 
 
-def _least(column: Column, longest: int | None, room: int) -> int:
+def _min_width(column: Column, longest: int | None, room: int) -> int:
     """Returns a column's ``width``, or less if its title and texts are shorter.
 
     A name (rank 0) is more useful than another column: it gets its whole text, up to a third of the terminal.
     """
     if longest is None:
         return column.width
-    wanted = column.width if column.rank else max(column.width, min(longest, column.most, room // 3))
-    return min(wanted, max(len(column.title), longest, column.least))
+    wanted = column.width if column.rank else max(column.width, min(longest, column.max_width, room // 3))
+    return min(wanted, max(len(column.title), longest, column.min_width))
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:

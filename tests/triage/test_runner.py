@@ -145,7 +145,7 @@ def test_sources_that_are_needed_here() -> None:
     assert missing_sources(observe(backup())) == ()
 
 
-def most(number: int) -> Snapshot:
+def node_with_reals(number: int) -> Snapshot:
     """Returns so many real servers in hundreds, with an endpoint each; one in ten is drained."""
     base = table(real(5))
     (virtual,) = base.virtual_servers
@@ -188,6 +188,6 @@ def cost(snapshot: Snapshot) -> float:
 
 def test_ten_times_as_much_costs_ten_times_as_much() -> None:
     """Nothing in it is quadratic: the bound is a ratio within one run, so it holds on any machine."""
-    small, large = cost(most(500)), cost(most(5000))
+    small, large = cost(node_with_reals(500)), cost(node_with_reals(5000))
 
     assert large < 30 * small + 0.02

@@ -74,8 +74,8 @@ def cluster(text: str) -> Observation:
 
 def most_marks(line: str) -> int:
     """Returns the length of the longest run of zero-width characters."""
-    most = now = 0
+    highest = now = 0
     for character in line:
         now = now + 1 if character > "\x7f" and cell_len(character) == 0 else 0
-        most = max(most, now)
-    return most
+        highest = max(highest, now)
+    return highest

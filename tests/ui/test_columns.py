@@ -12,7 +12,7 @@ from kvtui.widgets.columns import GAP, Column, aligned, fit
 NAME = Column("name", "NAME", 10, 0)
 RATE = Column("rate", "RATE", 5, 2, right=True)
 STATE = Column("state", "STATE", 6, 1)
-SPARK = Column("spark", "TRAFFIC", 7, 3, most=20, fill=True)
+SPARK = Column("spark", "TRAFFIC", 7, 3, max_width=20, fill=True)
 ALL = (NAME, RATE, STATE, SPARK)
 
 

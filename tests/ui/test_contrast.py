@@ -173,9 +173,9 @@ def test_contrast_is_computed_as_in_the_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theme", "least"), [(Theme.DARK, 4.5), (Theme.LIGHT, 4.5), (Theme.CONTRAST, 7.0), (Theme.ANSI16, 4.5)]
+    ("theme", "min_ratio"), [(Theme.DARK, 4.5), (Theme.LIGHT, 4.5), (Theme.CONTRAST, 7.0), (Theme.ANSI16, 4.5)]
 )
-async def test_all_text_can_be_read(theme: Theme, least: float) -> None:
+async def test_all_text_can_be_read(theme: Theme, min_ratio: float) -> None:
     poor: dict[str, float] = {}
     read = 0
     for place, found in (await walk(theme)).items():
@@ -183,7 +183,7 @@ async def test_all_text_can_be_read(theme: Theme, least: float) -> None:
             if segment.style is None or DRAWING.fullmatch(segment.text):
                 continue
             read += len(segment.text)
-            if (ratio := contrast(segment.style)) < least:
+            if (ratio := contrast(segment.style)) < min_ratio:
                 poor[f"{place} {segment.text.strip()!r} {segment.style}"] = round(ratio, 2)
     assert poor == {}
     assert read > 10_000, read

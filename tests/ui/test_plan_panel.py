@@ -118,7 +118,7 @@ def test_a_priority_is_required() -> None:
     intent = Intent(ActionKind.PRIORITY, "vips")
     ask = missing(intent, demo())
     assert ask is not None
-    assert (ask.what, ask.least, ask.most) == ("New priority of vips (now 102)", 1, 255)
+    assert (ask.what, ask.minimum, ask.maximum) == ("New priority of vips (now 102)", 1, 255)
     assert missing(ask.answered(90)) is None
     assert missing(replace(intent, reset=True)) is None
     with_track_file = intent_after(intent, "t")
@@ -126,7 +126,7 @@ def test_a_priority_is_required() -> None:
     assert [o.key for o in options(replace(intent, reset=True), None)] == ["r"]
     again = missing(with_track_file)
     assert again is not None
-    assert again.most == 254
+    assert again.maximum == 254
 
 
 # --- whether a plan is still current

@@ -37,8 +37,8 @@ class TargetKind(Enum):
 class Argument(Struct, frozen=True):
     help: str
     metavar: str = ""
-    least: int | None = None
-    most: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
 
 
 class Flag(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Flag(Struct, frozen=True):
 
     name: str
     help: str
-    least: int | None = None
+    minimum: int | None = None
 
 
 class UsageError(ValueError):

@@ -18,17 +18,17 @@ class Ask(Struct, frozen=True):
     """A number to be typed."""
 
     what: str
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     answered: Callable[[int], Intent]
 
     def parse(self, text: str) -> int:
         """Raises ValueError with a sentence for the operator."""
-        right = f"{self.what}: a whole number from {self.least} to {self.most}"
+        right = f"{self.what}: a whole number from {self.minimum} to {self.maximum}"
         digits = text.strip()
         if not digits.isdecimal():
             raise ValueError(f'"{plain(digits, 20)}" is not a whole number. {right}.' if digits else f"{right}.")
-        if len(digits) > len(str(self.most)) or not self.least <= int(digits) <= self.most:
+        if len(digits) > len(str(self.maximum)) or not self.minimum <= int(digits) <= self.maximum:
             raise ValueError(f"{plain(digits, 20)} is not possible. {right}.")
         return int(digits)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def priority(
     instance: Annotated[str, Argument("Name of the vrrp_instance.")],
-    value: Annotated[int | None, Argument("1 to 255.", least=1, most=255)] = None,
+    value: Annotated[int | None, Argument("1 to 255.", minimum=1, maximum=255)] = None,
     reset: Annotated[bool, Flag("--reset", "Restore the priority from before kvtui changed it.")] = False,
     track_file: Annotated[
         bool | None,

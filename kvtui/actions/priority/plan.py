@@ -45,9 +45,9 @@ def plan_priority(
         UnknownInstanceError: there is none of that name.
     """
     election = election_context(observation, instance)
-    most = MAX_TRACKED if use_track_file else OWNER
-    if not LOWEST <= value <= most:
-        return _refused(instance, value, f"priority {value} is not between {LOWEST} and {most}")
+    maximum = MAX_TRACKED if use_track_file else OWNER
+    if not LOWEST <= value <= maximum:
+        return _refused(instance, value, f"priority {value} is not between {LOWEST} and {maximum}")
     chooser = MethodChooser(preflight, election, backend)
     method = chooser.choose(value, use_track_file=use_track_file)
     summary = f"priority of {instance}: {method.now} → {value}, by {method.name}"

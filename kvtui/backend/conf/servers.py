@@ -245,14 +245,14 @@ class _Reader:
         """A quorum above the sum of weights is lowered to that."""
         line = self.block.last("quorum")
         quorum = unsigned(self.block.value("quorum"), 1, MAX_UNSIGNED, lenient=True) or 1
-        most = sum(r.weight or 0 for r in server.real_servers if not r.sorry)
-        if line is not None and quorum > most:
-            self._invalid(f"quorum {quorum} is above the sum of weights: keepalived uses {most}", line, 1)
-        kept = min(quorum, most)
+        weight_sum = sum(r.weight or 0 for r in server.real_servers if not r.sorry)
+        if line is not None and quorum > weight_sum:
+            self._invalid(f"quorum {quorum} is above the sum of weights: keepalived uses {weight_sum}", line, 1)
+        kept = min(quorum, weight_sum)
         hysteresis = unsigned(self.block.value("hysteresis"), 0, MAX_UNSIGNED, lenient=True) or 0
         return replace(
             server,
-            quorum=kept if line or not most else None,
+            quorum=kept if line or not weight_sum else None,
             hysteresis=min(hysteresis, max(0, kept - 1)),  # more than that is lowered
         )
 

@@ -144,10 +144,10 @@ def _limits(pid: int) -> tuple[tuple[int, int, int], ...]:
     return tuple(sorted(found))
 
 
-def lower(limits: tuple[tuple[int, int, int], ...], most: dict[int, int]) -> tuple[tuple[int, int, int], ...]:
-    """Returns the limits, none above ``most``: number → value; -1 means none."""
+def lower(limits: tuple[tuple[int, int, int], ...], maximums: dict[int, int]) -> tuple[tuple[int, int, int], ...]:
+    """Returns the limits, none above ``maximums``: number → value; -1 means none."""
 
-    def least(value: int, top: int | None) -> int:
+    def smaller(value: int, top: int | None) -> int:
         return value if top is None else top if value == -1 else min(value, top)
 
-    return tuple((n, least(soft, most.get(n)), least(hard, most.get(n))) for n, soft, hard in limits)
+    return tuple((n, smaller(soft, maximums.get(n)), smaller(hard, maximums.get(n))) for n, soft, hard in limits)
