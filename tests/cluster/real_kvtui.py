@@ -23,7 +23,7 @@ from kvtui.actions import registry
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.live import LiveBackend
-from kvtui.cli import act
+from kvtui.cli import act, journal
 from kvtui.cli.main import run
 from tests.actions.fakes import WriteNote, action
 
@@ -87,4 +87,5 @@ if __name__ == "__main__":
             time.sleep(0.5)
     os.environ["KVTUI_DEMO"] = "1"  # the observation is not used
     vars(act).update(plan=plan, backend_for=lambda _source: Here())
+    vars(journal).update(backend_for=lambda _source: Here())
     sys.exit(run(lambda _invocation: None, words))
