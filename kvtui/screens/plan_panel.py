@@ -1,8 +1,7 @@
 """The dialog of an action: shows the plan and its options, applies it, and shows the verification.
 
 The plan on the screen is the plan that is applied. It is made again when an option changes, when an observation differs
-in anything that it depends on, and once more at the confirmation. When it then differs, the dialog shows what changed
-and asks again.
+in anything that it depends on, and once more at the confirmation. If it then differs, the dialog asks again.
 """
 
 from __future__ import annotations

@@ -257,3 +257,11 @@ def test_an_unknown_state_has_no_prediction(tmp_path: Path) -> None:
         found = first(tmp_path, blind, old, new)
         assert (found.state.then, found.vips_here.now, found.two_owners) == (None, None, None)
         assert found.certainty is Certainty.UNKNOWN
+
+
+def test_two_removed_instances_of_one_virtual_router_are_both_predicted(tmp_path: Path) -> None:
+    twin = TEXT[TEXT.index("vrrp_instance") :].replace("vips", "twin").replace("0.50", "0.52")
+    only_scripts = TEXT[: TEXT.index("vrrp_instance")]
+    change = Change(parsed(tmp_path, TEXT + twin), parsed(tmp_path, only_scripts))
+    found = consequences(master(), change)
+    assert [c.prediction.instance for c in found] == ["vips", "twin"]

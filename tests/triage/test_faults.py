@@ -51,6 +51,10 @@ def test_a_script_that_has_not_run_is_not_reported() -> None:
     ("changes", "cause"),
     [
         ({"tracked": (Tracked("interface", "eth1"),)}, "tracked interface eth1 does not exist"),
+        (
+            {"tracked": (Tracked("interface", "eth0", reverse=True),)},
+            "tracked interface eth0 is up, and is tracked with",
+        ),
         ({"tracked": (Tracked("process", "haproxy", good=False),)}, "process haproxy fails"),
         ({"tracked": (Tracked("bfd", "peer", good=False),)}, "bfd peer fails"),
         ({"track_files": (TrackFile("tf", "/tmp/tf", 1, 0),)}, "track file tf has the value 1"),

@@ -94,6 +94,11 @@ def test_flapping_on_the_wire() -> None:
     assert found.evidence[0] == "4 changes of master in the last 1m00s (adverts)"
 
 
+def test_changes_of_an_ipv6_instance_with_the_same_vrid_do_not_count() -> None:
+    mixed = tuple(replace(t, family=AddressFamily.V6) if n % 2 else t for n, t in enumerate(changes(60, 45, 30, 15)))
+    assert suspected(backup(transitions=mixed)) == {}
+
+
 def test_a_failover_and_its_undo_are_not_flapping() -> None:
     assert suspected(backup(transitions=(*changes(500, 400, 300, 60, 45, 30)[-3:],))) == {}
 

@@ -175,7 +175,7 @@ def configured_weights(conf: Conf) -> dict[tuple[str, str], str]:
         address = endpoint(virtual.address or "", virtual.port or 0)
         name = address if virtual.fwmark is None else f"fwmark {virtual.fwmark}"
         for real in virtual.real_servers:
-            found[name, endpoint(real.address, real.port or 0)] = f"weight {real.initial_weight}"
+            found[name, endpoint(*virtual.key_of(real))] = f"weight {real.initial_weight}"
     return found
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, to_builtins
 
 from kvtui import __version__
 from kvtui.model.cluster import ClusterDifference, Comparison, ValueOnNodes
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
 from kvtui.rules.identity_cache import IdentityCache
 
@@ -65,7 +66,7 @@ def _drained(servers: tuple[VirtualServerView, ...]) -> Iterator[str]:
 
 
 def _host_port(address: str, port: int | None) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return endpoint(address, port) if port else address
 
 
 def _table_lines(table: IpvsTable) -> list[str]:

@@ -96,7 +96,8 @@ def _of_tracked(snapshot: Snapshot, tracked: Tracked) -> Iterator[Cause]:
     if tracked.kind == "interface":
         problem = _link_problem(snapshot, name) if snapshot.addresses else ""
         if bool(problem) is not tracked.reverse:
-            yield Cause(f"tracked {problem}", f"{problem} (addresses)", f"ip link show {shell_word(name)}", down)
+            fact = problem or f"interface {name} is up, and is tracked with reverse"
+            yield Cause(f"tracked {fact}", f"{fact} (addresses)", f"ip link show {shell_word(name)}", down)
     elif tracked.good is tracked.reverse:
         last = last_result(snapshot, name)
         facts = f" ({tracked.detail})" if tracked.detail else ""

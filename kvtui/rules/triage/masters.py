@@ -9,7 +9,7 @@ from kvtui.rules.triage.rejections import silenced_rivals, split_reasons
 from kvtui.rules.triage.routers import InstanceRouter, describe, each_router
 from kvtui.rules.triage.rule import TRANSIENT_SECONDS, Findings, Rule
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import listened_since
+from kvtui.rules.vrrp.instances import family_of, listened_since
 
 TAKEOVER_INTERVALS = 4.1
 """Advert intervals after which the slowest backup has taken over (RFC 5798 6.1: 3 intervals and its skew)."""
@@ -70,7 +70,8 @@ def no_master(router: InstanceRouter) -> Findings:
 def flapping(router: InstanceRouter) -> Findings:
     """The master changes often, according to the adverts or to keepalived's counters (keepalived#2433)."""
     vrid, chosen = router.instance.vrid, router.snapshot.chosen_keepalived
-    changes = (t for t in router.snapshot.transitions if t.vrid == vrid and " is master" in t.what)
+    own = (t for t in router.snapshot.transitions if (t.vrid, t.family) == (vrid, family_of(router.instance)))
+    changes = (t for t in own if " is master" in t.what)
     recent = [t for t in changes if router.now - t.at <= FLAPPING_SECONDS]
     times = router.counters.get("become_master", 0)
     up = router.now - chosen.started if chosen else 0.0

@@ -92,10 +92,13 @@ def _pairs(
 
     Yields the instance, and its settings before and after.
     """
-    renamed = {i.router: i for i in old.values() if i.name not in new}
+    gone = [i for i in old.values() if i.name not in new]
     for name, after in new.items():
-        yield after, (old[name] if name in old else renamed.pop(after.router, None)), after
-    yield from ((before, before, None) for before in renamed.values())
+        before = old.get(name) or next((i for i in gone if i.router == after.router), None)
+        if before in gone:
+            gone.remove(before)
+        yield after, before, after
+    yield from ((before, before, None) for before in gone)
 
 
 def _situation(
