@@ -8,9 +8,7 @@
 - ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
   on: 200 MB of closed dialogs.
 - ``drop_drawn_lines``: Textual keeps the drawn lines of hidden screens, with seven caches for each line: 8 MB.
-- A new screen gets its styles when it is mounted, but Textual then parses and applies all of the CSS twice more, since
-  the screen's count of CSS changes begins at -1: 30 ms of CPU at the start, 30 to 80 ms at the first look at a view.
-- ``TerminalApp``: uses all of it, and prints no traceback with the values of variables after a crash.
+- ``TerminalApp``: uses both, and prints no traceback with the values of variables after a crash.
 """
 
 from __future__ import annotations
@@ -58,8 +56,6 @@ EXIT_TIMEOUT = 0.3
 """Time that the terminal has at exit to read the sequences that restore it."""
 ESCAPE_MS = 100
 END_OF_FRAME = "\x1b[?2026l"
-NEW_SCREEN = -1
-"""A screen's count of CSS changes before it has seen any."""
 
 
 @lru_cache(maxsize=256)
@@ -248,11 +244,6 @@ class TerminalApp(App[None]):
         # From Python 3.12 on Textual starts tasks eagerly, and the first Input is mounted before its screen.
         with suppress(ScreenStackError):
             super().clear_selection()
-
-    def _load_screen_css(self, screen: Screen[object]) -> None:
-        super()._load_screen_css(screen)
-        if screen._css_update_count == NEW_SCREEN:  # noqa: SLF001 - see the module
-            screen._css_update_count = self._css_update_count  # noqa: SLF001 - as above
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(self._driver, TerminalDriver) and self._driver.skips_frame():

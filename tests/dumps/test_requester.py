@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from kvtui.backend.keepalived.dumps import requester
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux import procfs
@@ -126,7 +127,8 @@ def test_a_half_written_json_dump_is_completed(fake: FakeKeepalived) -> None:
     assert len(fake.dumper(timeout=20).read(time.time()).instances) == 2
 
 
-def test_a_half_written_data_dump_is_completed(start: Start) -> None:
+def test_a_half_written_data_dump_is_completed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requester, "POLL_SECONDS", 0.3)  # on a busy machine the writer's pause of 5 ms takes longer
     fake = start(USR1)
     half = DATA_TEXT[: DATA_TEXT.index(" VRRP Instance = VI_6")]  # its end looks complete
     steps = [(0.0, ""), (0.0, half), (0.005, DATA_TEXT)]
