@@ -25,6 +25,7 @@ MAX_OUTPUT_BYTES = 4096  # of what a script prints; the rest is read and dropped
 START_TIMEOUT = 20.0  # seconds until the launcher must have started the script
 DRAIN = 0.2  # seconds to wait for the rest of the output after the end
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL, as keepalived gives them
+END_TIMEOUT = 30.0  # seconds that what was killed has to end: on a busy node 2 were too few
 
 
 async def run_script(check: Check, program: str, identity: Identity, known: frozenset[str]) -> CheckResult:
@@ -129,12 +130,12 @@ class _Run:
                 await asyncio.wait_for(self._ended.wait(), GRACE)
             await asyncio.to_thread(kill_descendants, keeper)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), GRACE)
+                await asyncio.wait_for(self._ended.wait(), END_TIMEOUT)
         if keeper is not None and "ended" not in self.facts:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(keeper, signal.SIGKILL)  # the launcher waits for it, and ends
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), GRACE)
+                await asyncio.wait_for(self._process.wait(), END_TIMEOUT)
         with suppress(ProcessLookupError):
             self._process.kill()  # its child dies with it (PR_SET_PDEATHSIG)
         await self._process.wait()
