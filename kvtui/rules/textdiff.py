@@ -48,7 +48,7 @@ def text_diff(before: str, after: str, *, names: tuple[str, str]) -> str:
 
 
 class _Changes(SequenceMatcher[Token]):
-    """A patience diff: matches lines that are unique in both texts first, then the ranges between them.
+    """Bram Cohen's patience diff: matches lines that are unique in both texts first, then the ranges between them.
 
     ``SequenceMatcher`` alone is quadratic in the number of changes.
     """

@@ -27,7 +27,7 @@ PAUSE = 0.05
 
 
 class Scope(Enum):
-    """What is tested by ``keepalived -t``, which takes 30 to 60 ms each time."""
+    """What ``keepalived -t`` tests. Each test starts a Python and the container's own program."""
 
     READ = "nothing"
     TESTED = "the file"

@@ -1,7 +1,7 @@
 """Tracks advertisers and their transitions from adverts alone. No I/O, no clock.
 
 A virtual router is a VRID of one IP version on one interface (RFC 5798 section 1: "on a LAN"). Its master is
-whoever advertises. When a better router takes over, the old master sends at most one more advert; two that both
+the router that advertises. When a better router takes over, the old master sends at most one more advert; two that both
 continue do not receive each other's adverts. ``rules.vrrp.claims`` decides who is master now.
 """
 

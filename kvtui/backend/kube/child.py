@@ -75,7 +75,7 @@ def _listen(commands: IO[bytes], coordinator: Coordinator) -> None:
 
 
 def end() -> NoReturn:
-    """Ends this process and whatever a plugin left running."""
+    """Ends this process and what a plugin left running."""
     if os.getpgrp() == os.getpid():  # else it was not started by ``process``
         os.killpg(0, signal.SIGKILL)
     os._exit(0)

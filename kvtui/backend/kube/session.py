@@ -195,7 +195,7 @@ class Session:
         return name
 
     def succeeded(self) -> None:
-        """The API answered: whoever pauses tries again at once."""
+        """The API answered: watchers that pause try again at once."""
         with self._condition:
             if self.failing:
                 self.failing = False

@@ -107,7 +107,7 @@ class Watcher:
 
     def _interrupt(self) -> None:
         if (stream := self._stream) is not None:
-            stream.stop()  # shuts the socket down: whoever reads from it wakes up
+            stream.stop()  # shuts the socket down, which wakes its reader
 
     def _report(self, what: Report) -> None:
         if not self._stopped:

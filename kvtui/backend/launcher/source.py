@@ -161,7 +161,7 @@ try:
     tell(keeper=keeper)
     # nobody else may have to: what is not waited for keeps the target's PID namespace from ending
     tell(ended=os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1]))
-    os._exit(0)  # an interpreter that takes itself apart copies all pages that it shared: a third of the launch
+    os._exit(0)  # else Python takes itself apart, and copies the pages that it shares: a quarter of the page faults
 except (OSError, ValueError) as error:
     tell(error=getattr(error, "errno", None) or 22, stage=stage)
     sys.exit(1)

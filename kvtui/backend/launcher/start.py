@@ -141,7 +141,7 @@ def _python(files: ExitStack) -> int:
     """Returns a sealed copy of this Python.
 
     The launcher's ``/proc/PID/exe`` shows for a moment in the target's PID namespace, and a script that starts with
-    ``#!/proc/self/exe`` names it: whoever opened it for writing would change the host's Python (CVE-2019-5736).
+    ``#!/proc/self/exe`` names it: a program that opened it for writing would change the host's Python (CVE-2019-5736).
     """
     try:
         fd = os.memfd_create("kvtui-launcher", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING | MFD_EXEC)

@@ -34,7 +34,7 @@ def _search(fd: int, size: int) -> str | None:
     if not 0 < size <= MAX_PROGRAM_BYTES:
         return None
     content = b""
-    while chunk := os.read(fd, CHUNK_BYTES):  # not mapped: whoever cuts the file then would end kvtui by SIGBUS
+    while chunk := os.read(fd, CHUNK_BYTES):  # not mapped: if the file is cut meanwhile, SIGBUS would end kvtui
         content = content[-MAX_VERSION_BYTES:] + chunk
         if match := VERSION.search(content):
             return match[1].decode()

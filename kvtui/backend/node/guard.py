@@ -148,7 +148,7 @@ async def run_jobs(jobs: Iterable[Job], deadline: float = DEADLINE) -> None:
 async def run_in_thread(work: Callable[[], T], timeout: float) -> T:
     """Raises TimeoutError if ``work`` takes longer than ``timeout`` seconds; its thread is left alone."""
     future: Future[T] = Future()
-    future.set_running_or_notify_cancel()  # whoever cancels the answer then does not cancel this
+    future.set_running_or_notify_cancel()  # to cancel the answer then does not cancel this
 
     def run() -> None:
         try:
